@@ -1,0 +1,128 @@
+"""Candles as arrays that know which rows are neighbours in time."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from dualwindow.arrays import BoolArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class Candles:
+    """Candles of one pair and timeframe, oldest first.
+
+    Parameters
+    ----------
+    date : (n,) int64, opening time in seconds since 1970 UTC, strictly increasing
+    high, low, close : (n,) quote currency; NaN, infinite and non-positive prices are unusable
+    volume : (n,) base currency
+    step : seconds from one candle to the next
+    """
+
+    date: IntArray
+    high: FloatArray
+    low: FloatArray
+    close: FloatArray
+    volume: FloatArray
+    step: int
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame, step: int) -> "Candles":
+        """Read freqtrade's columns ``date high low close volume``; nothing is copied twice.
+
+        Raises
+        ------
+        ValueError
+            If a column is missing or the dates are not strictly increasing.
+        """
+        missing = [c for c in ("date", "high", "low", "close", "volume") if c not in frame]
+        if missing:
+            raise ValueError(f"candles: columns {missing} are missing. Received: {list(frame)}")
+        date = frame["date"].to_numpy("datetime64[s]").astype(np.int64)
+        if len(date) and (np.diff(date) <= 0).any():
+            row = int(np.flatnonzero(np.diff(date) <= 0)[0]) + 1
+            raise ValueError(
+                f"candles: dates must increase, row {row} ({frame['date'].iloc[row]}) does not; "
+                "sort the candles by date and drop duplicates"
+            )
+        high, low, close, volume = (
+            frame[c].to_numpy(np.float64) for c in ("high", "low", "close", "volume")
+        )
+        return cls(date, high, low, close, volume, step)
+
+    def __len__(self) -> int:
+        return len(self.date)
+
+    def __getitem__(self, rows: slice | BoolArray) -> "Candles":
+        return Candles(
+            self.date[rows],
+            self.high[rows],
+            self.low[rows],
+            self.close[rows],
+            self.volume[rows],
+            self.step,
+        )
+
+    def followed_by(self, later: "Candles") -> "Candles":
+        """Append `later`, whose first candle must open after the last one here."""
+        return Candles(
+            np.concatenate([self.date, later.date]),
+            np.concatenate([self.high, later.high]),
+            np.concatenate([self.low, later.low]),
+            np.concatenate([self.close, later.close]),
+            np.concatenate([self.volume, later.volume]),
+            self.step,
+        )
+
+    @property
+    def breaks(self) -> BoolArray:
+        """(n,) True where the candle one step earlier is not the row before."""
+        return np.diff(self.date, prepend=self.date[:1] - 2 * self.step) != self.step
+
+    @property
+    def priced(self) -> BoolArray:
+        """(n,) True where high, low and close are finite and positive."""
+        usable = np.ones(len(self), dtype=bool)
+        for price in (self.high, self.low, self.close):
+            usable &= np.isfinite(price) & (price > 0)
+        return usable
+
+    @property
+    def untraded_run(self) -> IntArray:
+        """(n,) how many candles without volume end here in an unbroken row; 0 if this one traded.
+
+        freqtrade fills the candles an exchange never sent with flat ones of volume 0, so that a
+        long run of them is the only sign an outage leaves.
+        """
+        row = np.arange(len(self))
+        idle = self.volume == 0
+        before_run = np.maximum.accumulate(np.where(~idle, row, np.where(self.breaks, row - 1, -1)))
+        return np.where(idle, row - before_run, 0)
+
+
+def count_back(mask: BoolArray, length: int) -> IntArray:
+    """Count True among the `length` rows that end at each row; rows before the first count 0.
+
+    Examples
+    --------
+    >>> count_back(np.array([True, False, True, True]), 2)
+    array([1, 1, 1, 2])
+    """
+    total = np.concatenate([[0], np.cumsum(mask)])
+    end = np.arange(1, len(mask) + 1)
+    return total[end] - total[np.maximum(end - max(length, 0), 0)]
+
+
+def count_ahead(mask: BoolArray, first: int, last: int) -> IntArray:
+    """Count True among the rows ``t+first .. t+last``; rows past the end count 0.
+
+    Examples
+    --------
+    >>> count_ahead(np.array([True, False, True, True]), 1, 2)
+    array([1, 2, 1, 0])
+    """
+    total = np.concatenate([[0], np.cumsum(mask)])
+    row = np.arange(len(mask))
+    stop = np.minimum(row + last + 1, len(mask))
+    return total[stop] - total[np.minimum(row + first, stop)]

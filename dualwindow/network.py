@@ -1,0 +1,337 @@
+"""Train and run the LSTM with Keras on TensorFlow; the only module that imports either.
+
+It takes seconds and hundreds of megabytes to import, so others import it only inside the
+functions that need it.
+"""
+
+import logging
+import math
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dualwindow.arrays import FloatArray, IntArray
+from dualwindow.labels import CLASSES
+from dualwindow.settings import TrainingSettings
+from dualwindow.windows import gather
+
+# TensorFlow reads this once, while it is imported; its notices would drown the trader's log.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import tensorflow as tf
+
+logger = logging.getLogger(__name__)
+
+# Windows per forward pass outside training: 180 x 8 floats each, a few megabytes in all.
+_PREDICT_BATCH = 1024
+
+Weights = list[FloatArray]
+
+
+class Shape(NamedTuple):
+    """What a compiled model depends on; everything else is set anew for each training."""
+
+    history: int
+    n_features: int
+    lstm_units: tuple[int, ...]
+    dense_units: tuple[int, ...]
+    dropout: float
+
+
+class Epoch(NamedTuple):
+    """One line of progress."""
+
+    number: int
+    loss: float
+    validation_loss: float
+    learning_rate: float
+    seconds: float
+
+
+class Samples(NamedTuple):
+    """Windows to learn from, by reference: `rows` are shared, windows are gathered per batch.
+
+    Parameters
+    ----------
+    rows : (n, f) float32, scaled
+    ends : (m,) rows at which the windows end
+    labels : (m,) of SHORT, HOLD, LONG
+    weights : (m,) float
+    """
+
+    rows: FloatArray
+    ends: IntArray
+    labels: IntArray
+    weights: FloatArray
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Best weights and the history of a training."""
+
+    weights: Weights
+    epochs: list[Epoch]
+
+
+class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Batches of windows, in an order drawn anew for each epoch from a seed."""
+
+    def __init__(
+        self, samples: Samples, history: int, batch_size: int, rng: np.random.Generator | None
+    ) -> None:
+        super().__init__(workers=1, use_multiprocessing=False)
+        self._samples, self._history, self._batch_size = samples, history, batch_size
+        self._rng = rng
+        self._order = np.arange(len(samples.ends))
+        self.on_epoch_end()
+
+    def __len__(self) -> int:
+        return math.ceil(len(self._order) / self._batch_size)
+
+    def __getitem__(self, index: int) -> tuple[FloatArray, IntArray, FloatArray]:
+        picked = self._order[index * self._batch_size : (index + 1) * self._batch_size]
+        rows, ends, labels, weights = self._samples
+        return gather(rows, ends[picked], self._history), labels[picked], weights[picked]
+
+    def on_epoch_end(self) -> None:
+        if self._rng is not None:
+            self._rng.shuffle(self._order)
+
+
+class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
+    """Report every epoch, and stop on a loss that is no number."""
+
+    def __init__(self, report: Callable[[Epoch], None]) -> None:
+        super().__init__()
+        self._report = report
+        self.epochs: list[Epoch] = []
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self._started = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        seconds = time.perf_counter() - self._started
+        values = logs or {}
+        rate = float(self.model.optimizer.learning_rate)
+        done = Epoch(epoch + 1, values["loss"], values["val_loss"], rate, seconds)
+        if not math.isfinite(done.loss + done.validation_loss):
+            raise FloatingPointError(
+                f"training diverged in epoch {done.number} (loss {done.loss}, validation loss "
+                f"{done.validation_loss}); lower model_training_parameters.learning_rate. "
+                f"Received: {rate:g}"
+            )
+        self.epochs.append(done)
+        self._report(done)
+
+
+def fit(
+    shape: Shape,
+    training: Samples,
+    validation: Samples,
+    settings: TrainingSettings,
+    *,
+    start: Weights | None = None,
+    report: Callable[[Epoch], None] = lambda epoch: None,
+    tensorboard: Path | None = None,
+) -> Fitted:
+    """Train a network from seeded weights, or from `start`, and keep the best epoch.
+
+    Early stopping and the learning rate follow the validation loss. The compiled model of this
+    shape is reused: building one per training would cost 40 MB and several seconds each time.
+
+    Parameters
+    ----------
+    shape : of the network
+    training, validation : samples; validation lies later in time
+    settings : training settings; the network's part of them must agree with `shape`
+    start : weights to begin with, in the order of `Fitted.weights`
+    report : called after every epoch
+    tensorboard : folder for TensorBoard's files, or None
+
+    Raises
+    ------
+    FloatingPointError
+        If the loss becomes NaN or infinite.
+    """
+    keras_callbacks = keras.callbacks
+    progress = _Progress(report)
+    callbacks = [
+        progress,
+        keras_callbacks.ReduceLROnPlateau(
+            factor=settings.lr_factor,
+            patience=settings.lr_patience,
+            min_lr=settings.min_learning_rate,
+        ),
+        keras_callbacks.EarlyStopping(patience=settings.patience, restore_best_weights=True),
+    ]
+    if tensorboard is not None:
+        callbacks.append(keras_callbacks.TensorBoard(str(tensorboard), write_graph=False))
+    trainer = _trainer(shape)
+    with trainer.lock:
+        trainer.reset(settings, start)
+        trainer.model.fit(
+            _Batches(
+                training, shape.history, settings.batch_size, np.random.default_rng(settings.seed)
+            ),
+            validation_data=_Batches(validation, shape.history, _PREDICT_BATCH, None),
+            epochs=settings.epochs,
+            callbacks=callbacks,
+            shuffle=False,  # the batches shuffle themselves, from the seed
+            verbose=0,
+        )
+        return Fitted([np.asarray(w) for w in trainer.model.get_weights()], progress.epochs)
+
+
+def predict(shape: Shape, weights: Weights, rows: FloatArray, ends: IntArray) -> FloatArray:
+    """Give the softmax of the windows that end at `ends`.
+
+    A pure function of its arguments: it shares no state with a training that runs in another
+    thread.
+
+    Parameters
+    ----------
+    shape : of the network
+    weights : as in `Fitted.weights`
+    rows : (n, f) float32, scaled
+    ends : (m,) rows
+
+    Returns
+    -------
+    (m, 3) float64; rows sum to 1
+    """
+    forward = _forward(shape)
+    tensors = [tf.constant(w) for w in weights]
+    parts = [np.empty((0, len(CLASSES)))]
+    for first in range(0, len(ends), _PREDICT_BATCH):
+        windows = gather(rows, ends[first : first + _PREDICT_BATCH], shape.history)
+        parts.append(forward(tensors, windows).numpy().astype(np.float64))
+    probabilities = np.concatenate(parts)
+    return probabilities / probabilities.sum(axis=1, keepdims=True)
+
+
+def to_keras(shape: Shape, weights: Weights) -> bytes:
+    """Pack weights as the content of a ``.keras`` file, which plain Keras can load."""
+    skeleton = _skeleton(shape)
+    with skeleton.lock, tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        skeleton.model.set_weights(weights)
+        skeleton.model.save(path)
+        return path.read_bytes()
+
+
+def from_keras(shape: Shape, content: bytes) -> Weights:
+    """Unpack the weights of a ``.keras`` file of this shape."""
+    skeleton = _skeleton(shape)
+    with skeleton.lock, tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        path.write_bytes(content)
+        skeleton.model.load_weights(path)
+        return [np.asarray(w) for w in skeleton.model.get_weights()]
+
+
+@lru_cache(maxsize=1)
+def use_device() -> str:
+    """Set the process's device up, once, and say in words what it is."""
+    if keras.backend.backend() != "tensorflow":
+        raise RuntimeError(
+            "Keras must run on TensorFlow; unset KERAS_BACKEND. "
+            f"Received: KERAS_BACKEND={keras.backend.backend()!r}"
+        )
+    # Same seed, same bits, also on a GPU.
+    tf.config.experimental.enable_op_determinism()
+    devices = tf.config.list_physical_devices("GPU")
+    for device in devices:
+        tf.config.experimental.set_memory_growth(device, enable=True)
+    names = [tf.config.experimental.get_device_details(d).get("device_name", "?") for d in devices]
+    return f"GPU ({', '.join(names)})" if devices else f"CPU ({os.cpu_count()} cores)"
+
+
+class _Model:
+    """A Keras model that one thread at a time may use."""
+
+    def __init__(self, shape: Shape, seed: int = 0) -> None:
+        use_device()
+        self.model = _build(shape, seed)
+        self.lock = threading.Lock()
+
+
+class _Trainer(_Model):
+    """A compiled model and what it takes to make it as new."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__(shape)
+        self.model.compile(
+            optimizer=keras.optimizers.Adam(), loss="sparse_categorical_crossentropy"
+        )
+        self.model.optimizer.build(self.model.trainable_variables)
+        self._shape = shape
+        self._fresh = [np.asarray(v) for v in self.model.optimizer.variables]
+
+    def reset(self, settings: TrainingSettings, start: Weights | None) -> None:
+        self.model.set_weights(start or _initial_weights(self._shape, settings.seed))
+        for variable, value in zip(self.model.optimizer.variables, self._fresh, strict=True):
+            variable.assign(value)
+        self.model.optimizer.learning_rate = settings.learning_rate
+        # The only variables that are not trained are the states of the dropout's generators.
+        for i, state in enumerate(self.model.non_trainable_variables):
+            state.assign([settings.seed, i])
+
+
+@cache
+def _trainer(shape: Shape) -> _Trainer:
+    return _Trainer(shape)
+
+
+@cache
+def _skeleton(shape: Shape) -> _Model:
+    return _Model(shape)
+
+
+@lru_cache(maxsize=8)
+def _initial_weights(shape: Shape, seed: int) -> Weights:
+    return [np.asarray(w) for w in _build(shape, seed).get_weights()]
+
+
+@cache
+def _forward(shape: Shape) -> Any:
+    model = _skeleton(shape).model
+    generators = model.non_trainable_variables  # of the dropout, which is idle here
+
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def forward(weights: list[Any], windows: Any) -> Any:
+        return model.stateless_call(weights, generators, windows, training=False)[0]
+
+    return forward
+
+
+def _build(shape: Shape, seed: int) -> Any:
+    layers = keras.layers
+
+    def seeded(kind: type, offset: int) -> Any:
+        return kind(seed=seed * 1000 + offset)
+
+    inputs = keras.Input((shape.history, shape.n_features))
+    x = inputs
+    for i, units in enumerate(shape.lstm_units):
+        x = layers.LSTM(
+            units,
+            return_sequences=i + 1 < len(shape.lstm_units),
+            kernel_initializer=seeded(keras.initializers.GlorotUniform, 2 * i),
+            recurrent_initializer=seeded(keras.initializers.Orthogonal, 2 * i + 1),
+        )(x)
+        x = layers.Dropout(shape.dropout, seed=i)(x)
+    for i, units in enumerate(shape.dense_units):
+        kernel = seeded(keras.initializers.GlorotUniform, 100 + i)
+        x = layers.Dense(units, activation="relu", kernel_initializer=kernel)(x)
+    kernel = seeded(keras.initializers.GlorotUniform, 200)
+    outputs = layers.Dense(len(CLASSES), activation="softmax", kernel_initializer=kernel)(x)
+    return keras.Model(inputs, outputs)

@@ -1,0 +1,90 @@
+"""Fit FreqAI's feature pipeline on the training part and apply it to any rows."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import psutil
+from datasieve.pipeline import Pipeline
+from datasieve.transforms import SKLearnWrapper
+from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
+
+from dualwindow.arrays import BoolArray, FloatArray
+
+_SCALERS: dict[str, Any] = {
+    "standard": StandardScaler,
+    "robust": RobustScaler,
+    "minmax": lambda: MinMaxScaler(feature_range=(-1, 1)),
+}
+
+
+def with_scaler(pipeline: Pipeline, name: str) -> Pipeline:
+    """Replace the scaler of a FreqAI pipeline by `standard`, `robust` or `minmax`.
+
+    The step that drops constant features goes too: a scaled constant is a harmless 0, while a
+    network whose inputs come and go would have to be compiled anew.
+    """
+    scaler = ("scaler", SKLearnWrapper(_SCALERS[name]()))
+    return Pipeline(
+        [scaler if step == "scaler" else (step, t) for step, t in pipeline.steps if step != "const"]
+    )
+
+
+class Scaled(NamedTuple):
+    """Rows as the network takes them.
+
+    Parameters
+    ----------
+    rows : (n, g) float32; zeros where a feature is unknown
+    inliers : (n,) False for outliers and where a feature is unknown
+    dissimilarity : (n,) FreqAI's DI values, 0 where there are none
+    """
+
+    rows: FloatArray
+    inliers: BoolArray
+    dissimilarity: FloatArray
+
+
+def known_rows(features: FloatArray) -> BoolArray:
+    """Mark the rows of (n, f) features that are all finite numbers: (n,)."""
+    return np.logical_and.reduce(np.isfinite(features), axis=1)
+
+
+def fit_pipeline(pipeline: Pipeline, rows: FloatArray) -> None:
+    """Fit every step in turn on (n, f) finite rows of the training part.
+
+    Raises
+    ------
+    MemoryError
+        If the dissimilarity index would need more memory than is free.
+    """
+    if "di" in pipeline:
+        _refuse_large_dissimilarity(len(rows))
+    # Not pipeline.fit(): datasieve hands each step the *untransformed* rows there. A copy goes
+    # in, because steps write to what they are given.
+    pipeline.fit_transform(rows.copy(), np.zeros((len(rows), 1)), np.ones(len(rows)))
+
+
+def apply_pipeline(pipeline: Pipeline, rows: FloatArray) -> Scaled:
+    """Scale (n, f) rows and flag those unlike the training data; no row is removed."""
+    known = known_rows(rows)
+    inliers, dissimilarity = known.copy(), np.zeros(len(rows))
+    if not known.any():
+        return Scaled(np.zeros(rows.shape, dtype=np.float32), inliers, dissimilarity)
+    part, flags, _ = pipeline.transform(rows[known], outlier_check=True)
+    scaled = np.zeros((len(rows), part.shape[1]), dtype=np.float32)
+    scaled[known] = part
+    inliers[known] = np.asarray(flags) == 1
+    if "di" in pipeline:
+        dissimilarity[known] = pipeline["di"].di_values
+    return Scaled(scaled, inliers, dissimilarity)
+
+
+def _refuse_large_dissimilarity(n_rows: int) -> None:
+    # datasieve holds all pairwise distances twice, and a mask of them.
+    needed, free = 17 * n_rows**2, psutil.virtual_memory().available
+    if needed > free:
+        raise MemoryError(
+            f"feature_parameters.DI_threshold compares all pairs of {n_rows} training candles, "
+            f"which takes about {needed / 1e9:.0f} GB; {free / 1e9:.0f} GB are free. Shorten "
+            "train_period_days, or use use_SVM_to_remove_outliers instead"
+        )

@@ -1,0 +1,302 @@
+"""Read what the user asked for out of the `freqai` configuration block, and check it once."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from dualwindow.labels import CLASSES, RULES, Barriers, LabelRule
+
+
+class _Frozen(BaseModel, frozen=True, extra="forbid"):
+    pass
+
+
+class WindowSettings(_Frozen):
+    """FreqAI's own keys for the two windows and their division."""
+
+    history: int = Field(180, ge=2, description="conv_width: candles the network looks back on")
+    horizon: int = Field(
+        120, ge=1, description="label_period_candles: candles in which a barrier must be touched"
+    )
+    validation_share: float = Field(
+        0.1, gt=0, lt=1, description="test_size: latest share of the training candles"
+    )
+    weight_factor: float = Field(
+        0.0, ge=0, description="weight_factor: recent samples weigh more; 0 weighs all alike"
+    )
+
+
+class LabelSettings(_Frozen):
+    """What makes a candle LONG or SHORT."""
+
+    rule: Literal["exclusive", "first_touch"] = Field(
+        "exclusive", description="is a stop fatal anywhere in the horizon, or only before the win"
+    )
+    long_take_profit: float = Field(0.01, gt=0, lt=1, description="fraction of the close, above")
+    long_stop_loss: float = Field(0.005, gt=0, lt=1, description="fraction of the close, below")
+    short_take_profit: float = Field(0.01, gt=0, lt=1, description="fraction of the close, below")
+    short_stop_loss: float = Field(0.005, gt=0, lt=1, description="fraction of the close, above")
+
+    @property
+    def barriers(self) -> Barriers:
+        """The four distances as the label rules take them."""
+        return Barriers(
+            self.long_take_profit,
+            self.long_stop_loss,
+            self.short_take_profit,
+            self.short_stop_loss,
+        )
+
+    @property
+    def function(self) -> LabelRule:
+        """The rule itself."""
+        return RULES[self.rule]
+
+
+class BalancingSettings(_Frozen):
+    """How the rarer classes are kept from drowning."""
+
+    method: Literal["undersample", "class_weights", "none"] = Field(
+        "undersample", description="thin the common classes, weight the rare ones, or neither"
+    )
+    floor: int = Field(
+        1000, ge=1, description="undersample: windows that no class is thinned below"
+    )
+    class_weights: Literal["balanced"] | dict[str, float] = Field(
+        "balanced", description="class_weights: 'balanced', or a weight for each class"
+    )
+
+    @model_validator(mode="after")
+    def _weights_name_every_class(self) -> "BalancingSettings":
+        weights = self.class_weights
+        if isinstance(weights, dict):
+            if set(weights) != set(CLASSES):
+                raise ValueError(f"class_weights must name exactly {', '.join(CLASSES)}")
+            if any(not 0 < weight < float("inf") for weight in weights.values()):
+                raise ValueError("class_weights must be positive numbers")
+        return self
+
+
+class TrainingSettings(_Frozen):
+    """FreqAI's model_training_parameters: the network and how it is trained."""
+
+    lstm_units: tuple[int, ...] = Field(
+        (128, 64, 32), min_length=1, description="units of each LSTM layer"
+    )
+    dense_units: tuple[int, ...] = Field((32, 16), description="units of each ReLU layer after")
+    dropout: float = Field(0.3, ge=0, lt=1, description="share dropped after each LSTM layer")
+    learning_rate: float = Field(0.002, gt=0, le=1, description="Adam's first step size")
+    batch_size: int = Field(256, ge=1, description="windows per step")
+    epochs: int = Field(100, ge=1, description="at most so many passes over the windows")
+    patience: int = Field(10, ge=1, description="epochs without a better validation loss to stop")
+    lr_patience: int = Field(4, ge=1, description="epochs without one to lower the learning rate")
+    lr_factor: float = Field(0.5, gt=0, lt=1, description="what the rate is then multiplied by")
+    min_learning_rate: float = Field(1e-5, gt=0, le=1, description="the rate is not lowered below")
+    seed: int = Field(42, ge=0, lt=2**31, description="same seed, same predictions")
+
+    @model_validator(mode="after")
+    def _layers_have_units(self) -> "TrainingSettings":
+        if any(units < 1 for units in (*self.lstm_units, *self.dense_units)):
+            raise ValueError("lstm_units and dense_units must be positive")
+        return self
+
+
+class DualWindowSettings(_Frozen):
+    """The one block of our own, `freqai.dual_window`: what FreqAI has no key for."""
+
+    labels: LabelSettings = LabelSettings()
+    balancing: BalancingSettings = BalancingSettings()
+    scaler: Literal["standard", "robust", "minmax"] = Field(
+        "standard", description="how features are scaled; fitted on the training part only"
+    )
+    max_untraded_candles: int = Field(
+        15, ge=0, description="a longer run of candles without volume counts as a gap"
+    )
+
+
+class Settings(_Frozen):
+    """Everything that shapes a training and its predictions."""
+
+    windows: WindowSettings
+    training: TrainingSettings
+    dual_window: DualWindowSettings
+
+    @classmethod
+    def from_freqai(cls, freqai: Mapping[str, Any]) -> "Settings":
+        """Read the configuration's `freqai` block without changing it.
+
+        Raises
+        ------
+        SettingsError
+            Once, with every problem found: unknown keys, values out of bounds, and FreqAI keys
+            that would break the order of time or have no meaning for this model.
+        """
+        problems = _refused_keys(freqai)
+        features = freqai.get("feature_parameters", {})
+        split = freqai.get("data_split_parameters", {})
+        native = {
+            "history": (freqai, "conv_width"),
+            "horizon": (features, "label_period_candles"),
+            "validation_share": (split, "test_size"),
+            "weight_factor": (features, "weight_factor"),
+        }
+        given = {field: block[key] for field, (block, key) in native.items() if key in block}
+        blocks = {
+            "windows": given,
+            "training": freqai.get("model_training_parameters", {}),
+            "dual_window": freqai.get("dual_window", {}),
+        }
+        try:
+            settings = cls.model_validate(blocks)
+        except ValidationError as error:
+            problems += [_describe(e) for e in error.errors()]
+        if problems:
+            raise SettingsError(problems)
+        return settings
+
+
+class SettingsError(ValueError):
+    """Every problem of a configuration at once."""
+
+    def __init__(self, problems: list[str]) -> None:
+        lines = "\n".join(f"  - {problem}" for problem in problems)
+        super().__init__(f"DualWindowLSTM cannot run with this configuration:\n{lines}")
+        self.problems = problems
+
+
+# FreqAI's keys that this model uses or leaves to FreqAI itself.
+_FREQAI_KEYS = {
+    "enabled",
+    "identifier",
+    "purge_old_models",
+    "conv_width",
+    "train_period_days",
+    "backtest_period_days",
+    "live_retrain_hours",
+    "expiration_hours",
+    "save_backtest_models",
+    "write_metrics_to_disk",
+    "fit_live_predictions_candles",
+    "data_kitchen_thread_count",
+    "activate_tensorboard",
+    "wait_for_training_iteration_on_reload",
+    "continual_learning",
+    "override_exchange_check",
+    "feature_parameters",
+    "data_split_parameters",
+    "model_training_parameters",
+    "extra_returns_per_train",
+    "dual_window",
+    # refused by name when set, see _REFUSED
+    "keras",
+    "model_save_type",
+    "rl_config",
+}
+_FEATURE_KEYS = {
+    "include_corr_pairlist",
+    "include_timeframes",
+    "include_shifted_candles",
+    "indicator_periods_candles",
+    "label_period_candles",
+    "weight_factor",
+    "DI_threshold",
+    "principal_component_analysis",
+    "use_SVM_to_remove_outliers",
+    "svm_params",
+    "shuffle_after_split",
+    "reverse_train_test_order",
+    "buffer_train_data_candles",
+    "plot_feature_importances",
+    "use_DBSCAN_to_remove_outliers",
+    "noise_standard_deviation",
+}
+_SPLIT_KEYS = {"test_size", "shuffle", "random_state"}
+
+_ORDER = "it destroys the order of time, so training would see the future; remove it"
+_REFUSED = {
+    "data_split_parameters.shuffle": _ORDER,
+    "data_split_parameters.random_state": (
+        "nothing is drawn at random in the split; set model_training_parameters.seed instead"
+    ),
+    "feature_parameters.shuffle_after_split": _ORDER,
+    "feature_parameters.reverse_train_test_order": _ORDER,
+    "feature_parameters.buffer_train_data_candles": (
+        "it would tear the context of the first windows after training; labels without a whole "
+        "future are left out anyway; remove it"
+    ),
+    "feature_parameters.plot_feature_importances": (
+        "an LSTM has no feature importances to plot; remove it"
+    ),
+    "feature_parameters.use_DBSCAN_to_remove_outliers": (
+        "it clusters all training rows anew at every prediction; use DI_threshold or "
+        "use_SVM_to_remove_outliers"
+    ),
+    "feature_parameters.noise_standard_deviation": (
+        "its noise has no seed; use model_training_parameters.dropout"
+    ),
+    "keras": "it switches FreqAI to a save format it cannot load; remove it",
+    "rl_config": "this is a classifier, not a reinforcement learner; remove it",
+}
+
+
+def _refused_keys(freqai: Mapping[str, Any]) -> list[str]:
+    problems = []
+    for path, known in (
+        ("", _FREQAI_KEYS),
+        ("feature_parameters.", _FEATURE_KEYS),
+        ("data_split_parameters.", _SPLIT_KEYS),
+    ):
+        block = freqai.get(path[:-1], {}) if path else freqai
+        for key, value in block.items():
+            if key not in known:
+                problems.append(f"freqai.{path}{key} is unknown{_suggest(key, known)}")
+            elif path + key in _REFUSED and (value or path + key == "rl_config"):
+                problems.append(
+                    f"freqai.{path}{key} must not be set: {_REFUSED[path + key]}. "
+                    f"Received: {value!r}"
+                )
+    if freqai.get("model_save_type", "joblib") != "joblib":
+        problems.append(
+            "freqai.model_save_type must be 'joblib', the only form FreqAI can load again. "
+            f"Received: {freqai['model_save_type']!r}"
+        )
+    return problems
+
+
+_NATIVE_NAMES = {
+    ("windows", "history"): "conv_width",
+    ("windows", "horizon"): "feature_parameters.label_period_candles",
+    ("windows", "validation_share"): "data_split_parameters.test_size",
+    ("windows", "weight_factor"): "feature_parameters.weight_factor",
+}
+_HINTS = {
+    ("windows", "history"): (
+        "; it is the history window in candles, for example 180 (FreqAI puts 1 where it is missing)"
+    ),
+    ("windows", "validation_share"): "; early stopping needs a validation part",
+}
+
+
+def _describe(error: Any) -> str:
+    place = tuple(error["loc"])
+    name = _NATIVE_NAMES.get(place[:2], ".".join(str(part) for part in place))
+    if place[0] == "training":
+        name = ".".join(["model_training_parameters", *(str(part) for part in place[1:])])
+    if error["type"] == "extra_forbidden":
+        return f"freqai.{name} is unknown{_suggest(str(place[-1]), _siblings(place))}"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"freqai.{name}: {message}. Received: {error['input']!r}{_HINTS.get(place[:2], '')}"
+
+
+def _siblings(place: tuple[Any, ...]) -> set[str]:
+    model: Any = Settings
+    for part in place[:-1]:
+        model = model.model_fields[part].annotation
+    return set(model.model_fields)
+
+
+def _suggest(key: str, known: set[str]) -> str:
+    close = get_close_matches(key, known, n=1)
+    return f"; did you mean '{close[0]}'?" if close else "; remove it"

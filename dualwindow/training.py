@@ -1,0 +1,298 @@
+"""Turn labelled candles and their features into a trained artifact."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from datasieve.pipeline import Pipeline
+from sklearn.metrics import log_loss, roc_auc_score
+
+from dualwindow.arrays import BoolArray, FloatArray, IntArray
+from dualwindow.artifact import Artifact
+from dualwindow.balancing import class_counts, recency_weights, sample_weights, thin_evenly
+from dualwindow.candles import Candles
+from dualwindow.labels import CLASSES, UNKNOWN
+from dualwindow.scaling import apply_pipeline, fit_pipeline, known_rows
+from dualwindow.settings import BalancingSettings, Settings
+from dualwindow.splits import Split, chronological_split
+from dualwindow.windows import Rejection, broken_windows, count_rejections
+
+if TYPE_CHECKING:
+    from dualwindow.network import Epoch, Samples
+
+_DAY = 86400
+
+
+class TrainingError(ValueError):
+    """The data or the settings do not allow a training."""
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Candles of one pair with what is known of them.
+
+    Parameters
+    ----------
+    pair : name, for messages
+    candles : n candles
+    features : (n, f) unscaled; NaN or infinite where unknown
+    feature_names : f names
+    labels : (n,) of SHORT, HOLD, LONG, UNKNOWN
+    """
+
+    pair: str
+    candles: Candles
+    features: FloatArray
+    feature_names: tuple[str, ...]
+    labels: IntArray
+
+
+@dataclass(frozen=True)
+class _Selection:
+    """The window ends to learn from and to validate on."""
+
+    train: IntArray
+    weights: FloatArray
+    validation: IntArray
+    rejected: dict[str, int]
+
+
+def train(
+    data: TrainingData,
+    settings: Settings,
+    pipeline: Pipeline,
+    *,
+    previous: Artifact | None = None,
+    report: "Callable[[Epoch], None]" = lambda epoch: None,
+    tensorboard: Path | None = None,
+) -> Artifact:
+    """Split, scale, select windows, fit and evaluate.
+
+    The pipeline is fitted here, on the training part only; validation lies later in time and a
+    purge keeps training labels from looking into it. No input is modified but `pipeline`.
+
+    Parameters
+    ----------
+    data : of one pair, oldest first
+    settings : checked settings
+    pipeline : unfitted
+    previous : an earlier model of the pair to go on from, if its network has the same shape
+    report : called after every epoch
+    tensorboard : folder for TensorBoard's files, or None
+
+    Raises
+    ------
+    TrainingError
+        If prices are broken, the history is too short, or too few windows or classes remain.
+    """
+    from dualwindow import network
+
+    began = time.perf_counter()
+    _refuse_unusable(data, settings)
+    purge = settings.windows.horizon * data.candles.step
+    split = chronological_split(data.candles.date, purge, settings.windows.validation_share)
+    usable = known_rows(data.features)
+    if not (usable & split.train).any():
+        raise TrainingError(f"{data.pair}: no candle of the training part has all its features")
+    fit_pipeline(pipeline, data.features[usable & split.train])
+    scaled = apply_pipeline(pipeline, data.features)
+    selection = _select(data, settings, split, usable, scaled.inliers)
+
+    options = settings.training
+    shape = network.Shape(
+        settings.windows.history,
+        scaled.rows.shape[1],
+        options.lstm_units,
+        options.dense_units,
+        options.dropout,
+    )
+    warm = previous is not None and previous.shape == shape
+    fitted = network.fit(
+        shape,
+        *_samples(data.labels, scaled.rows, selection),
+        options,
+        start=previous.weights if previous is not None and warm else None,
+        report=report,
+        tensorboard=tensorboard,
+    )
+    probabilities = network.predict(shape, fitted.weights, scaled.rows, selection.validation)
+    metadata = {
+        **_facts(data, settings, split, selection),
+        "epochs": [epoch._asdict() for epoch in fitted.epochs],
+        "validation": _scores(data, split, selection, probabilities),
+        "warm_start": warm,
+        "device": network.use_device(),
+        "seconds": round(time.perf_counter() - began, 3),
+    }
+    context = slice(max(len(data.candles) - settings.windows.history + 1, 0), None)
+    return Artifact(
+        shape,
+        network.to_keras(shape, fitted.weights),
+        pipeline,
+        data.feature_names,
+        settings.dual_window.max_untraded_candles,
+        data.candles[context],
+        data.features[context].copy(),
+        metadata,
+    )
+
+
+def _refuse_unusable(data: TrainingData, settings: Settings) -> None:
+    candles, windows = data.candles, settings.windows
+    for length, key in (
+        (windows.history, "conv_width"),
+        (windows.horizon, "feature_parameters.label_period_candles"),
+    ):
+        if length >= len(candles):
+            raise TrainingError(
+                f"{data.pair}: freqai.{key} is {length} candles, the training data has only "
+                f"{len(candles)}; lower it or raise train_period_days"
+            )
+    broken = np.flatnonzero(~candles.priced)
+    if len(broken):
+        raise TrainingError(
+            f"{data.pair}: {len(broken)} candles have a price that is not a positive number, the "
+            f"first at {_date(candles, broken[0])}; download these candles again"
+        )
+    _refuse_short_history(data)
+
+
+def _refuse_short_history(data: TrainingData) -> None:
+    known = np.isfinite(data.features)
+    first = np.where(known.any(axis=0), known.argmax(axis=0), len(known))
+    missing_days = first * data.candles.step / _DAY
+    if missing_days.max() > 1:
+        names = [n for n, d in zip(data.feature_names, missing_days, strict=True) if d > 1]
+        raise TrainingError(
+            f"{data.pair}: the history is too short: {', '.join(names)} unknown for the first "
+            f"{missing_days.max():.1f} days of the training data, which begins at "
+            f"{_date(data.candles, 0)}; download {np.ceil(missing_days.max()):.0f} more days of "
+            "candles before that, or start the timerange later"
+        )
+
+
+def _select(
+    data: TrainingData, settings: Settings, split: Split, usable: BoolArray, inliers: BoolArray
+) -> _Selection:
+    dual_window, windows = settings.dual_window, settings.windows
+    reasons = broken_windows(
+        data.candles, usable, windows.history, dual_window.max_untraded_candles
+    )
+    reasons[Rejection.OUTLIER] = usable & ~inliers
+    reasons[Rejection.FUTURE] = data.labels == UNKNOWN
+    reasons[Rejection.PURGED] = split.purged
+    good = ~np.logical_or.reduce(list(reasons.values()))
+    candidates = np.flatnonzero(good & split.train)
+    validation = np.flatnonzero(good & split.validation)
+    rejected = count_rejections(reasons)
+    _refuse_poor_selection(data, candidates, validation, rejected)
+    kept, weights = _balance(data.labels[candidates], dual_window.balancing)
+    train = candidates[kept]
+    recency = recency_weights(int(split.train.sum()), windows.weight_factor)
+    weights = weights * recency[train]
+    rejected[Rejection.THINNED.value] = len(candidates) - len(train)
+    return _Selection(train, weights / weights.mean(), validation, rejected)
+
+
+def _balance(labels: IntArray, settings: BalancingSettings) -> tuple[IntArray, FloatArray]:
+    everything, alike = np.arange(len(labels)), np.ones(len(labels))
+    if settings.method == "undersample":
+        kept = thin_evenly(labels, settings.floor)
+        return kept, alike[kept]
+    if settings.method == "class_weights":
+        given = settings.class_weights if isinstance(settings.class_weights, dict) else None
+        return everything, sample_weights(labels, given)
+    return everything, alike
+
+
+def _refuse_poor_selection(
+    data: TrainingData, candidates: IntArray, validation: IntArray, rejected: dict[str, int]
+) -> None:
+    lost = ", ".join(f"{n} {reason}" for reason, n in rejected.items() if n)
+    if len(candidates) == 0 or len(validation) == 0:
+        part = "training" if len(candidates) == 0 else "validation"
+        raise TrainingError(
+            f"{data.pair}: no whole window is left in the {part} part of {len(data.candles)} "
+            f"candles ({lost}); raise train_period_days or data_split_parameters.test_size, or "
+            "shorten conv_width or label_period_candles"
+        )
+    counts = class_counts(data.labels[candidates])
+    if (counts > 0).sum() == 1:
+        raise TrainingError(
+            f"{data.pair}: all {len(candidates)} training windows are {CLASSES[counts.argmax()]}, "
+            "so there is nothing to tell apart; set freqai.dual_window.labels to barriers that "
+            "the price sometimes touches"
+        )
+
+
+def _samples(
+    labels: IntArray, rows: FloatArray, selection: _Selection
+) -> tuple["Samples", "Samples"]:
+    from dualwindow import network
+
+    train, validation = selection.train, selection.validation
+    # Early stopping has to judge the task that is trained: validation windows weigh as if their
+    # classes were mixed as balancing mixed the training windows.
+    mass = np.bincount(labels[train], selection.weights, minlength=len(CLASSES)) / len(train)
+    share = class_counts(labels[validation]) / len(validation)
+    per_class = np.divide(mass, share, out=np.zeros(len(CLASSES)), where=share > 0)
+    return (
+        network.Samples(rows, train, labels[train], selection.weights),
+        network.Samples(rows, validation, labels[validation], per_class[labels[validation]]),
+    )
+
+
+def _facts(
+    data: TrainingData, settings: Settings, split: Split, selection: _Selection
+) -> dict[str, Any]:
+    labels = data.labels
+    known = labels[labels != UNKNOWN]
+    return {
+        "pair": data.pair,
+        "candles": len(data.candles),
+        "first_candle": _date(data.candles, 0),
+        "last_candle": _date(data.candles, -1),
+        "features": list(data.feature_names),
+        "classes": list(CLASSES),
+        "labels": _by_class(known) | {"unknown": int((labels == UNKNOWN).sum())},
+        "training_labels": _by_class(labels[split.train & (labels != UNKNOWN)]),
+        "training_windows": _by_class(labels[selection.train]),
+        "validation_windows": _by_class(labels[selection.validation]),
+        "rejected": selection.rejected,
+        "settings": settings.model_dump(mode="json"),
+        "seed": settings.training.seed,
+        "versions": {p: version(p) for p in ("dualwindow", "tensorflow", "keras", "numpy")},
+    }
+
+
+def _scores(
+    data: TrainingData, split: Split, selection: _Selection, probabilities: FloatArray
+) -> dict[str, float | None]:
+    truth = data.labels[selection.validation]
+    frequency = class_counts(data.labels[split.train & (data.labels != UNKNOWN)]) + 1
+    baseline = np.broadcast_to(frequency / frequency.sum(), probabilities.shape)
+    scores: dict[str, float | None] = {
+        "log_loss": float(log_loss(truth, probabilities, labels=range(len(CLASSES)))),
+        "log_loss_of_training_frequencies": float(
+            log_loss(truth, baseline, labels=range(len(CLASSES)))
+        ),
+    }
+    for code, name in ((0, "SHORT"), (2, "LONG")):
+        hit = truth == code
+        both = hit.any() and not hit.all()
+        scores[f"auc_{name.lower()}"] = (
+            float(roc_auc_score(hit, probabilities[:, code])) if both else None
+        )
+    return scores
+
+
+def _by_class(labels: IntArray) -> dict[str, int]:
+    return dict(zip(CLASSES, class_counts(labels).tolist(), strict=True))
+
+
+def _date(candles: Candles, row: int) -> str:
+    return np.datetime_as_string(candles.date[row].astype("datetime64[s]"), unit="m") + "Z"

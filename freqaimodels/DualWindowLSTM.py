@@ -1,0 +1,309 @@
+"""FreqAI's hooks on one side, the `dualwindow` core on the other."""
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from datasieve.pipeline import Pipeline
+from freqtrade.exceptions import OperationalException
+from freqtrade.freqai.base_models.BaseClassifierModel import BaseClassifierModel
+from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+from freqtrade.strategy import IStrategy
+from pandas import DataFrame
+
+from dualwindow.artifact import Artifact
+from dualwindow.cache import CacheError, CacheRecord, digest_candles, digest_core, digest_sources
+from dualwindow.candles import Candles
+from dualwindow.labels import CLASSES, UNKNOWN, label_candles
+from dualwindow.scaling import with_scaler
+from dualwindow.settings import Settings, SettingsError
+from dualwindow.training import TrainingData, train
+
+logger = logging.getLogger(__name__)
+
+TARGET = "&-signal"
+
+
+class DualWindowLSTM(BaseClassifierModel):
+    """Classify candles as SHORT, HOLD or LONG with an LSTM over the last `conv_width` candles.
+
+    A strategy uses it with two lines: ``return self.freqai.set_targets(dataframe)`` in
+    `set_freqai_targets` and ``return self.freqai.start(dataframe, metadata, self)`` in
+    `populate_indicators`. It gets the columns ``&-signal``, ``SHORT``, ``HOLD``, ``LONG`` and
+    ``do_predict`` back; where ``do_predict`` is 0, the three probabilities are 0.
+    """
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        try:
+            self.settings = Settings.from_freqai(config.get("freqai", {}))
+            super().__init__(config)
+            self._cache = CacheRecord(self.full_path)
+            self._cache.check("settings", self._shaping_settings())
+        except (SettingsError, CacheError) as error:
+            raise OperationalException(str(error)) from error
+        self._made_from: dict[str, dict[str, Any]] = {}
+        self._training_error: Exception | None = None
+
+    # --- labels and features -------------------------------------------------------------------
+
+    def set_targets(self, dataframe: DataFrame) -> DataFrame:
+        """Label the candles; a strategy's `set_freqai_targets` is this one line."""
+        labels = label_candles(
+            self._candles(dataframe),
+            self.settings.dual_window.labels.function,
+            self.settings.dual_window.labels.barriers,
+            self.settings.windows.horizon,
+            self.settings.dual_window.max_untraded_candles,
+        )
+        # UNKNOWN is -1 and picks the last name: missing, so it is never learnt as a class.
+        names = np.array([*CLASSES, None], dtype=object)[labels]
+        return dataframe.assign(**{TARGET: pd.Series(names, index=dataframe.index, dtype=object)})
+
+    def define_data_pipeline(self, threads: int = -1) -> Pipeline:
+        """FreqAI's pipeline (scaler, PCA, SVM, dissimilarity index) with the chosen scaler."""
+        return with_scaler(super().define_data_pipeline(threads), self.settings.dual_window.scaler)
+
+    def _candles(self, dataframe: DataFrame) -> Candles:
+        return Candles.from_frame(dataframe, self.base_tf_seconds)
+
+    # --- training ------------------------------------------------------------------------------
+
+    def train(
+        self, unfiltered_df: DataFrame, pair: str, dk: FreqaiDataKitchen, **kwargs: Any
+    ) -> Artifact:
+        """Train on one window of candles, row for row as they come: the core filters them."""
+        self._training_error = None
+        try:
+            if dk.label_list != [TARGET]:
+                raise ValueError(
+                    f"the strategy's set_freqai_targets must be 'return "
+                    f"self.freqai.set_targets(dataframe)'. Received labels: {dk.label_list}"
+                )
+            dk.data_dictionary = {
+                "candles": self._candles(unfiltered_df),
+                "train_features": unfiltered_df[dk.training_features_list],
+                "train_labels": unfiltered_df[dk.label_list],
+                "train_dates": unfiltered_df["date"],
+            }
+            dk.feature_pipeline = self.define_data_pipeline(threads=dk.thread_count)
+            model = self.fit(dk.data_dictionary, dk)
+        except Exception as error:
+            self._training_error = error
+            raise
+        self._report(model, pair, dk)
+        return model
+
+    def fit(
+        self, data_dictionary: dict[str, Any], dk: FreqaiDataKitchen, **kwargs: Any
+    ) -> Artifact:
+        """Hand candles, features and labels to the core."""
+        codes = {name: code for code, name in enumerate(CLASSES)}
+        data = TrainingData(
+            dk.pair,
+            data_dictionary["candles"],
+            data_dictionary["train_features"].to_numpy(np.float64),
+            tuple(data_dictionary["train_features"].columns),
+            data_dictionary["train_labels"][TARGET].map(codes).fillna(UNKNOWN).to_numpy(np.int8),
+        )
+        total = self.settings.training.epochs
+        model = train(
+            data,
+            self.settings,
+            dk.feature_pipeline,
+            previous=self._previous_model(dk.pair),
+            report=lambda epoch: logger.info(
+                "%s epoch %d/%d: loss %.4f, validation loss %.4f, learning rate %.2g, %.1f s",
+                dk.pair,
+                epoch.number,
+                total,
+                epoch.loss,
+                epoch.validation_loss,
+                epoch.learning_rate,
+                epoch.seconds,
+            ),
+            tensorboard=dk.data_path / "tensorboard" if self.activate_tensorboard else None,
+        )
+        if not self.live:  # live, FreqAI keeps it itself once it is saved
+            self.dd.model_dictionary[dk.pair] = model
+        return model
+
+    def _previous_model(self, pair: str) -> Artifact | None:
+        # Not get_init_model(): it writes a logger into the artifact, which is frozen.
+        return self.dd.model_dictionary.get(pair) if self.continual_learning else None
+
+    def _report(self, model: Artifact, pair: str, dk: FreqaiDataKitchen) -> None:
+        """Log one line, write the metadata beside FreqAI's files and complete `dk.data`."""
+        facts = model.metadata
+        self._fill_class_statistics(facts["training_labels"], dk)
+        dropped = ", ".join(f"{n} {reason}" for reason, n in facts["rejected"].items() if n)
+        logger.info(
+            "%s trained on %s of %d candles (dropped: %s) for %d epochs in %.0f s on %s; "
+            "validation log loss %.4f, training frequencies give %.4f",
+            pair,
+            " + ".join(f"{n} {name}" for name, n in facts["training_windows"].items()),
+            facts["candles"],
+            dropped or "none",
+            len(facts["epochs"]),
+            facts["seconds"],
+            facts["device"],
+            facts["validation"]["log_loss"],
+            facts["validation"]["log_loss_of_training_frequencies"],
+        )
+        # Live, FreqAI names the files only after training; the timestamp is already in the path.
+        dk.set_new_model_names(pair, int(dk.data_path.name.rpartition("_")[2]))
+        dk.data_path.mkdir(parents=True, exist_ok=True)
+        path = dk.data_path / f"{dk.model_filename}_dualwindow.json"
+        path.write_text(json.dumps(facts, indent=1))
+        for part, made_from in self._made_from.items():
+            self._cache.add(part, made_from)
+        self._cache.add("settings", self._shaping_settings())
+
+    def _fill_class_statistics(self, counts: Mapping[str, int], dk: FreqaiDataKitchen) -> None:
+        """Give FreqAI the mean and deviation of all three classes, also of one that is absent.
+
+        FreqAI looks up each returned column live and fails with a KeyError where one is missing;
+        its own list grows by one copy of the classes per backtest window.
+        """
+        dk.unique_class_list = list(CLASSES)
+        total = max(sum(counts.values()), 1)
+        shares = {name: counts[name] / total for name in CLASSES}
+        dk.data["labels_mean"] = shares
+        dk.data["labels_std"] = {n: float(np.sqrt(p * (1 - p))) for n, p in shares.items()}
+
+    def _append_null_backtesting_predictions(
+        self, dk: FreqaiDataKitchen, dataframe_backtest: DataFrame
+    ) -> None:
+        """Stop the run where FreqAI would cache zeros for a failed training and go on."""
+        for leftover in dk.data_path.glob(f"{dk.model_filename}_metadata.json"):
+            leftover.unlink()
+        raise OperationalException(
+            f"the backtest stops, because a training failed: {self._training_error}"
+        ) from self._training_error
+
+    # --- prediction ----------------------------------------------------------------------------
+
+    def predict(
+        self, unfiltered_df: DataFrame, dk: FreqaiDataKitchen, **kwargs: Any
+    ) -> tuple[DataFrame, npt.NDArray[np.int_]]:
+        """Predict every row given; a row without a whole window gets ``do_predict`` 0."""
+        model: Artifact = self.model
+        missing = [name for name in model.feature_names if name not in unfiltered_df]
+        if missing:
+            raise OperationalException(
+                f"{dk.pair}: the model was trained with features {missing} that the strategy no "
+                "longer computes; set another freqai.identifier"
+            )
+        features = unfiltered_df[list(model.feature_names)].to_numpy(np.float64)
+        prediction = model.predict(self._candles(unfiltered_df), features)
+        # FreqAI's convention for "no prediction" is 0 with do_predict 0: it fits statistics to
+        # these columns and cannot take NaN there.
+        probabilities = np.nan_to_num(prediction.probabilities)
+        names = np.array(CLASSES, dtype=object)[probabilities.argmax(axis=1)]
+        pred_df = DataFrame(probabilities, columns=list(CLASSES))
+        pred_df.insert(0, TARGET, np.where(prediction.valid, names, "UNKNOWN").astype(object))
+        dk.unique_class_list = list(CLASSES)
+        dk.DI_values = prediction.dissimilarity
+        dk.do_predict = prediction.valid.astype(np.int_)
+        return pred_df, dk.do_predict
+
+    # --- what is cached ------------------------------------------------------------------------
+
+    def start_backtesting(
+        self,
+        dataframe: DataFrame,
+        metadata: dict[str, Any],
+        dk: FreqaiDataKitchen,
+        strategy: IStrategy,
+    ) -> FreqaiDataKitchen:
+        """Refuse predictions cached from other code or candles, then go on as FreqAI does."""
+        self._made_from = {
+            "code": {
+                "core": digest_core(),
+                "features": digest_sources(
+                    getattr(strategy, name)
+                    for name in (
+                        "feature_engineering_expand_all",
+                        "feature_engineering_expand_basic",
+                        "feature_engineering_standard",
+                        "set_freqai_targets",
+                    )
+                ),
+            },
+            "candles": self._digest_windows(metadata["pair"], dk, strategy),
+        }
+        try:
+            for part, facts in self._made_from.items():
+                self._cache.check(part, facts)
+        except CacheError as error:
+            raise OperationalException(str(error)) from error
+        self._refuse_unreadable(dk, self._made_from["candles"])
+        return super().start_backtesting(dataframe, metadata, dk, strategy)
+
+    def _shaping_settings(self) -> dict[str, Any]:
+        """Collect everything in the configuration that shapes a prediction."""
+        freqai = self.freqai_info
+        return {
+            **self.settings.model_dump(mode="json"),
+            "model": type(self).__name__,
+            "train_period_days": freqai.get("train_period_days"),
+            "continual_learning": self.continual_learning,
+            "timeframe": self.config["timeframe"],
+            "trading_mode": str(self.config.get("trading_mode", "spot")),
+            "feature_parameters": {k: v for k, v in self.ft_params.items() if v},
+        }
+
+    def _digest_windows(
+        self, pair: str, dk: FreqaiDataKitchen, strategy: IStrategy
+    ) -> dict[str, str]:
+        """Digest the candles of each training window and the backtest window after it.
+
+        The pair is part of it: FreqAI names files after the base coin alone.
+        """
+        frames = [
+            strategy.dp.get_pair_dataframe(p, timeframe)
+            for p in (pair, *self.corr_pairlist)
+            for timeframe in self.ft_params["include_timeframes"]
+        ]
+        digests = {}
+        for trained, tested in zip(dk.training_timeranges, dk.backtesting_timeranges, strict=True):
+            parts = [
+                f[(f["date"] >= trained.startdt) & (f["date"] < tested.stopdt)] for f in frames
+            ]
+            dk.set_new_model_names(pair, int(trained.stopts))
+            digests[dk.model_filename] = f"{pair} {digest_candles(parts)}"
+        return digests
+
+    def _refuse_unreadable(self, dk: FreqaiDataKitchen, windows: Mapping[str, str]) -> None:
+        """Refuse cached predictions that are damaged or that this model did not make."""
+        for name in windows:
+            path = Path(dk.full_path, dk.backtest_predictions_folder, f"{name}_prediction.feather")
+            if not path.is_file():
+                continue
+            if not self._cache.knows("candles", name):
+                raise OperationalException(
+                    f"{path} was not made by {type(self).__name__}; set another freqai.identifier"
+                )
+            try:
+                pd.read_feather(path)
+            except (OSError, ValueError) as error:
+                raise OperationalException(
+                    f"{path} is damaged ({error}); delete it and run again"
+                ) from error
+
+    def model_exists(self, dk: FreqaiDataKitchen) -> bool:
+        """Find a saved model, and refuse it here if it cannot be read."""
+        if not super().model_exists(dk):
+            return False
+        try:
+            self.dd.load_data(dk.pair, dk).weights  # noqa: B018 - reads the .keras content
+        except Exception as error:
+            raise OperationalException(
+                f"the model in {dk.data_path} is damaged ({type(error).__name__}: {error}); "
+                "delete this folder and run again"
+            ) from error
+        return True
