@@ -8,6 +8,7 @@ import hashlib
 import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +114,9 @@ def digest_sources(functions: Iterable[Callable[..., Any]]) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
+@cache
 def digest_core() -> str:
-    """Digest the core's own source files, which all take part in a prediction."""
+    """Digest the core's own source files, which all take part in a prediction, once a process."""
     folder = Path(dualwindow.__file__).parent
     text = b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))
     return hashlib.blake2b(text, digest_size=8).hexdigest()

@@ -27,6 +27,12 @@ from dualwindow.training import TrainingData, train
 logger = logging.getLogger(__name__)
 
 TARGET = "&-signal"
+_FEATURE_METHODS = (
+    "feature_engineering_expand_all",
+    "feature_engineering_expand_basic",
+    "feature_engineering_standard",
+    "set_freqai_targets",
+)
 
 
 class DualWindowLSTM(BaseClassifierModel):
@@ -221,21 +227,12 @@ class DualWindowLSTM(BaseClassifierModel):
         strategy: IStrategy,
     ) -> FreqaiDataKitchen:
         """Refuse predictions cached from other code or candles, then go on as FreqAI does."""
-        self._made_from = {
-            "code": {
+        if not self._made_from:  # once: the files may be edited while the first pair trains
+            self._made_from["code"] = {
                 "core": digest_core(),
-                "features": digest_sources(
-                    getattr(strategy, name)
-                    for name in (
-                        "feature_engineering_expand_all",
-                        "feature_engineering_expand_basic",
-                        "feature_engineering_standard",
-                        "set_freqai_targets",
-                    )
-                ),
-            },
-            "candles": self._digest_windows(metadata["pair"], dk, strategy),
-        }
+                "features": digest_sources(getattr(strategy, name) for name in _FEATURE_METHODS),
+            }
+        self._made_from["candles"] = self._digest_windows(metadata["pair"], dk, strategy)
         try:
             for part, facts in self._made_from.items():
                 self._cache.check(part, facts)
