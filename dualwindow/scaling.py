@@ -81,10 +81,14 @@ def apply_pipeline(pipeline: Pipeline, rows: FloatArray) -> Scaled:
 
 def _refuse_large_dissimilarity(n_rows: int) -> None:
     # datasieve holds all pairwise distances twice, and a mask of them.
-    needed, free = 17 * n_rows**2, psutil.virtual_memory().available
+    needed, free = 17 * n_rows**2, _free_memory()
     if needed > free:
         raise MemoryError(
             f"feature_parameters.DI_threshold compares all pairs of {n_rows} training candles, "
             f"which takes about {needed / 1e9:.0f} GB; {free / 1e9:.0f} GB are free. Shorten "
             "train_period_days, or use use_SVM_to_remove_outliers instead"
         )
+
+
+def _free_memory() -> int:
+    return int(psutil.virtual_memory().available)

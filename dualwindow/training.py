@@ -165,8 +165,9 @@ def _refuse_short_history(data: TrainingData) -> None:
     known = np.isfinite(data.features)
     first = np.where(known.any(axis=0), known.argmax(axis=0), len(known))
     missing_days = first * data.candles.step / _DAY
-    if missing_days.max() > 1:
-        names = [n for n, d in zip(data.feature_names, missing_days, strict=True) if d > 1]
+    short = (missing_days > 1) | ~known.any(axis=0)
+    if short.any():
+        names = [n for n, is_short in zip(data.feature_names, short, strict=True) if is_short]
         raise TrainingError(
             f"{data.pair}: the history is too short: {', '.join(names)} unknown for the first "
             f"{missing_days.max():.1f} days of the training data, which begins at "

@@ -5,8 +5,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from datasieve.pipeline import Pipeline
+from datasieve.transforms import SKLearnWrapper
+from sklearn.preprocessing import MinMaxScaler
 
 from dualwindow.candles import Candles
+from dualwindow.features import FEATURES, HourlyLevels, candle_features, hourly_levels
+from dualwindow.labels import Barriers, exclusive, label_candles
+from dualwindow.sandbox import MarketKind
+from dualwindow.sandbox.market import FIRST, SyntheticMarket
+from dualwindow.sandbox.ohlcv import DAY, MINUTE, Ohlcv
+from dualwindow.scaling import with_scaler
+from dualwindow.settings import Settings
+from dualwindow.training import TrainingData
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"
@@ -41,3 +52,58 @@ def shared_frame(name: str) -> pd.DataFrame:
     if not path.is_file():
         pytest.skip(f"needs {path.name} of ../shared/data")
     return pd.read_feather(path)
+
+
+def random_training_data(n: int, seed: int, horizon: int = 12, step_volatility: float = 0.002):
+    """A random walk of constant volatility: nothing in it can be predicted."""
+    candles = random_candles(n, seed, step_volatility)
+    levels = HourlyLevels(*np.random.default_rng(seed).uniform(90, 110, (4, n)))
+    barriers = Barriers(0.006, 0.003, 0.006, 0.003)
+    labels = label_candles(candles, exclusive, barriers, horizon, 15)
+    return TrainingData("RND/USDT", candles, candle_features(candles, levels), FEATURES, labels)
+
+
+def market_training_data(kind: str, days: int, seed: int, horizon: int = 24) -> TrainingData:
+    """Five-minute candles of the synthetic market, after thirty days for the averages."""
+    start = FIRST + 35 * DAY
+    market = SyntheticMarket(MarketKind(kind), seed)
+    candles = _candles(market.minutes("BTC/USDT", start, start + days * DAY).resampled(5 * MINUTE))
+    hours = market.hours("BTC/USDT", FIRST, start + days * DAY)
+    closed = (candles.date + candles.step - FIRST // 1000) // 3600 - 1
+    levels = HourlyLevels(*(x[closed] for x in hourly_levels(hours.close, hours.volume)))
+    barriers = Barriers(0.01, 0.005, 0.01, 0.005)
+    labels = label_candles(candles, exclusive, barriers, horizon, 15)
+    return TrainingData("BTC/USDT", candles, candle_features(candles, levels), FEATURES, labels)
+
+
+def _candles(ohlcv: Ohlcv) -> Candles:
+    step = int(ohlcv.time[1] - ohlcv.time[0]) // 1000
+    return Candles(ohlcv.time // 1000, ohlcv.high, ohlcv.low, ohlcv.close, ohlcv.volume, step)
+
+
+def part_of(data: TrainingData, rows: slice) -> TrainingData:
+    return TrainingData(
+        data.pair,
+        data.candles[rows],
+        data.features[rows],
+        data.feature_names,
+        data.labels[rows],
+    )
+
+
+def small_settings(history: int, horizon: int, **training) -> Settings:
+    options = {"lstm_units": [8], "dense_units": [4], "batch_size": 128, "epochs": 4, **training}
+    return Settings.from_freqai(
+        {
+            "conv_width": history,
+            "feature_parameters": {"label_period_candles": horizon},
+            "data_split_parameters": {"test_size": 0.2},
+            "model_training_parameters": options,
+            "dual_window": {"balancing": {"floor": 100}},
+        }
+    )
+
+
+def pipeline() -> Pipeline:
+    """The pipeline that FreqAI hands over when nothing but the scaler is wanted."""
+    return with_scaler(Pipeline([("scaler", SKLearnWrapper(MinMaxScaler()))]), "standard")

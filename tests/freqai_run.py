@@ -1,0 +1,119 @@
+"""Real FreqAI, the real model and the real strategy, on frames instead of an exchange."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from examples import ROOT
+from freqtrade.enums import RunMode
+from freqtrade.resolvers import StrategyResolver
+from pandas import DataFrame
+
+PAIR = "BTC/USDT:USDT"
+HISTORY = 10
+
+
+def configuration(user_data: Path, **freqai: Any) -> dict[str, Any]:
+    """One day of training and quarters of a day to predict, in a network of two units."""
+    (user_data / "config.json").write_text("{}")
+    features = {
+        "include_timeframes": ["1m", "1h"],
+        "include_corr_pairlist": [],
+        "indicator_periods_candles": [1],
+        "include_shifted_candles": 0,
+        "label_period_candles": 20,
+        "shuffle_after_split": False,
+        "buffer_train_data_candles": 0,
+        **freqai.pop("feature_parameters", {}),
+    }
+    training = {"lstm_units": [2], "dense_units": [], "epochs": 1}
+    return {
+        "runmode": RunMode.BACKTEST,
+        "strategy": "DualWindowStrategy",
+        "strategy_path": str(ROOT / "strategies"),
+        "freqaimodel": "DualWindowLSTM",
+        "freqaimodel_path": str(ROOT / "freqaimodels"),
+        "user_data_dir": user_data,
+        "config_files": [str(user_data / "config.json")],
+        "datadir": user_data,
+        "timeframe": "1m",
+        "timerange": "20240202-20240203",
+        "trading_mode": "futures",
+        "stake_currency": "USDT",
+        "stake_amount": 10,
+        "dry_run": True,
+        "exchange": {"name": "binance", "pair_whitelist": [PAIR]},
+        "freqai": {
+            "enabled": True,
+            "identifier": "test",
+            "conv_width": HISTORY,
+            "train_period_days": 1,
+            "backtest_period_days": 0.25,
+            "activate_tensorboard": False,
+            "data_split_parameters": {"test_size": 0.2},
+            "dual_window": {"balancing": {"floor": 50}},
+            "feature_parameters": features,
+            "model_training_parameters": training | freqai.pop("model_training_parameters", {}),
+            **freqai,
+        },
+    }
+
+
+def market(seed: int = 0, volatility: float = 0.001) -> dict[str, DataFrame]:
+    """Minutes of two days and the hours of the forty days that end with them."""
+    rng = np.random.default_rng(seed)
+
+    def candles(start: str, frequency: str, n: int, step: float) -> DataFrame:
+        close = 100 * np.exp(np.cumsum(rng.normal(0, step, n)))
+        open_ = np.concatenate([[100.0], close[:-1]])
+        spread = 1 + np.abs(rng.normal(0, step / 2, n))
+        return DataFrame(
+            {
+                "date": pd.date_range(start, periods=n, freq=frequency, tz="UTC").as_unit("ms"),
+                "open": open_,
+                "high": np.maximum(open_, close) * spread,
+                "low": np.minimum(open_, close) / spread,
+                "close": close,
+                "volume": rng.gamma(2.0, 5.0, n),
+            }
+        )
+
+    return {
+        "1m": candles("2024-02-01", "1min", 2 * 1440, volatility),
+        "1h": candles("2023-12-25", "1h", 40 * 24, 8 * volatility),
+    }
+
+
+class Frames:
+    """What the strategy asks a data provider for, served from frames."""
+
+    def __init__(self, frames: Mapping[str, DataFrame], runmode: RunMode) -> None:
+        self._frames = frames
+        self.runmode = runmode
+
+    def get_pair_dataframe(self, pair: str, timeframe: str) -> DataFrame:
+        return self._frames[timeframe].copy()
+
+    def current_whitelist(self) -> list[str]:
+        return [PAIR]
+
+
+def load_strategy(config: dict[str, Any], frames: Mapping[str, DataFrame]):
+    """Load strategy and model through freqtrade's own resolvers."""
+    strategy = StrategyResolver.load_strategy(config)
+    strategy.dp = Frames(frames, config["runmode"])
+    strategy.ft_bot_start()
+    return strategy
+
+
+def backtest(config: dict[str, Any], frames: Mapping[str, DataFrame], pair: str = PAIR):
+    """Run all windows through FreqAI and return strategy and annotated candles."""
+    strategy = load_strategy(config, frames)
+    return strategy, strategy.advise_indicators(frames["1m"].copy(), {"pair": pair})
+
+
+def out_of_sample(result: DataFrame) -> DataFrame:
+    """Return the candles of the backtest, without those it was trained on."""
+    return result[result["date"] >= "2024-02-02"].reset_index(drop=True)

@@ -1,0 +1,279 @@
+"""The adapter inside the real FreqAI; each of FreqAI's traps by name."""
+
+import copy
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from freqai_run import HISTORY, PAIR, backtest, configuration, load_strategy, market, out_of_sample
+from freqtrade.exceptions import OperationalException, StrategyError
+from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+
+CLASSES = ["SHORT", "HOLD", "LONG"]
+
+
+@pytest.fixture(scope="module")
+def frames():
+    return market()
+
+
+@pytest.fixture(scope="module")
+def run(frames, tmp_path_factory):
+    config = configuration(tmp_path_factory.mktemp("user_data"), save_backtest_models=True)
+    return config, *backtest(config, frames)
+
+
+def files_of(config, pattern: str):
+    return sorted((config["user_data_dir"] / "models" / "test").rglob(pattern))
+
+
+def first_model(config, strategy, *, live: bool) -> FreqaiDataKitchen:
+    """Load the model of the first backtest window, as a later process would."""
+    dk = FreqaiDataKitchen(config, live=False, pair=PAIR)  # live loads the newest one
+    dk.set_paths(PAIR, 1706832000)
+    dk.set_new_model_names(PAIR, 1706832000)
+    strategy.freqai.model = strategy.freqai.dd.load_data(PAIR, dk)
+    dk.live = strategy.freqai.live = live
+    return dk
+
+
+def featured(config, strategy, frames):
+    dk = FreqaiDataKitchen(config, live=False, pair=PAIR)
+    dataframe = dk.use_strategy_to_populate_indicators(
+        strategy, prediction_dataframe=frames["1m"].copy(), pair=PAIR
+    )
+    return dk.remove_special_chars_from_feature_names(dataframe)
+
+
+def test_every_candle_of_every_backtest_window_is_predicted(run):
+    result = out_of_sample(run[2])
+    assert len(result) == 1440
+    assert (result["do_predict"] == 1).all()
+    assert result[CLASSES].sum(axis=1).to_numpy() == pytest.approx(1)
+    assert set(result["&-signal"]) <= set(CLASSES)
+
+
+def test_trap_backtest_predictions_are_not_one_candle_late(run, frames):
+    config, strategy, result = run
+    dk = first_model(config, strategy, live=True)
+    frame = featured(config, strategy, frames)
+    start = frame.index[frame["date"] == "2024-02-02"][0]
+    for offset in (0, 1, HISTORY - 2, HISTORY - 1, HISTORY, 200):  # window starts included
+        tail = frame.iloc[start + offset - HISTORY + 1 : start + offset + 1]
+        prediction, do_predict = strategy.freqai.predict(tail, dk, first=False)
+        assert len(prediction) == HISTORY
+        assert do_predict[-1] == 1
+        shown = out_of_sample(result).loc[offset, CLASSES].to_numpy(float)
+        np.testing.assert_allclose(prediction[CLASSES].iloc[-1], shown, atol=1e-6)
+
+
+def test_trap_nan_mask_is_kept(run, frames):
+    config, strategy, _ = run
+    dk = first_model(config, strategy, live=False)
+    frame = featured(config, strategy, frames)
+    part = frame[frame["date"] >= "2024-02-02"].head(100).copy()
+    name = next(c for c in part if c.startswith("%"))
+    part.iloc[40, part.columns.get_loc(name)] = np.inf
+    prediction, do_predict = strategy.freqai.predict(part, dk)
+    spoilt = np.flatnonzero(do_predict == 0)
+    assert spoilt.tolist() == list(range(40, 40 + HISTORY))
+    assert (prediction.loc[spoilt, CLASSES].to_numpy() == 0).all()
+    assert (prediction.loc[spoilt, "&-signal"] == "UNKNOWN").all()
+    assert len(prediction) == len(do_predict) == 100
+
+
+def test_trap_zeros_are_no_prediction_for_the_strategy(run):
+    strategy, result = run[1], out_of_sample(run[2])
+    strategy.entry_long.value = strategy.entry_short.value = 0.0
+    fine = strategy.populate_entry_trend(result.copy(), {"pair": PAIR})
+    assert fine["enter_tag"].notna().sum() > 0
+    entered = fine.index[fine["enter_tag"].notna()]
+    for spoil in ({"do_predict": 0}, {"do_predict": 2}, {"HOLD": 5.0}):
+        spoilt = strategy.populate_entry_trend(result.assign(**spoil), {"pair": PAIR})
+        assert spoilt.get("enter_tag", pd.Series(dtype=object)).notna().sum() == 0
+    assert len(entered) > 0
+
+
+def test_trap_missing_class_returns_three_columns(frames, tmp_path):
+    # no price falls by half in twenty minutes, so nothing is SHORT
+    labels = {"short_take_profit": 0.5}
+    config = configuration(tmp_path, dual_window={"labels": labels, "balancing": {"floor": 50}})
+    strategy, result = backtest(config, frames)
+    facts = json.loads(files_of(config, "*_dualwindow.json")[0].read_text())
+    assert facts["training_windows"]["SHORT"] == 0 < facts["training_windows"]["LONG"]
+    for name in CLASSES:
+        assert {name, f"{name}_mean", f"{name}_std"} <= set(result)
+    assert out_of_sample(result)[CLASSES].sum(axis=1).to_numpy() == pytest.approx(1)
+    dk = FreqaiDataKitchen(config, live=False, pair=PAIR)
+    strategy.freqai._fill_class_statistics(facts["training_labels"], dk)
+    assert dk.unique_class_list == CLASSES  # FreqAI's own grows with each window
+
+
+def test_trap_failed_training_stops_the_run_and_caches_nothing(frames, tmp_path):
+    labels = {f"{side}_take_profit": 0.9 for side in ("long", "short")}
+    config = configuration(tmp_path, dual_window={"labels": labels})
+    with pytest.raises(OperationalException, match="training windows are HOLD"):
+        backtest(config, frames)
+    assert files_of(config, "*.feather") == []
+    # FreqAI's own record of the command is all that is left
+    assert [path.name for path in files_of(config, "*.json")] == ["run_params.json"]
+
+
+def test_trap_stale_cache_is_refused(frames, tmp_path):
+    config = configuration(tmp_path)
+    backtest(config, frames)
+    before = {path: path.read_bytes() for path in files_of(config, "*.feather")}
+    assert len(before) == 4
+    for change in (
+        {"model_training_parameters": {"seed": 1}},
+        {"feature_parameters": {"label_period_candles": 30}},
+        {"train_period_days": 2},
+    ):
+        with pytest.raises(OperationalException, match="made with other settings"):
+            backtest(configuration(tmp_path, **change), frames)
+    other = {**frames, "1m": frames["1m"].assign(close=frames["1m"]["close"] * 1.0001)}
+    with pytest.raises(OperationalException, match="made with other candles"):
+        backtest(config, other)
+    assert {path: path.read_bytes() for path in files_of(config, "*.feather")} == before
+
+
+def test_trap_same_base_coin_is_another_pair(frames, tmp_path):
+    config = configuration(tmp_path)
+    backtest(config, frames)
+    with pytest.raises(OperationalException, match="made with other candles"):
+        backtest(config, frames, pair="BTC/USDC:USDC")
+
+
+def test_a_cached_backtest_is_the_same_as_a_fresh_one(run, frames):
+    config, _, result = run
+    _, again = backtest(config, frames)
+    pd.testing.assert_frame_equal(out_of_sample(again)[CLASSES], out_of_sample(result)[CLASSES])
+    assert (out_of_sample(again)["&-signal"] == out_of_sample(result)["&-signal"]).all()
+
+
+def test_saved_models_are_loaded_and_predict_the_same(run, frames):
+    config, _, result = run
+    for path in files_of(config, "*_prediction.feather"):
+        path.unlink()
+    _, again = backtest(config, frames)
+    pd.testing.assert_frame_equal(out_of_sample(again)[CLASSES], out_of_sample(result)[CLASSES])
+
+
+@pytest.mark.parametrize("pattern", ["*_model.joblib", "*_prediction.feather"])
+def test_damaged_files_are_named(frames, tmp_path, pattern):
+    config = configuration(tmp_path, save_backtest_models=True)
+    backtest(config, frames)
+    if pattern == "*_model.joblib":
+        for path in files_of(config, "*_prediction.feather"):
+            path.unlink()
+    damaged = files_of(config, pattern)[1]
+    damaged.write_bytes(damaged.read_bytes()[:1000])
+    with pytest.raises(OperationalException, match=r"is damaged .*delete"):
+        backtest(config, frames)
+
+
+def test_trap_keras_and_shuffles_are_refused_when_the_model_is_loaded(frames, tmp_path):
+    config = configuration(tmp_path, data_split_parameters={"shuffle": True}, keras=True)
+    with pytest.raises(OperationalException, match=r"(?s)keras must not.*shuffle must not"):
+        load_strategy(config, frames)
+    assert not (tmp_path / "models").exists()
+
+
+def test_trap_dissimilarity_index_that_cannot_fit_is_refused(frames, tmp_path, monkeypatch):
+    from dualwindow import scaling
+
+    config = configuration(tmp_path, feature_parameters={"DI_threshold": 0.9})
+    monkeypatch.setattr(scaling, "_free_memory", lambda: 10**6)
+    with pytest.raises(OperationalException, match=r"DI_threshold compares all pairs of 11\d\d"):
+        backtest(config, frames)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"DI_threshold": 0.7},
+        {"use_SVM_to_remove_outliers": True, "svm_params": {"shuffle": False, "nu": 0.05}},
+        {"principal_component_analysis": True},
+    ],
+)
+def test_outlier_and_pca_steps_work(frames, tmp_path, option):
+    config = configuration(tmp_path, feature_parameters=option)
+    _, result = backtest(config, frames)
+    facts = json.loads(files_of(config, "*_dualwindow.json")[0].read_text())
+    refused = (out_of_sample(result)["do_predict"] == 0).sum()
+    if "principal_component_analysis" in option:
+        assert refused == facts["rejected"]["outlier"] == 0
+    else:
+        assert 0 < refused < 700
+    if "DI_threshold" in option:
+        assert (out_of_sample(result)["DI_values"] > 0).all()
+    if "use_SVM_to_remove_outliers" in option:
+        assert facts["rejected"]["outlier"] > 10
+
+
+def test_continual_learning_goes_on_from_the_window_before(frames, tmp_path):
+    config = configuration(tmp_path, continual_learning=True)
+    backtest(config, frames)
+    facts = [json.loads(p.read_text()) for p in files_of(config, "*_dualwindow.json")]
+    assert [f["warm_start"] for f in facts] == [False, True, True, True]
+
+
+def test_metadata_is_readable_beside_freqais_files(run):
+    paths = files_of(run[0], "*_dualwindow.json")
+    assert len(paths) == 4
+    facts = json.loads(paths[0].read_text())
+    assert facts["pair"] == PAIR
+    assert facts["candles"] == 1440
+    assert sum(facts["labels"].values()) == 1440
+    assert facts["labels"]["unknown"] == 20
+
+
+def test_targets_of_the_last_candles_are_missing_not_a_class(run, frames):
+    labelled = run[1].freqai.set_targets(frames["1m"])
+    assert labelled["&-signal"].tail(20).isna().all()
+    assert set(labelled["&-signal"].iloc[:-20]) == set(CLASSES)
+    assert "&-signal" not in frames["1m"]
+
+
+def test_a_strategy_with_its_own_labels_is_told_what_to_write(frames, tmp_path):
+    strategy = load_strategy(configuration(tmp_path), frames)
+    strategy.set_freqai_targets = lambda dataframe, metadata, **kwargs: dataframe.assign(
+        **{"&s-up": "up"}
+    )
+    with pytest.raises(OperationalException, match=r"must be 'return self.freqai.set_targets"):
+        strategy.advise_indicators(frames["1m"].copy(), {"pair": PAIR})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"include_timeframes": ["1m"]}, "must contain '1h'"),
+        ({"include_shifted_candles": 2}, "include_shifted_candles adds nothing"),
+        ({"include_corr_pairlist": ["ETH/USDT:USDT"]}, "include_corr_pairlist adds nothing"),
+    ],
+)
+def test_the_strategy_checks_what_its_features_need(frames, tmp_path, change, message):
+    with pytest.raises(StrategyError, match=message):
+        load_strategy(configuration(tmp_path, feature_parameters=change), frames)
+
+
+def test_a_short_history_is_told_in_days(frames, tmp_path):
+    late = {**frames, "1h": frames["1h"].tail(24 * 10)}
+    with pytest.raises(OperationalException, match=r"history is too short.*price_to_ma43200"):
+        backtest(configuration(tmp_path), late)
+
+
+def test_the_configuration_of_the_user_is_not_changed(frames, tmp_path):
+    config = configuration(tmp_path)
+    before = copy.deepcopy(config["freqai"])
+    backtest(config, frames)
+    assert config["freqai"] == before
+
+
+def test_settings_reach_every_hyperopt_worker(run):
+    import cloudpickle
+
+    strategy = cloudpickle.loads(cloudpickle.dumps(run[1]))
+    assert strategy.barriers == run[1].barriers
+    assert strategy.horizon == pd.Timedelta(minutes=20)

@@ -1,0 +1,168 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from dualwindow import network
+from dualwindow.settings import TrainingSettings
+
+OPTIONS = TrainingSettings(
+    lstm_units=(4, 3), dense_units=(4,), dropout=0.2, epochs=3, batch_size=32, learning_rate=0.02
+)
+SHAPE = network.Shape(5, 2, OPTIONS.lstm_units, OPTIONS.dense_units, OPTIONS.dropout)
+
+
+def separable(n: int = 400, seed: int = 0) -> tuple[network.Samples, network.Samples]:
+    """Windows whose class is the sign of their last three values."""
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(n, 2)).astype(np.float32)
+    ends = np.arange(4, n)
+    mean = np.convolve(rows[:, 0], np.ones(3) / 3)[:n]
+    labels = (1 + (mean[ends] > 0.3).astype(int) - (mean[ends] < -0.3)).astype(np.int8)
+    cut = len(ends) * 3 // 4
+    return tuple(
+        network.Samples(rows, ends[part], labels[part], np.ones(len(ends[part])))
+        for part in (slice(cut), slice(cut, None))
+    )
+
+
+def test_loss_falls_on_a_separable_toy():
+    training, validation = separable(1500)
+    options = OPTIONS.model_copy(update={"epochs": 12})
+    fitted = network.fit(SHAPE, training, validation, options)
+    assert fitted.epochs[-1].validation_loss < 0.75 * fitted.epochs[0].validation_loss
+    probabilities = network.predict(SHAPE, fitted.weights, training.rows, validation.ends)
+    assert (probabilities.argmax(axis=1) == validation.labels).mean() > 0.75
+    assert probabilities.sum(axis=1) == pytest.approx(1)
+
+
+def test_same_seed_same_weights_whatever_was_trained_before():
+    first = network.fit(SHAPE, *separable(), OPTIONS)
+    network.fit(SHAPE, *separable(seed=5), OPTIONS.model_copy(update={"seed": 7}))
+    second = network.fit(SHAPE, *separable(), OPTIONS)
+    other = network.fit(SHAPE, *separable(), OPTIONS.model_copy(update={"seed": 7}))
+    assert all((a == b).all() for a, b in zip(first.weights, second.weights, strict=True))
+    assert any((a != b).any() for a, b in zip(first.weights, other.weights, strict=True))
+
+
+def test_same_seed_same_bits_in_another_process():
+    script = (
+        "import sys; sys.path.insert(0, 'tests')\n"
+        "from test_network import *\n"
+        "import hashlib\n"
+        "weights = network.fit(SHAPE, *separable(), OPTIONS).weights\n"
+        "print(hashlib.sha256(b''.join(w.tobytes() for w in weights)).hexdigest())"
+    )
+    digests = {
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", script],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for _ in range(2)
+    }
+    assert len(digests) == 1
+    assert len(digests.pop()) == 65
+
+
+def test_the_best_epoch_is_kept_and_training_stops_early():
+    training, validation = separable(200)
+    options = OPTIONS.model_copy(update={"epochs": 60, "learning_rate": 0.2, "patience": 2})
+    fitted = network.fit(SHAPE, training, validation, options)
+    losses = [epoch.validation_loss for epoch in fitted.epochs]
+    assert len(losses) == np.argmin(losses) + 1 + 2 < 60
+    probabilities = network.predict(SHAPE, fitted.weights, training.rows, validation.ends)
+    hit = probabilities[np.arange(len(validation.ends)), validation.labels]
+    assert -np.log(hit).mean() == pytest.approx(min(losses), rel=1e-3)
+
+
+def test_the_learning_rate_falls_on_a_plateau():
+    training, validation = separable(200)
+    options = OPTIONS.model_copy(
+        update={"epochs": 12, "learning_rate": 0.2, "patience": 12, "lr_patience": 1}
+    )
+    rates = [e.learning_rate for e in network.fit(SHAPE, training, validation, options).epochs]
+    assert rates[0] == pytest.approx(0.2)
+    assert rates[-1] <= 0.1
+
+
+def test_warm_start_begins_where_it_was_left():
+    training, validation = separable(1500)
+    options = OPTIONS.model_copy(update={"epochs": 8})
+    cold = network.fit(SHAPE, training, validation, options)
+    warm = network.fit(SHAPE, training, validation, options, start=cold.weights)
+    assert warm.epochs[0].validation_loss < cold.epochs[1].validation_loss
+
+
+def test_weights_survive_the_keras_format():
+    fitted = network.fit(SHAPE, *separable(), OPTIONS)
+    packed = network.to_keras(SHAPE, fitted.weights)
+    unpacked = network.from_keras(SHAPE, packed)
+    assert all((a == b).all() for a, b in zip(fitted.weights, unpacked, strict=True))
+
+
+def test_plain_keras_can_load_the_file(tmp_path):
+    import keras
+
+    training, validation = separable()
+    fitted = network.fit(SHAPE, training, validation, OPTIONS)
+    path = tmp_path / "model.keras"
+    path.write_bytes(network.to_keras(SHAPE, fitted.weights))
+    windows = np.stack([training.rows[e - 4 : e + 1] for e in validation.ends])
+    ours = network.predict(SHAPE, fitted.weights, training.rows, validation.ends)
+    np.testing.assert_allclose(keras.models.load_model(path)(windows), ours, atol=1e-6)
+
+
+def test_one_window_is_predicted_as_in_a_batch():
+    training, validation = separable()
+    weights = network.fit(SHAPE, training, validation, OPTIONS).weights
+    batch = network.predict(SHAPE, weights, training.rows, validation.ends)
+    for i in (0, 17, len(validation.ends) - 1):
+        end = validation.ends[i]
+        tail = training.rows[end - 4 : end + 1]
+        one = network.predict(SHAPE, weights, tail, np.array([4]))
+        np.testing.assert_allclose(one[0], batch[i], atol=1e-6)
+
+
+def test_prediction_is_not_disturbed_by_a_training():
+    training, validation = separable()
+    weights = network.fit(SHAPE, training, validation, OPTIONS).weights
+    before = network.predict(SHAPE, weights, training.rows, validation.ends)
+    during = []
+    network.fit(
+        SHAPE,
+        *separable(seed=3),
+        OPTIONS,
+        report=lambda epoch: during.append(
+            network.predict(SHAPE, weights, training.rows, validation.ends)
+        ),
+    )
+    assert len(during) == 3
+    assert all((p == before).all() for p in during)
+
+
+def test_a_diverging_training_stops():
+    training, validation = separable()
+    weights = np.full_like(training.weights, np.nan)
+    with pytest.raises(FloatingPointError, match=r"lower model_training_parameters\.learning_rate"):
+        network.fit(SHAPE, training._replace(weights=weights), validation, OPTIONS)
+
+
+def test_tensorboard_is_written_only_when_asked(tmp_path):
+    network.fit(SHAPE, *separable(), OPTIONS)
+    assert list(tmp_path.rglob("*")) == []
+    network.fit(SHAPE, *separable(), OPTIONS, tensorboard=tmp_path)
+    assert len(list(tmp_path.rglob("events*"))) == 2
+
+
+def test_the_core_and_the_adapter_do_not_import_tensorflow():
+    script = (
+        "import sys; sys.path.insert(0, 'freqaimodels')\n"
+        "import dualwindow.training, dualwindow.artifact, dualwindow.settings, DualWindowLSTM\n"
+        "print('tensorflow' in sys.modules or 'keras' in sys.modules)"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", script]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "False"

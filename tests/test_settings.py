@@ -1,0 +1,171 @@
+import pytest
+from pydantic import BaseModel
+
+from dualwindow.settings import Settings, SettingsError
+
+
+def freqai(**changes) -> dict:
+    """A configuration with dotted keys changed."""
+    config: dict = {
+        "enabled": True,
+        "conv_width": 180,
+        "feature_parameters": {},
+        "data_split_parameters": {},
+        "model_training_parameters": {},
+        "dual_window": {},
+    }
+    for key, value in changes.items():
+        block = config
+        *path, last = key.split("__")
+        for part in path:
+            block = block.setdefault(part, {})
+        block[last] = value
+    return config
+
+
+def problems_of(**changes) -> list[str]:
+    with pytest.raises(SettingsError) as error:
+        Settings.from_freqai(freqai(**changes))
+    return error.value.problems
+
+
+def test_defaults_are_the_designs():
+    settings = Settings.from_freqai(freqai())
+    training, labels = settings.training, settings.dual_window.labels
+    assert (settings.windows.history, settings.windows.horizon) == (180, 120)
+    assert (training.lstm_units, training.dense_units) == ((128, 64, 32), (32, 16))
+    assert (training.dropout, training.learning_rate, training.batch_size) == (0.3, 0.002, 256)
+    assert (training.epochs, training.patience) == (100, 10)
+    assert (labels.rule, labels.long_take_profit, labels.short_stop_loss) == (
+        "exclusive",
+        0.01,
+        0.005,
+    )
+
+
+def test_native_keys_reach_the_settings():
+    settings = Settings.from_freqai(
+        freqai(
+            conv_width=60,
+            feature_parameters__label_period_candles=30,
+            feature_parameters__weight_factor=0.9,
+            data_split_parameters__test_size=0.25,
+        )
+    )
+    windows = settings.windows
+    assert (windows.history, windows.horizon) == (60, 30)
+    assert (windows.weight_factor, windows.validation_share) == (0.9, 0.25)
+
+
+BOUNDS = [  # setting, smallest or largest allowed, first refused
+    ("conv_width", 2, 1),
+    ("feature_parameters__label_period_candles", 1, 0),
+    ("feature_parameters__weight_factor", 0, -0.1),
+    ("data_split_parameters__test_size", 0.01, 0),
+    ("data_split_parameters__test_size", 0.99, 1),
+    ("dual_window__labels__long_take_profit", 0.0001, 0),
+    ("dual_window__labels__long_stop_loss", 0.0001, -0.01),
+    ("dual_window__labels__short_take_profit", 0.99, 1),
+    ("dual_window__labels__short_stop_loss", 0.0001, 0),
+    ("dual_window__balancing__floor", 1, 0),
+    ("dual_window__max_untraded_candles", 0, -1),
+    ("model_training_parameters__lstm_units", [1], []),
+    ("model_training_parameters__lstm_units", [1], [0]),
+    ("model_training_parameters__dense_units", [], [0]),
+    ("model_training_parameters__dropout", 0, -0.1),
+    ("model_training_parameters__dropout", 0.99, 1),
+    ("model_training_parameters__learning_rate", 1, 0),
+    ("model_training_parameters__learning_rate", 1e-6, 1.1),
+    ("model_training_parameters__batch_size", 1, 0),
+    ("model_training_parameters__epochs", 1, 0),
+    ("model_training_parameters__patience", 1, 0),
+    ("model_training_parameters__lr_patience", 1, 0),
+    ("model_training_parameters__lr_factor", 0.99, 1),
+    ("model_training_parameters__lr_factor", 0.01, 0),
+    ("model_training_parameters__min_learning_rate", 1e-9, 0),
+    ("model_training_parameters__seed", 0, -1),
+    ("model_training_parameters__seed", 2**31 - 1, 2**31),
+]
+
+
+@pytest.mark.parametrize(("setting", "allowed", "refused"), BOUNDS)
+def test_each_bound_on_both_sides(setting, allowed, refused):
+    Settings.from_freqai(freqai(**{setting: allowed}))
+    (problem,) = problems_of(**{setting: refused})
+    assert setting.rpartition("__")[2] in problem
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("data_split_parameters__shuffle", True),
+        ("data_split_parameters__random_state", 1),
+        ("feature_parameters__shuffle_after_split", True),
+        ("feature_parameters__reverse_train_test_order", True),
+        ("feature_parameters__buffer_train_data_candles", 10),
+        ("feature_parameters__plot_feature_importances", 5),
+        ("feature_parameters__use_DBSCAN_to_remove_outliers", True),
+        ("feature_parameters__noise_standard_deviation", 0.1),
+        ("keras", True),
+        ("model_save_type", "keras"),
+        ("rl_config", {}),
+    ],
+)
+def test_keys_that_cannot_work_are_refused_by_name(key, value):
+    (problem,) = problems_of(**{key: value})
+    assert f"freqai.{key.replace('__', '.')} must" in problem
+    assert repr(value) in problem
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("conv_widht", "conv_width"),
+        ("feature_parameters__label_period_candels", "label_period_candles"),
+        ("data_split_parameters__testsize", "test_size"),
+        ("model_training_parameters__epocs", "epochs"),
+        ("dual_window__scalar", "scaler"),
+        ("dual_window__labels__take_profit", "long_take_profit"),
+        ("dual_window__balancing__flor", "floor"),
+    ],
+)
+def test_mistyped_keys_are_refused_with_what_was_meant(key, meant):
+    (problem,) = problems_of(**{key: 1})
+    assert f"freqai.{key.replace('__', '.')} is unknown; did you mean '{meant}'?" == problem
+
+
+def test_all_problems_are_told_at_once():
+    assert len(problems_of(conv_width=0, keras=True, dual_window__scaler="l2")) == 3
+
+
+def test_a_missing_conv_width_is_explained():
+    (problem,) = problems_of(conv_width=1)  # what freqtrade's schema puts in its place
+    assert "FreqAI puts 1 where it is missing" in problem
+
+
+def test_class_weights_need_every_class():
+    weights = {"SHORT": 1.0, "HOLD": 0.5, "LONG": 2.0}
+    Settings.from_freqai(freqai(dual_window__balancing__class_weights=weights))
+    for wrong in ({"SHORT": 1.0}, weights | {"HOLD": 0.0}, weights | {"FLAT": 1.0}):
+        (problem,) = problems_of(dual_window__balancing__class_weights=wrong)
+        assert "class_weights must" in problem
+
+
+def test_the_configuration_is_not_changed():
+    config = freqai(feature_parameters__label_period_candles=30)
+    before = repr(config)
+    Settings.from_freqai(config)
+    assert repr(config) == before
+
+
+def test_every_setting_is_described():
+    def fields(model: type[BaseModel], path: str):
+        for name, field in model.model_fields.items():
+            if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+                yield from fields(field.annotation, f"{path}{name}.")
+            else:
+                yield f"{path}{name}", field.description
+
+    described = dict(fields(Settings, ""))
+    assert len(described) == 25
+    assert all(described.values())
