@@ -1,6 +1,7 @@
 """The command line, ``dualwindow ...``: reads arguments, calls the core, prints the outcome."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -44,6 +45,10 @@ def _day(text: str) -> datetime:
         ) from None
 
 
+def _seed(arguments: argparse.Namespace) -> int:
+    return _DEFAULT_SEED if arguments.seed is None else int(arguments.seed)
+
+
 def _venues(arguments: argparse.Namespace) -> "Venues":
     if arguments.data is not None:
         if arguments.seed is not None or arguments.market is not None:
@@ -54,17 +59,27 @@ def _venues(arguments: argparse.Namespace) -> "Venues":
     from dualwindow.sandbox.market import SyntheticMarket
     from dualwindow.sandbox.venues import Venues
 
-    seed = _DEFAULT_SEED if arguments.seed is None else arguments.seed
-    market = SyntheticMarket(MarketKind(arguments.market or MarketKind.PLANTED), seed)
+    market = SyntheticMarket(MarketKind(arguments.market or MarketKind.PLANTED), _seed(arguments))
     return Venues(market, market, market)
 
 
 def _sandbox_run(arguments: argparse.Namespace) -> int:
     if not arguments.command:
         raise SandboxError("sandbox run: no command; write it after --, as in 'run -- freqtrade'")
+    from dualwindow.sandbox.isolation import isolated
     from dualwindow.sandbox.runner import run
 
-    return run(arguments.command, _venues(arguments))
+    venues = _venues(arguments)
+    market, seed = arguments.market or MarketKind.PLANTED, _seed(arguments)
+    source = "recorded" if arguments.data is not None else f"{market}-{seed}"
+    apart = isolated(arguments.command, source, arguments.data)
+    if apart.candles is not None and not any(apart.candles.rglob("*.feather")):
+        words = ["--out", str(apart.candles), "--days", "120"]
+        status = main(["sandbox", "data", *words, "--seed", str(seed), "--market", market])
+        if status:
+            return status
+    variables = {name: v for name, v in apart.variables.items() if name not in os.environ}
+    return run(apart.command, venues, variables)
 
 
 def _sandbox_serve(arguments: argparse.Namespace) -> int:

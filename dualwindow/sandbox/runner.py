@@ -106,13 +106,19 @@ async def _watch(command: Sequence[str], variables: Mapping[str, str]) -> int:
     return CONFIGURATION_ERROR_STATUS if status == 0 and any(complaints) else status
 
 
-async def _run(command: Sequence[str], venues: Venues) -> int:
+async def _run(command: Sequence[str], venues: Venues, variables: Mapping[str, str]) -> int:
     async with running(venues) as address:
-        return await _watch(command, environment(address))
+        return await _watch(command, {**environment(address), **variables})
 
 
-def run(command: Sequence[str], venues: Venues) -> int:
+def run(command: Sequence[str], venues: Venues, variables: Mapping[str, str]) -> int:
     """Run `command` beside a sandbox exchange on a free port; return its exit status.
+
+    Parameters
+    ----------
+    command : words
+    venues : what the exchange sells
+    variables : environment of the command, beside that which points it at the exchange
 
     Returns
     -------
@@ -123,6 +129,6 @@ def run(command: Sequence[str], venues: Venues) -> int:
         print(f"dualwindow: {command[0]}: command not found", file=sys.stderr)
         return COMMAND_NOT_FOUND_STATUS
     try:
-        return asyncio.run(_run(command, venues))
+        return asyncio.run(_run(command, venues, variables))
     except BrokenPipeError:  # nobody reads our output any more
         return 128 + signal.SIGPIPE

@@ -1,0 +1,27 @@
+# Every target creates .venv and installs what is pinned in constraints.txt when needed.
+PYTHON ?= python3.11
+BIN := .venv/bin
+
+.PHONY: demo test lint bench results clean
+
+.venv/installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+demo: .venv/installed ## the main job on synthetic candles, without the internet
+	$(BIN)/dualwindow sandbox run -- $(BIN)/freqtrade backtesting --freqaimodel DualWindowLSTM --cache none
+
+test: .venv/installed lint
+	$(BIN)/pytest
+
+lint: .venv/installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: .venv/installed ## half an hour; nothing else should run
+	$(BIN)/python benchmarks/bench.py
+
+clean:
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache
