@@ -1,5 +1,5 @@
 # Every target creates .venv and installs what is pinned in constraints.txt when needed.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || echo python3)
 BIN := .venv/bin
 
 .PHONY: demo test lint bench results clean

@@ -44,13 +44,15 @@ def hourly_levels(close: FloatArray, volume: FloatArray) -> HourlyLevels:
 
     Parameters
     ----------
-    close, volume : (n_hours,) of hourly candles; NaN makes every average over it NaN
+    close, volume : (n_hours,) of hourly candles; a price that is not positive and finite, or an
+        unknown volume, makes every average over it NaN
 
     Returns
     -------
     HourlyLevels of (n_hours,) arrays. Each value is summed anew from its own hours, not carried
     along, so it does not depend on where the history begins: live and backtest agree.
     """
+    close = np.where(np.isfinite(close) & (close > 0), close, np.nan)
     averages = [_mean(x, hours) for x in (close, volume) for hours in HOURS.values()]
     return HourlyLevels(*averages)
 

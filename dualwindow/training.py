@@ -169,10 +169,10 @@ def _refuse_short_history(data: TrainingData) -> None:
     if short.any():
         names = [n for n, is_short in zip(data.feature_names, short, strict=True) if is_short]
         raise TrainingError(
-            f"{data.pair}: the history is too short: {', '.join(names)} unknown for the first "
-            f"{missing_days.max():.1f} days of the training data, which begins at "
-            f"{_date(data.candles, 0)}; download {np.ceil(missing_days.max()):.0f} more days of "
-            "candles before that, or start the timerange later"
+            f"{data.pair}: the history is too short, or has broken prices: {', '.join(names)} "
+            f"unknown for the first {missing_days.max():.1f} days of the training data, which "
+            f"begins at {_date(data.candles, 0)}; download {np.ceil(missing_days.max()):.0f} more "
+            "days of candles before that, or start the timerange later"
         )
 
 

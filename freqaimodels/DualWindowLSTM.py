@@ -217,6 +217,17 @@ class DualWindowLSTM(BaseClassifierModel):
         dk.do_predict = prediction.valid.astype(np.int_)
         return pred_df, dk.do_predict
 
+    def start_live(
+        self,
+        dataframe: DataFrame,
+        metadata: dict[str, Any],
+        strategy: IStrategy,
+        dk: FreqaiDataKitchen,
+    ) -> FreqaiDataKitchen:
+        """Name all classes before FreqAI does: with no model yet, it returns only those it saw."""
+        dk.unique_class_list = list(CLASSES)
+        return super().start_live(dataframe, metadata, strategy, dk)
+
     # --- what is cached ------------------------------------------------------------------------
 
     def start_backtesting(

@@ -50,6 +50,7 @@ def configuration(user_data: Path, **freqai: Any) -> dict[str, Any]:
             "identifier": "test",
             "conv_width": HISTORY,
             "train_period_days": 1,
+            "purge_old_models": 2,
             "backtest_period_days": 0.25,
             "activate_tensorboard": False,
             "data_split_parameters": {"test_size": 0.2},
@@ -61,17 +62,20 @@ def configuration(user_data: Path, **freqai: Any) -> dict[str, Any]:
     }
 
 
-def market(seed: int = 0, volatility: float = 0.001) -> dict[str, DataFrame]:
-    """Minutes of two days and the hours of the forty days that end with them."""
+def market(
+    seed: int = 0, volatility: float = 0.001, start: str = "2024-02-01"
+) -> dict[str, DataFrame]:
+    """Minutes of two days from `start` and the hours of the forty days that end with them."""
+    first = pd.Timestamp(start, tz="UTC")
     rng = np.random.default_rng(seed)
 
-    def candles(start: str, frequency: str, n: int, step: float) -> DataFrame:
+    def candles(start: pd.Timestamp, frequency: str, n: int, step: float) -> DataFrame:
         close = 100 * np.exp(np.cumsum(rng.normal(0, step, n)))
         open_ = np.concatenate([[100.0], close[:-1]])
         spread = 1 + np.abs(rng.normal(0, step / 2, n))
         return DataFrame(
             {
-                "date": pd.date_range(start, periods=n, freq=frequency, tz="UTC").as_unit("ms"),
+                "date": pd.date_range(start, periods=n, freq=frequency).as_unit("ms"),
                 "open": open_,
                 "high": np.maximum(open_, close) * spread,
                 "low": np.minimum(open_, close) / spread,
@@ -81,8 +85,8 @@ def market(seed: int = 0, volatility: float = 0.001) -> dict[str, DataFrame]:
         )
 
     return {
-        "1m": candles("2024-02-01", "1min", 2 * 1440, volatility),
-        "1h": candles("2023-12-25", "1h", 40 * 24, 8 * volatility),
+        "1m": candles(first, "1min", 2 * 1440, volatility),
+        "1h": candles(first - pd.Timedelta("38D"), "1h", 40 * 24, 8 * volatility),
     }
 
 
@@ -90,11 +94,11 @@ class Frames:
     """What the strategy asks a data provider for, served from frames."""
 
     def __init__(self, frames: Mapping[str, DataFrame], runmode: RunMode) -> None:
-        self._frames = frames
+        self.frames = dict(frames)
         self.runmode = runmode
 
     def get_pair_dataframe(self, pair: str, timeframe: str) -> DataFrame:
-        return self._frames[timeframe].copy()
+        return self.frames[timeframe].copy()
 
     def current_whitelist(self) -> list[str]:
         return [PAIR]

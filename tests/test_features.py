@@ -75,3 +75,13 @@ def test_nothing_after_a_candle_changes_its_features(seed):
     again = hourly_levels(changed.close, changed.volume)
     np.testing.assert_array_equal(hourly.price_ma1440[:200], again.price_ma1440[:200])
     assert (hourly.price_ma1440[200:] != again.price_ma1440[200:]).any()
+
+
+@pytest.mark.parametrize("price", [0.0, np.nan, np.inf])
+def test_a_broken_hour_spoils_every_average_over_it(price):
+    close = np.full(800, 100.0)
+    close[10] = price
+    levels = hourly_levels(close, np.ones(800))
+    assert np.isnan(levels.price_ma43200[719:730]).all()
+    assert (levels.price_ma43200[730:] == 100).all()
+    assert np.isnan(levels.price_ma1440[23:34]).all()

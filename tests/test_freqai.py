@@ -6,9 +6,21 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from freqai_run import HISTORY, PAIR, backtest, configuration, load_strategy, market, out_of_sample
+from freqai_run import (
+    HISTORY,
+    PAIR,
+    Frames,
+    backtest,
+    configuration,
+    load_strategy,
+    market,
+    out_of_sample,
+)
+from freqtrade.enums import RunMode
 from freqtrade.exceptions import OperationalException, StrategyError
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+from freqtrade.resolvers import StrategyResolver
+from freqtrade.resolvers.freqaimodel_resolver import FreqaiModelResolver
 
 CLASSES = ["SHORT", "HOLD", "LONG"]
 
@@ -277,3 +289,64 @@ def test_settings_reach_every_hyperopt_worker(run):
     strategy = cloudpickle.loads(cloudpickle.dumps(run[1]))
     assert strategy.barriers == run[1].barriers
     assert strategy.horizon == pd.Timedelta(minutes=20)
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory):
+    """A dry run on minutes that end now, without the thread: strategy, model, all minutes."""
+    config = configuration(tmp_path_factory.mktemp("user_data"), live_retrain_hours=1)
+    config["runmode"] = RunMode.DRY_RUN
+    yesterday = pd.Timestamp.now("UTC").floor("h") - pd.Timedelta("47h")
+    frames = market(start=str(yesterday.tz_localize(None)))
+    strategy = StrategyResolver.load_strategy(config)
+    strategy.dp = Frames(frames, config["runmode"])
+    strategy.freqai = FreqaiModelResolver.load_freqaimodel(config)
+    strategy.freqai_info = config["freqai"]
+    strategy.bot_start()
+    strategy.freqai.scanning = True  # the test trains when it wants to
+    known = {**frames, "1m": frames["1m"].head(2000)}
+    strategy.freqai.dd.historic_data[PAIR] = known
+    return config, strategy, frames["1m"]
+
+
+def at(strategy, minutes: pd.DataFrame, row: int) -> pd.DataFrame:
+    """What the strategy sees when the candle of this row has just closed."""
+    strategy.dp.frames["1m"] = minutes.iloc[row - 999 : row + 1].reset_index(drop=True)
+    return strategy.advise_indicators(strategy.dp.frames["1m"].copy(), {"pair": PAIR})
+
+
+def test_trap_before_the_first_model_all_columns_are_there_and_nothing_is_predicted(live):
+    _, strategy, minutes = live
+    flat = minutes.assign(high=100.0, low=100.0, close=100.0)  # only HOLD is to be seen
+    seen = at(strategy, flat, 1999)
+    assert (seen[["do_predict", *CLASSES]].to_numpy() == 0).all()
+    strategy.entry_long.value = strategy.entry_short.value = 0.0
+    entered = strategy.populate_entry_trend(seen, {"pair": PAIR})
+    assert entered["enter_tag"].isna().all()
+
+
+def test_live_predictions_agree_with_the_backtest_path(live):
+    config, strategy, minutes = live
+    model = strategy.freqai
+    at(strategy, minutes, 2799)
+    dk = FreqaiDataKitchen(config, live=True, pair=PAIR)
+    _, trained_on, loaded = dk.check_if_new_training_required(0)
+    dk.set_paths(PAIR, trained_on.stopts)
+    model.extract_data_and_train_model(trained_on, PAIR, strategy, dk, loaded)
+    assert len(list(dk.data_path.glob("*_dualwindow.json"))) == 1
+
+    first = at(strategy, minutes, 2799)  # the whole frame, which FreqAI marks as no prediction
+    assert (first["do_predict"] == 0).all()
+    shown = {row: at(strategy, minutes, row).iloc[-1] for row in range(2800, 2830)}
+    strategy.dp.frames["1m"] = minutes
+    dk = FreqaiDataKitchen(config, live=True, pair=PAIR)
+    frame = dk.use_strategy_to_populate_indicators(
+        strategy, prediction_dataframe=minutes.copy(), pair=PAIR
+    )
+    model.model = model.dd.load_data(PAIR, dk)
+    expected, valid = model.predict(frame.iloc[2000:2830], dk)
+    assert valid[-30:].all()
+    for row, last in shown.items():
+        assert last["do_predict"] == 1
+        wanted = expected[CLASSES].iloc[row - 2000].to_numpy()
+        np.testing.assert_allclose(last[CLASSES].to_numpy(float), wanted, atol=1e-6)

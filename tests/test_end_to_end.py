@@ -1,0 +1,241 @@
+"""Real freqtrade processes against the sandbox exchange, as a user starts them."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from examples import ROOT, SHARED
+
+PROGRAMS = Path(sys.executable).parent
+SMALL = {
+    "freqai": {
+        "identifier": "small",
+        "conv_width": 60,
+        "train_period_days": 3,
+        "backtest_period_days": 1,
+        "feature_parameters": {"label_period_candles": 60},
+        "model_training_parameters": {"lstm_units": [8], "dense_units": [4], "epochs": 2},
+        "dual_window": {"labels": {f"{s}_take_profit": 0.005 for s in ("long", "short")}},
+    }
+}
+
+
+def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in changes.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if both else value
+    return result
+
+
+class Sandbox:
+    """A user data folder, and freqtrade run on it from the repository's root."""
+
+    def __init__(self, folder: Path) -> None:
+        self.user_data = folder / "user_data"
+        self.user_data.mkdir()
+
+    def freqtrade(self, action: str, *words: str, **changes: Any) -> subprocess.CompletedProcess:
+        overlay = self.user_data / "overlay.json"
+        overlay.write_text(json.dumps(merged(SMALL, changes)))
+        command = [PROGRAMS / "dualwindow", "sandbox", "run", "--", PROGRAMS / "freqtrade", action]
+        command += ["--freqaimodel", "DualWindowLSTM", "--userdir", self.user_data, "--no-color"]
+        command += ["-c", "user_data/config.json", "-c", overlay, *words]
+        environment = {**os.environ, "FREQTRADE__FREQAI__IDENTIFIER": "small", "COLUMNS": "200"}
+        return subprocess.run(
+            [str(word) for word in command],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    def predictions(self) -> pd.DataFrame:
+        files = sorted((self.user_data / "models" / "small").rglob("*_prediction.feather"))
+        return pd.concat([pd.read_feather(f).assign(window=f.stem) for f in files])
+
+    def trades(self) -> pd.DataFrame:
+        (result,) = (self.user_data / "backtest_results").glob("*.zip")
+        with zipfile.ZipFile(result) as archive:
+            content = json.loads(archive.read(result.with_suffix(".json").name))
+        return pd.DataFrame(content["strategy"]["DualWindowStrategy"]["trades"])
+
+
+@pytest.fixture
+def sandbox(tmp_path):
+    return Sandbox(tmp_path)
+
+
+@pytest.fixture
+def candles(tmp_path) -> Path:
+    """Forty days of synthetic candles in freqtrade's layout."""
+    folder = tmp_path / "candles"
+    words = ["sandbox", "data", "--out", str(folder), "--days", "40", "--pairs", "BTC/USDT"]
+    subprocess.run([PROGRAMS / "dualwindow", *words], check=True, capture_output=True)
+    return folder
+
+
+def one_pair(**changes: Any) -> dict[str, Any]:
+    pairs = {"exchange": {"pair_whitelist": ["BTC/USDT:USDT"]}}
+    return {"timerange": "20240129-20240131", **merged(pairs, changes)}
+
+
+@pytest.mark.parametrize("mode", ["spot", "futures"])
+def test_backtest_on_real_candles(sandbox, mode):
+    if not SHARED.is_dir():
+        pytest.skip("needs the real candles of ../shared/data")
+    pairs = [f"{coin}/USDT{':USDT' if mode == 'futures' else ''}" for coin in ("BTC", "ETH")]
+    result = sandbox.freqtrade(
+        "backtesting",
+        "-d",
+        str(SHARED / "binance"),
+        trading_mode=mode,
+        margin_mode="isolated" if mode == "futures" else "",
+        exchange={"pair_whitelist": pairs},
+        timerange="20240109-20240111",
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert "BACKTESTING REPORT" in result.stdout
+    predictions = sandbox.predictions()
+    assert len(predictions) == 2 * 2 * 1440
+    assert (predictions["do_predict"] == 1).all()
+    assert predictions[["SHORT", "HOLD", "LONG"]].sum(axis=1).to_numpy() == pytest.approx(1)
+    assert " - ERROR - " not in result.stderr
+
+
+def test_trades_end_at_the_barriers_or_at_the_horizon(sandbox, candles):
+    labels = {
+        "long_take_profit": 0.006,
+        "long_stop_loss": 0.003,
+        "short_take_profit": 0.005,
+        "short_stop_loss": 0.004,
+    }
+    training = {"epochs": 12, "learning_rate": 0.01}
+    changes = one_pair(
+        timerange="20240127-20240131",
+        freqai={"dual_window": {"labels": labels}, "model_training_parameters": training},
+    )
+    result = sandbox.freqtrade("backtesting", "-d", str(candles), **changes)
+    assert result.returncode == 0, result.stderr[-3000:]
+    trades = sandbox.trades()
+    assert set(trades["is_short"]) == {True, False}
+    move = trades["close_rate"] / trades["open_rate"] - 1
+    barrier = {
+        ("roi", False): labels["long_take_profit"],
+        ("trailing_stop_loss", False): -labels["long_stop_loss"],
+        ("roi", True): -labels["short_take_profit"],
+        ("trailing_stop_loss", True): labels["short_stop_loss"],
+    }
+    checked = 0
+    for i, trade in trades.iterrows():
+        if trade["exit_reason"] == "horizon":
+            assert trade["trade_duration"] == 60
+        elif trade["exit_reason"] != "force_exit":
+            expected = barrier[trade["exit_reason"], trade["is_short"]]
+            assert move[i] == pytest.approx(expected, abs=2e-5)  # prices have ticks
+            assert trade["trade_duration"] <= 60
+        checked += trade["exit_reason"] != "force_exit"
+    assert checked >= 5
+
+
+def test_a_second_process_gives_the_same_predictions_bit_for_bit(sandbox, candles):
+    first = sandbox.freqtrade("backtesting", "-d", str(candles), **one_pair())
+    assert first.returncode == 0, first.stderr[-3000:]
+    predictions = sandbox.predictions()
+    shutil.rmtree(sandbox.user_data / "models")
+    second = sandbox.freqtrade("backtesting", "-d", str(candles), "--cache", "none", **one_pair())
+    assert second.returncode == 0, second.stderr[-3000:]
+    pd.testing.assert_frame_equal(sandbox.predictions(), predictions, check_exact=True)
+
+
+def test_hyperopt_searches_the_thresholds_with_two_workers(sandbox, candles):
+    words = ["-d", str(candles), "-e", "4", "-j", "2", "--spaces", "buy", "--random-state", "1"]
+    words += ["--hyperopt-loss", "SharpeHyperOptLoss", "--disable-param-export"]
+    result = sandbox.freqtrade("hyperopt", *words, **one_pair())
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert "Best result" in result.stdout
+    assert "entry_long" in result.stdout
+    (results,) = (sandbox.user_data / "hyperopt_results").glob("*.fthypt")
+    assert len(results.read_text().splitlines()) == 4
+
+
+BAD_INPUT = [
+    pytest.param(
+        {"freqai": {"model_training_parameters": {"epocs": 3}}},
+        "model_training_parameters.epocs is unknown; did you mean 'epochs'?",
+        id="mistyped-setting",
+    ),
+    pytest.param(
+        {"freqai": {"dual_window": {"labels": {"long_stop_loss": 0}}}},
+        "dual_window.labels.long_stop_loss: Input should be greater than 0",
+        id="barrier-of-zero",
+    ),
+    pytest.param({"freqai": {"conv_width": 0}}, "freqai.conv_width: ", id="no-history"),
+    pytest.param(
+        {"freqai": {"data_split_parameters": {"shuffle": True}}},
+        "freqai.data_split_parameters.shuffle must not be set",
+        id="shuffle",
+    ),
+    pytest.param(
+        {"freqai": {"feature_parameters": {"include_timeframes": ["1m"]}}},
+        "include_timeframes must contain '1h'",
+        id="no-hourly-candles",
+    ),
+    pytest.param(
+        {"freqai": {"conv_width": 5000}},
+        "conv_width is 5000 candles, the training data has only 4320",
+        id="history-longer-than-the-data",
+    ),
+    pytest.param(
+        {"timerange": "20240106-20240108"},
+        "the history is too short",
+        id="too-little-history",
+    ),
+    pytest.param({"stake_currency": 1}, "Configuration error", id="freqtrades-own-check"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), BAD_INPUT)
+def test_bad_configuration(sandbox, candles, change, message):
+    result = sandbox.freqtrade("backtesting", "-d", str(candles), **one_pair(**change))
+    assert result.returncode == 2
+    assert message in " ".join(result.stderr.split())
+    assert list(sandbox.user_data.rglob("*_prediction.feather")) == []
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "truncated", "zero"])
+@pytest.mark.parametrize("timeframe", ["1m", "1h"])
+def test_bad_candles(sandbox, candles, damage, timeframe):
+    path = candles / "futures" / f"BTC_USDT_USDT-{timeframe}-futures.feather"
+    if damage == "missing":
+        path.unlink()
+    elif damage == "empty":
+        path.write_bytes(b"")
+    elif damage == "truncated":
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    else:
+        frame = pd.read_feather(path)
+        frame.loc[frame.index[-200 if timeframe == "1h" else -6000], "close"] = 0.0
+        frame.to_feather(path)
+    result = sandbox.freqtrade("backtesting", "-d", str(candles), **one_pair())
+    assert result.returncode == 2
+    assert " - ERROR - " in result.stderr
+    assert list(sandbox.user_data.rglob("*_prediction.feather")) == []
+
+
+def test_changed_settings_under_an_old_identifier(sandbox, candles):
+    result = sandbox.freqtrade("backtesting", "-d", str(candles), **one_pair())
+    assert result.returncode == 0, result.stderr[-3000:]
+    changed = one_pair(freqai={"model_training_parameters": {"epochs": 1}})
+    result = sandbox.freqtrade("backtesting", "-d", str(candles), **changed)
+    assert result.returncode == 2
+    assert "training.epochs: 2 -> 1" in result.stderr
