@@ -77,9 +77,9 @@ def sandbox(tmp_path):
 
 @pytest.fixture
 def candles(tmp_path) -> Path:
-    """Forty days of synthetic candles in freqtrade's layout."""
+    """Fifty days of synthetic candles in freqtrade's layout."""
     folder = tmp_path / "candles"
-    words = ["sandbox", "data", "--out", str(folder), "--days", "40", "--pairs", "BTC/USDT"]
+    words = ["sandbox", "data", "--out", str(folder), "--days", "50"]
     subprocess.run([PROGRAMS / "dualwindow", *words], check=True, capture_output=True)
     return folder
 
@@ -121,8 +121,13 @@ def test_trades_end_at_the_barriers_or_at_the_horizon(sandbox, candles):
     }
     training = {"epochs": 12, "learning_rate": 0.01}
     changes = one_pair(
-        timerange="20240127-20240131",
-        freqai={"dual_window": {"labels": labels}, "model_training_parameters": training},
+        exchange={"pair_whitelist": ["BTC/USDT:USDT", "ETH/USDT:USDT"]},
+        timerange="20240122-20240131",
+        freqai={
+            "backtest_period_days": 3,
+            "dual_window": {"labels": labels},
+            "model_training_parameters": training,
+        },
     )
     result = sandbox.freqtrade("backtesting", "-d", str(candles), **changes)
     assert result.returncode == 0, result.stderr[-3000:]

@@ -1,4 +1,7 @@
+import re
+
 import pytest
+from examples import ROOT
 from pydantic import BaseModel
 
 from dualwindow.settings import Settings, SettingsError
@@ -169,3 +172,29 @@ def test_every_setting_is_described():
     described = dict(fields(Settings, ""))
     assert len(described) == 25
     assert all(described.values())
+
+
+def test_readme_settings_table_is_complete():
+    names = {
+        "windows.history": "conv_width",
+        "windows.horizon": "feature_parameters.label_period_candles",
+        "windows.validation_share": "data_split_parameters.test_size",
+        "windows.weight_factor": "feature_parameters.weight_factor",
+    }
+
+    def defaults(model: BaseModel, path: str):
+        for name, value in model:
+            if isinstance(value, BaseModel):
+                yield from defaults(value, f"{path}{name}.")
+            else:
+                key = names.get(f"{path}{name}", f"{path}{name}")
+                value = list(value) if isinstance(value, tuple) else value
+                yield key.replace("training.", "model_training_parameters."), str(value)
+
+    rows = re.findall(
+        r"^\| `([\w.]+)` \| ([^|]+) \| [^|]*\| [^|]+ \|$",
+        (ROOT / "README.md").read_text().partition("## Settings")[2],
+        re.MULTILINE,
+    )
+    documented = {name: default.strip() for name, default in rows}
+    assert documented == dict(defaults(Settings.from_freqai(freqai()), ""))
