@@ -33,6 +33,7 @@ _FEATURE_METHODS = (
     "feature_engineering_standard",
     "set_freqai_targets",
 )
+_MODEL_METHODS = ("set_targets", "define_data_pipeline", "fit", "train", "predict")
 
 
 class DualWindowLSTM(BaseClassifierModel):
@@ -242,6 +243,7 @@ class DualWindowLSTM(BaseClassifierModel):
             self._made_from["code"] = {
                 "core": digest_core(),
                 "features": digest_sources(getattr(strategy, name) for name in _FEATURE_METHODS),
+                "model": digest_sources(getattr(self, name) for name in _MODEL_METHODS),
             }
         self._made_from["candles"] = self._digest_windows(metadata["pair"], dk, strategy)
         try:

@@ -1,9 +1,11 @@
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from dualwindow.cache import CacheError, CacheRecord, digest_candles
+import dualwindow
+from dualwindow.cache import _SHAPING, CacheError, CacheRecord, digest_candles
 
 
 def test_what_is_recorded_is_compared_in_the_next_run(tmp_path):
@@ -46,3 +48,9 @@ def test_any_change_of_the_candles_changes_their_digest():
         digests.add(digest_candles([frame.assign(**{column: [1.0, 2.0, 3.1]})]))
     digests.add(digest_candles([frame.assign(date=frame["date"] + pd.Timedelta("1min"))]))
     assert len(digests) == 7
+
+
+def test_every_module_either_shapes_predictions_or_is_known_not_to():
+    modules = {path.stem for path in Path(dualwindow.__file__).parent.glob("*.py")}
+    # settings are recorded themselves
+    assert modules - set(_SHAPING) == {"__init__", "arrays", "cache", "cli", "settings"}
