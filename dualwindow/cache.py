@@ -37,41 +37,66 @@ class CacheError(ValueError):
 
 
 class CacheRecord:
-    """The record in the folder of one FreqAI identifier; written anew and renamed at each change.
+    """The record in the folder of one FreqAI identifier.
 
-    Raises
-    ------
-    CacheError
-        If the record cannot be read.
+    It is read anew at every use, because a live bot and a backtest may share the folder, and
+    written aside and renamed. An empty folder has an empty record: everything agrees with it.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._path = folder / _FILE
-        self._facts: dict[str, dict[str, Any]] = {}
-        if self._path.is_file():
-            try:
-                self._facts = json.loads(self._path.read_text())
-            except ValueError as error:
-                raise CacheError(f"{self._path} is damaged ({error}); {self._remedy}") from error
-
-    @property
-    def _remedy(self) -> str:
-        return f"set another freqai.identifier, or delete {self._folder}"
 
     def check(self, part: str, facts: Mapping[str, Any]) -> None:
-        """Compare facts with those recorded under the same names; new names are no conflict.
+        """Compare facts with those recorded; one that is new or gone differs, too.
 
         Raises
         ------
         CacheError
-            If any differs, naming it with both values.
+            If any differs, naming it with both values, or if the record cannot be read.
         """
-        recorded = self._facts.get(part, {})
+        recorded, found = self._read().get(part), flatten(facts)
+        if recorded is not None:
+            self._compare(part, recorded, found, sorted(recorded.keys() | found.keys()))
+
+    def check_known(self, part: str, facts: Mapping[str, Any]) -> bool:
+        """Compare only facts recorded under the same names; tell whether all of them are.
+
+        Raises
+        ------
+        CacheError
+            As for `check`.
+        """
+        recorded, found = self._read().get(part, {}), flatten(facts)
+        self._compare(part, recorded, found, [name for name in found if name in recorded])
+        return found.keys() <= recorded.keys()
+
+    def add(self, part: str, facts: Mapping[str, Any]) -> None:
+        """Record facts, beside those already there."""
+        everything = self._read()
+        before = everything.get(part, {})
+        everything[part] = before | flatten(facts)
+        if everything[part] == before:
+            return
+        aside = self._path.with_suffix(".tmp")
+        aside.write_text(json.dumps(everything, indent=1, sort_keys=True))
+        aside.replace(self._path)
+
+    def _read(self) -> dict[str, dict[str, Any]]:
+        if not self._path.is_file():
+            return {}
+        try:
+            return dict(json.loads(self._path.read_text()))
+        except ValueError as error:
+            raise CacheError(f"{self._path} is damaged ({error}); {self._remedy}") from error
+
+    def _compare(
+        self, part: str, recorded: dict[str, Any], found: dict[str, Any], names: Iterable[str]
+    ) -> None:
         changed = [
-            f"{name}: {recorded[name]} -> {value}"
-            for name, value in flatten(facts).items()
-            if name in recorded and recorded[name] != value
+            f"{name}: {recorded.get(name, 'not set')} -> {found.get(name, 'not set')}"
+            for name in names
+            if recorded.get(name) != found.get(name)
         ]
         if changed:
             raise CacheError(
@@ -79,16 +104,9 @@ class CacheRecord:
                 f"({'; '.join(changed)}); {self._remedy}"
             )
 
-    def knows(self, part: str, name: str) -> bool:
-        """Tell whether a fact is recorded."""
-        return name in self._facts.get(part, {})
-
-    def add(self, part: str, facts: Mapping[str, Any]) -> None:
-        """Record facts, beside those already there."""
-        self._facts.setdefault(part, {}).update(flatten(facts))
-        aside = self._path.with_suffix(".tmp")
-        aside.write_text(json.dumps(self._facts, indent=1, sort_keys=True))
-        aside.replace(self._path)
+    @property
+    def _remedy(self) -> str:
+        return f"set another freqai.identifier, or delete {self._folder}"
 
 
 def flatten(facts: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

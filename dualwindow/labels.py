@@ -184,7 +184,9 @@ class _FirstTouch:
         horizon: int,
     ) -> None:
         depth = horizon.bit_length()
-        table = np.concatenate([values, np.full(1 << depth, beyond)])
+        # NaN would spread over a whole block, and blocks reach past the horizon.
+        known = np.where(np.isnan(values), beyond, values)
+        table = np.concatenate([known, np.full(1 << depth, beyond)])
         self._tables: list[Any] = []
         for k in range(depth):
             self._tables.append(table)

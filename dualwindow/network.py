@@ -4,6 +4,7 @@ It takes seconds and hundreds of megabytes to import, so others import it only i
 functions that need it.
 """
 
+import contextlib
 import logging
 import math
 import os
@@ -249,6 +250,10 @@ def use_device() -> str:
         )
     # Same seed, same bits, also on a GPU.
     tf.config.experimental.enable_op_determinism()
+    # An LSTM is one long chain: running operations side by side gains no time and costs 100 MB.
+    # TensorFlow refuses where something else in the process has used it first; then so be it.
+    with contextlib.suppress(RuntimeError):
+        tf.config.threading.set_inter_op_parallelism_threads(1)
     devices = tf.config.list_physical_devices("GPU")
     for device in devices:
         tf.config.experimental.set_memory_growth(device, enable=True)

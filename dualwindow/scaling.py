@@ -17,16 +17,27 @@ _SCALERS: dict[str, Any] = {
 }
 
 
-def with_scaler(pipeline: Pipeline, name: str) -> Pipeline:
-    """Replace the scaler of a FreqAI pipeline by `standard`, `robust` or `minmax`.
+def prepared(pipeline: Pipeline, scaler: str, seed: int) -> Pipeline:
+    """Make FreqAI's pipeline fit for us: another scaler, nothing left to chance.
 
-    The step that drops constant features goes too: a scaled constant is a harmless 0, while a
-    network whose inputs come and go would have to be compiled anew.
+    The step that drops constant features goes: a scaled constant is a harmless 0, while a network
+    whose inputs come and go would have to be compiled anew.
+
+    Parameters
+    ----------
+    pipeline : unfitted, as FreqAI defines it
+    scaler : ``standard``, ``robust`` or ``minmax``
+    seed : for the SVM, which scikit-learn would seed and shuffle differently in every run
     """
-    scaler = ("scaler", SKLearnWrapper(_SCALERS[name]()))
-    return Pipeline(
-        [scaler if step == "scaler" else (step, t) for step, t in pipeline.steps if step != "const"]
-    )
+    steps = []
+    for name, step in pipeline.steps:
+        if name == "scaler":
+            steps.append((name, SKLearnWrapper(_SCALERS[scaler]())))
+        elif name != "const":
+            steps.append((name, step))
+        if name == "svm":
+            step._skl.set_params(shuffle=False, random_state=seed)
+    return Pipeline(steps)
 
 
 class Scaled(NamedTuple):

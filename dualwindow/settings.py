@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from dualwindow.labels import CLASSES, RULES, Barriers, LabelRule
 
@@ -24,7 +24,10 @@ class WindowSettings(_Frozen):
         0.1, gt=0, lt=1, description="test_size: latest share of the training candles"
     )
     weight_factor: float = Field(
-        0.0, ge=0, description="weight_factor: recent samples weigh more; 0 weighs all alike"
+        0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="weight_factor: recent samples weigh more; 0 weighs all alike",
     )
 
 
@@ -64,19 +67,19 @@ class BalancingSettings(_Frozen):
     floor: int = Field(
         1000, ge=1, description="undersample: windows that no class is thinned below"
     )
-    class_weights: Literal["balanced"] | dict[str, float] = Field(
-        "balanced", description="class_weights: 'balanced', or a weight for each class"
+    class_weights: dict[str, float] | None = Field(
+        None, description="class_weights: a weight for each class, or null to balance them"
     )
 
-    @model_validator(mode="after")
-    def _weights_name_every_class(self) -> "BalancingSettings":
-        weights = self.class_weights
-        if isinstance(weights, dict):
+    @field_validator("class_weights")
+    @classmethod
+    def _weights_name_every_class(cls, weights: dict[str, float] | None) -> dict[str, float] | None:
+        if weights is not None:
             if set(weights) != set(CLASSES):
-                raise ValueError(f"class_weights must name exactly {', '.join(CLASSES)}")
+                raise ValueError(f"must name exactly {', '.join(CLASSES)}")
             if any(not 0 < weight < float("inf") for weight in weights.values()):
-                raise ValueError("class_weights must be positive numbers")
-        return self
+                raise ValueError("must be positive numbers")
+        return weights
 
 
 class TrainingSettings(_Frozen):
@@ -97,9 +100,11 @@ class TrainingSettings(_Frozen):
     seed: int = Field(42, ge=0, lt=2**31, description="same seed, same predictions")
 
     @model_validator(mode="after")
-    def _layers_have_units(self) -> "TrainingSettings":
+    def _values_agree(self) -> "TrainingSettings":
         if any(units < 1 for units in (*self.lstm_units, *self.dense_units)):
             raise ValueError("lstm_units and dense_units must be positive")
+        if self.min_learning_rate > self.learning_rate:
+            raise ValueError("min_learning_rate must not be above learning_rate")
         return self
 
 
@@ -257,6 +262,11 @@ def _refused_keys(freqai: Mapping[str, Any]) -> list[str]:
                     f"freqai.{path}{key} must not be set: {_REFUSED[path + key]}. "
                     f"Received: {value!r}"
                 )
+    if freqai.get("feature_parameters", {}).get("svm_params", {}).get("shuffle"):
+        problems.append(
+            "freqai.feature_parameters.svm_params.shuffle must not be set: its order is drawn "
+            "anew in every run; remove it. Received: True"
+        )
     if freqai.get("model_save_type", "joblib") != "joblib":
         problems.append(
             "freqai.model_save_type must be 'joblib', the only form FreqAI can load again. "

@@ -163,17 +163,20 @@ def _refuse_unusable(data: TrainingData, settings: Settings) -> None:
 
 def _refuse_short_history(data: TrainingData) -> None:
     known = np.isfinite(data.features)
-    first = np.where(known.any(axis=0), known.argmax(axis=0), len(known))
-    missing_days = first * data.candles.step / _DAY
-    short = (missing_days > 1) | ~known.any(axis=0)
-    if short.any():
-        names = [n for n, is_short in zip(data.feature_names, short, strict=True) if is_short]
-        raise TrainingError(
-            f"{data.pair}: the history is too short, or has broken prices: {', '.join(names)} "
-            f"unknown for the first {missing_days.max():.1f} days of the training data, which "
-            f"begins at {_date(data.candles, 0)}; download {np.ceil(missing_days.max()):.0f} more "
-            "days of candles before that, or start the timerange later"
-        )
+    ever = np.logical_or.reduce(known, axis=0)
+    days = np.where(ever, known.argmax(axis=0), len(known)) * data.candles.step / _DAY
+    short = (days > 1) | ~ever
+    if not short.any():
+        return
+    names = ", ".join(n for n, s in zip(data.feature_names, short, strict=True) if s)
+    worst = days[short].max()
+    more = f"{np.ceil(worst):.0f}" if ever[short].all() else f"more than {np.ceil(worst):.0f}"
+    raise TrainingError(
+        f"{data.pair}: the history is too short, or has broken prices: {names} unknown for the "
+        f"first {worst:.1f} days of the training data, which begins at {_date(data.candles, 0)} "
+        f"and has {len(known) * data.candles.step / _DAY:.1f} days; download {more} days of "
+        "candles, of every timeframe, before those you have"
+    )
 
 
 def _select(
@@ -205,8 +208,7 @@ def _balance(labels: IntArray, settings: BalancingSettings) -> tuple[IntArray, F
         kept = thin_evenly(labels, settings.floor)
         return kept, alike[kept]
     if settings.method == "class_weights":
-        given = settings.class_weights if isinstance(settings.class_weights, dict) else None
-        return everything, sample_weights(labels, given)
+        return everything, sample_weights(labels, settings.class_weights)
     return everything, alike
 
 

@@ -4,13 +4,14 @@ import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from datasieve.pipeline import Pipeline
 from freqtrade.exceptions import OperationalException
+from freqtrade.exchange import timeframe_to_seconds
 from freqtrade.freqai.base_models.BaseClassifierModel import BaseClassifierModel
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.strategy import IStrategy
@@ -20,7 +21,7 @@ from dualwindow.artifact import Artifact
 from dualwindow.cache import CacheError, CacheRecord, digest_candles, digest_core, digest_sources
 from dualwindow.candles import Candles
 from dualwindow.labels import CLASSES, UNKNOWN, label_candles
-from dualwindow.scaling import with_scaler
+from dualwindow.scaling import prepared
 from dualwindow.settings import Settings, SettingsError
 from dualwindow.training import TrainingData, train
 
@@ -34,6 +35,20 @@ _FEATURE_METHODS = (
     "set_freqai_targets",
 )
 _MODEL_METHODS = ("set_targets", "define_data_pipeline", "fit", "train", "predict")
+
+
+class _Window(NamedTuple):
+    """What the predictions of one backtest window are made from."""
+
+    trained_on: str
+    tested_on: str
+    n_tested: int
+
+    def facts(self, name: str) -> dict[str, str]:
+        return {
+            f"{name} trained": self.trained_on,
+            f"{name} tested on {self.n_tested} candles": self.tested_on,
+        }
 
 
 class DualWindowLSTM(BaseClassifierModel):
@@ -53,7 +68,8 @@ class DualWindowLSTM(BaseClassifierModel):
             self._cache.check("settings", self._shaping_settings())
         except (SettingsError, CacheError) as error:
             raise OperationalException(str(error)) from error
-        self._made_from: dict[str, dict[str, Any]] = {}
+        self._code: dict[str, str] = {}
+        self._windows: dict[str, _Window] = {}
         self._training_error: Exception | None = None
 
     # --- labels and features -------------------------------------------------------------------
@@ -73,7 +89,8 @@ class DualWindowLSTM(BaseClassifierModel):
 
     def define_data_pipeline(self, threads: int = -1) -> Pipeline:
         """FreqAI's pipeline (scaler, PCA, SVM, dissimilarity index) with the chosen scaler."""
-        return with_scaler(super().define_data_pipeline(threads), self.settings.dual_window.scaler)
+        pipeline = super().define_data_pipeline(threads)
+        return prepared(pipeline, self.settings.dual_window.scaler, self.settings.training.seed)
 
     def _candles(self, dataframe: DataFrame) -> Candles:
         return Candles.from_frame(dataframe, self.base_tf_seconds)
@@ -99,10 +116,10 @@ class DualWindowLSTM(BaseClassifierModel):
             }
             dk.feature_pipeline = self.define_data_pipeline(threads=dk.thread_count)
             model = self.fit(dk.data_dictionary, dk)
+            self._report(model, pair, dk)
         except Exception as error:
             self._training_error = error
             raise
-        self._report(model, pair, dk)
         return model
 
     def fit(
@@ -166,9 +183,7 @@ class DualWindowLSTM(BaseClassifierModel):
         dk.data_path.mkdir(parents=True, exist_ok=True)
         path = dk.data_path / f"{dk.model_filename}_dualwindow.json"
         path.write_text(json.dumps(facts, indent=1))
-        for part, made_from in self._made_from.items():
-            self._cache.add(part, made_from)
-        self._cache.add("settings", self._shaping_settings())
+        self._remember(dk)
 
     def _fill_class_statistics(self, counts: Mapping[str, int], dk: FreqaiDataKitchen) -> None:
         """Give FreqAI the mean and deviation of all three classes, also of one that is absent.
@@ -213,6 +228,8 @@ class DualWindowLSTM(BaseClassifierModel):
         names = np.array(CLASSES, dtype=object)[probabilities.argmax(axis=1)]
         pred_df = DataFrame(probabilities, columns=list(CLASSES))
         pred_df.insert(0, TARGET, np.where(prediction.valid, names, "UNKNOWN").astype(object))
+        if not self.live:
+            self._remember(dk)
         dk.unique_class_list = list(CLASSES)
         dk.DI_values = prediction.dissimilarity
         dk.do_predict = prediction.valid.astype(np.int_)
@@ -225,9 +242,33 @@ class DualWindowLSTM(BaseClassifierModel):
         strategy: IStrategy,
         dk: FreqaiDataKitchen,
     ) -> FreqaiDataKitchen:
-        """Name all classes before FreqAI does: with no model yet, it returns only those it saw."""
+        """Defuse what FreqAI does before its first prediction, then go on as it does."""
+        # With no model yet, it returns only the classes that it happened to see.
         dk.unique_class_list = list(CLASSES)
+        pair = metadata["pair"]
+        if pair not in self.dd.model_dictionary and self.dd.pair_dict[pair]["model_filename"]:
+            self._load_whole(pair, dk)
         return super().start_live(dataframe, metadata, strategy, dk)
+
+    def model_exists(self, dk: FreqaiDataKitchen) -> bool:
+        """Find a saved model, and refuse it here if it cannot be read."""
+        if not super().model_exists(dk):
+            return False
+        self.dd.pair_dict[dk.pair]["model_filename"] = dk.model_filename
+        model = self._load_whole(dk.pair, dk)
+        self.dd.model_dictionary[dk.pair] = model  # the one before the next, if learning goes on
+        return True
+
+    def _load_whole(self, pair: str, dk: FreqaiDataKitchen) -> Artifact:
+        try:
+            model: Artifact = self.dd.load_data(pair, dk)
+            model.weights  # noqa: B018 - reads the .keras content
+        except Exception as error:
+            raise OperationalException(
+                f"the model in {dk.data_path} is damaged ({type(error).__name__}: {error}); "
+                "delete this folder and run again"
+            ) from error
+        return model
 
     # --- what is cached ------------------------------------------------------------------------
 
@@ -239,20 +280,31 @@ class DualWindowLSTM(BaseClassifierModel):
         strategy: IStrategy,
     ) -> FreqaiDataKitchen:
         """Refuse predictions cached from other code or candles, then go on as FreqAI does."""
-        if not self._made_from:  # once: the files may be edited while the first pair trains
-            self._made_from["code"] = {
+        if not self._code:  # once: the files may be edited while the first pair trains
+            self._code = {
                 "core": digest_core(),
                 "features": digest_sources(getattr(strategy, name) for name in _FEATURE_METHODS),
                 "model": digest_sources(getattr(self, name) for name in _MODEL_METHODS),
             }
-        self._made_from["candles"] = self._digest_windows(metadata["pair"], dk, strategy)
+        self._windows = self._digest_windows(dataframe, dk, strategy)
         try:
-            for part, facts in self._made_from.items():
-                self._cache.check(part, facts)
+            self._cache.check("code", self._code)
+            cached = [self._is_cached(name, window, dk) for name, window in self._windows.items()]
         except CacheError as error:
             raise OperationalException(str(error)) from error
-        self._refuse_unreadable(dk, self._made_from["candles"])
+        if self.continual_learning and not all(cached):
+            # A window goes on from the model before it, which cached predictions do not bring.
+            for name in self._windows:
+                _prediction_file(dk, name).unlink(missing_ok=True)
+        _populate_from_candles(dk, list(dataframe.columns))
         return super().start_backtesting(dataframe, metadata, dk, strategy)
+
+    def _remember(self, dk: FreqaiDataKitchen) -> None:
+        """Record what the files that FreqAI is about to write were made from."""
+        self._cache.add("settings", self._shaping_settings())
+        if not self.live:
+            self._cache.add("code", self._code)
+            self._cache.add("candles", self._windows[dk.model_filename].facts(dk.model_filename))
 
     def _shaping_settings(self) -> dict[str, Any]:
         """Collect everything in the configuration that shapes a prediction."""
@@ -262,58 +314,87 @@ class DualWindowLSTM(BaseClassifierModel):
             "model": type(self).__name__,
             "train_period_days": freqai.get("train_period_days"),
             "continual_learning": self.continual_learning,
+            "extra_returns_per_train": freqai.get("extra_returns_per_train", {}),
             "timeframe": self.config["timeframe"],
             "trading_mode": str(self.config.get("trading_mode", "spot")),
+            "reduce_df_footprint": bool(self.config.get("reduce_df_footprint")),
+            # What is unset and what is switched off are the same.
             "feature_parameters": {k: v for k, v in self.ft_params.items() if v},
         }
 
     def _digest_windows(
-        self, pair: str, dk: FreqaiDataKitchen, strategy: IStrategy
-    ) -> dict[str, str]:
-        """Digest the candles of each training window and the backtest window after it.
+        self, dataframe: DataFrame, dk: FreqaiDataKitchen, strategy: IStrategy
+    ) -> dict[str, _Window]:
+        """Digest the candles of each training window, and of the backtest window after it.
 
-        The pair is part of it: FreqAI names files after the base coin alone.
+        The candles that the first features look back on count, too. The pair is part of it:
+        FreqAI names files after the base coin alone.
         """
-        frames = [
-            strategy.dp.get_pair_dataframe(p, timeframe)
-            for p in (pair, *self.corr_pairlist)
-            for timeframe in self.ft_params["include_timeframes"]
-        ]
-        digests = {}
+        frames = []
+        for p in (dk.pair, *self.corr_pairlist):
+            for timeframe in self.ft_params["include_timeframes"]:
+                frame = strategy.dp.get_pair_dataframe(p, timeframe)
+                if frame.empty:
+                    raise OperationalException(
+                        f"{p}: there are no {timeframe} candles; download them first: "
+                        f"freqtrade download-data -p {p} -t {timeframe} --timerange ..."
+                    )
+                lookback = strategy.startup_candle_count * timeframe_to_seconds(timeframe)
+                frames.append((frame, pd.Timedelta(seconds=lookback)))
+        windows = {}
         for trained, tested in zip(dk.training_timeranges, dk.backtesting_timeranges, strict=True):
-            parts = [
-                f[(f["date"] >= trained.startdt) & (f["date"] < tested.stopdt)] for f in frames
-            ]
-            dk.set_new_model_names(pair, int(trained.stopts))
-            digests[dk.model_filename] = f"{pair} {digest_candles(parts)}"
-        return digests
+            start, stop, end = trained.startdt, trained.stopdt, tested.stopdt
+            before = [f[(f["date"] >= start - back) & (f["date"] < stop)] for f, back in frames]
+            after = [f[(f["date"] >= stop) & (f["date"] < end)] for f, _ in frames]
+            dk.set_new_model_names(dk.pair, int(trained.stopts))
+            n_tested = int(dataframe["date"].between(stop, end, inclusive="left").sum())
+            trained_on = f"{dk.pair} {digest_candles(before)}"
+            windows[dk.model_filename] = _Window(trained_on, digest_candles(after), n_tested)
+        return windows
 
-    def _refuse_unreadable(self, dk: FreqaiDataKitchen, windows: Mapping[str, str]) -> None:
-        """Refuse cached predictions that are damaged or that this model did not make."""
-        for name in windows:
-            path = Path(dk.full_path, dk.backtest_predictions_folder, f"{name}_prediction.feather")
-            if not path.is_file():
-                continue
-            if not self._cache.knows("candles", name):
-                raise OperationalException(
-                    f"{path} was not made by {type(self).__name__}; set another freqai.identifier"
-                )
+    def _is_cached(self, name: str, window: _Window, dk: FreqaiDataKitchen) -> bool:
+        """Tell whether FreqAI will reuse a window's predictions; refuse stale or damaged files."""
+        prediction = _prediction_file(dk, name)
+        folder = Path(dk.full_path, f"sub-train-{dk.pair.split('/')[0]}_{name.split('_')[-1]}")
+        metadata = folder / f"{name}_metadata.json"
+        reused = False
+        if prediction.is_file() and metadata.is_file():
             try:
-                pd.read_feather(path)
+                json.loads(metadata.read_text())
+                reused = len(pd.read_feather(prediction)) == window.n_tested
             except (OSError, ValueError) as error:
                 raise OperationalException(
-                    f"{path} is damaged ({error}); delete it and run again"
+                    f"{prediction} or {metadata} is damaged ({error}); delete both and run again"
                 ) from error
-
-    def model_exists(self, dk: FreqaiDataKitchen) -> bool:
-        """Find a saved model, and refuse it here if it cannot be read."""
-        if not super().model_exists(dk):
+        elif prediction.is_file():  # live purging took the metadata, without which FreqAI stops
+            prediction.unlink()
+        if not reused and not (folder / f"{name}_model.joblib").is_file():
             return False
-        try:
-            self.dd.load_data(dk.pair, dk).weights  # noqa: B018 - reads the .keras content
-        except Exception as error:
+        known = self._cache.check_known("candles", window.facts(name))
+        if reused and not known:
             raise OperationalException(
-                f"the model in {dk.data_path} is damaged ({type(error).__name__}: {error}); "
-                "delete this folder and run again"
-            ) from error
-        return True
+                f"{prediction.name} in {prediction.parent} was not made by {type(self).__name__}; "
+                "set another freqai.identifier"
+            )
+        return reused
+
+
+def _populate_from_candles(dk: FreqaiDataKitchen, columns: list[str]) -> None:
+    """Keep FreqAI from computing features on top of features.
+
+    To compare feature lists it populates the last row of its frame once more. Where a cached
+    window follows one that is not, that frame is populated already, and every column would be
+    merged twice under a new name.
+    """
+    populate = dk.use_strategy_to_populate_indicators
+
+    def from_candles(
+        strategy: IStrategy, *, prediction_dataframe: DataFrame, pair: str
+    ) -> DataFrame:
+        return populate(strategy, prediction_dataframe=prediction_dataframe[columns], pair=pair)
+
+    dk.use_strategy_to_populate_indicators = from_candles
+
+
+def _prediction_file(dk: FreqaiDataKitchen, name: str) -> Path:
+    return Path(dk.full_path, dk.backtest_predictions_folder, f"{name}_prediction.feather")

@@ -29,7 +29,7 @@ class DualWindowStrategy(IStrategy):
     use_custom_stoploss = True
     use_custom_roi = True
     minimal_roi = {}
-    # Overridden from the barriers in bot_start; custom_stoploss sets the real stop.
+    # bot_start puts the stop barrier here; where long and short differ, custom_stoploss does.
     stoploss = -0.1
     # Hourly candles of thirty days; candles of the timeframe itself need only one before.
     startup_candle_count = 720
@@ -77,9 +77,12 @@ class DualWindowStrategy(IStrategy):
         self.horizon = timedelta(
             seconds=self.freqai.settings.windows.horizon * timeframe_to_seconds(self.timeframe)
         )
-        # freqtrade divides it by the leverage, and a stop can only be tightened afterwards.
-        widest = max(self.barriers.long_stop_loss, self.barriers.short_stop_loss)
-        self.stoploss = -min(0.99, 10 * widest)
+        stops = {self.barriers.long_stop_loss, self.barriers.short_stop_loss}
+        if len(stops) == 1 and type(self).leverage is IStrategy.leverage:
+            self.stoploss, self.use_custom_stoploss = -stops.pop(), False
+        else:
+            # freqtrade divides it by the leverage, and a stop can only be tightened afterwards.
+            self.stoploss = -min(0.99, 10 * max(stops))
 
     # --- features and targets ------------------------------------------------------------------
 
@@ -92,15 +95,21 @@ class DualWindowStrategy(IStrategy):
         levels = hourly_levels(
             dataframe["close"].to_numpy(np.float64), dataframe["volume"].to_numpy(np.float64)
         )
-        return dataframe.assign(**levels._asdict())
+        opened = dataframe["date"].to_numpy("datetime64[s]").astype(np.float64)
+        return dataframe.assign(**levels._asdict(), hour=opened)
 
     def feature_engineering_standard(
         self, dataframe: DataFrame, metadata: dict[str, Any], **kwargs: Any
     ) -> DataFrame:
         """Compute the eight features."""
-        hourly = (f"{name}_gen_{metadata['pair']}_1h" for name in HourlyLevels._fields)
-        levels = HourlyLevels(*(dataframe[name].to_numpy(np.float64) for name in hourly))
         candles = Candles.from_frame(dataframe, timeframe_to_seconds(self.timeframe))
+        *averages, hour = (
+            dataframe[f"{name}_gen_{metadata['pair']}_1h"].to_numpy(np.float64)
+            for name in (*HourlyLevels._fields, "hour")
+        )
+        # FreqAI carries the last hour it has forward for ever; of a closed hour, two are enough.
+        fresh = candles.date + candles.step - hour < 3 * 3600
+        levels = HourlyLevels(*(np.where(fresh, a, np.nan) for a in averages))
         columns = candle_features(candles, levels).T
         return dataframe.assign(**{f"%-{n}": c for n, c in zip(FEATURES, columns, strict=True)})
 

@@ -15,7 +15,7 @@ from dualwindow.labels import Barriers, exclusive, label_candles
 from dualwindow.sandbox import MarketKind
 from dualwindow.sandbox.market import FIRST, SyntheticMarket
 from dualwindow.sandbox.ohlcv import DAY, MINUTE, Ohlcv
-from dualwindow.scaling import with_scaler
+from dualwindow.scaling import prepared
 from dualwindow.settings import Settings
 from dualwindow.training import TrainingData
 
@@ -106,4 +106,4 @@ def small_settings(history: int, horizon: int, **training) -> Settings:
 
 def pipeline() -> Pipeline:
     """The pipeline that FreqAI hands over when nothing but the scaler is wanted."""
-    return with_scaler(Pipeline([("scaler", SKLearnWrapper(MinMaxScaler()))]), "standard")
+    return prepared(Pipeline([("scaler", SKLearnWrapper(MinMaxScaler()))]), "standard", seed=0)

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -141,13 +142,48 @@ def test_trap_stale_cache_is_refused(frames, tmp_path):
         {"model_training_parameters": {"seed": 1}},
         {"feature_parameters": {"label_period_candles": 30}},
         {"train_period_days": 2},
+        {"feature_parameters": {"DI_threshold": 0.7}},
+        {"extra_returns_per_train": {"fold": 1}},
     ):
         with pytest.raises(OperationalException, match="made with other settings"):
             backtest(configuration(tmp_path, **change), frames)
-    other = {**frames, "1m": frames["1m"].assign(close=frames["1m"]["close"] * 1.0001)}
-    with pytest.raises(OperationalException, match="made with other candles"):
-        backtest(config, other)
+    minutes, hours = frames["1m"], frames["1h"].copy()
+    hours.loc[200, "close"] *= 1.5  # long before the training, but within the average
+    for other in ({"1m": minutes.assign(close=minutes["close"] * 1.0001)}, {"1h": hours}):
+        with pytest.raises(OperationalException, match="made with other candles"):
+            backtest(config, {**frames, **other})
     assert {path: path.read_bytes() for path in files_of(config, "*.feather")} == before
+
+
+def test_trap_stale_cache_notices_changed_code(frames, tmp_path, monkeypatch):
+    config = configuration(tmp_path)
+    backtest(config, frames)
+    for changed in ("digest_core", "digest_sources"):
+        strategy = load_strategy(config, frames)
+        module = strategy.freqai.train.__globals__
+        monkeypatch.setitem(module, changed, lambda *_: "other")
+        with pytest.raises(OperationalException, match="made with other code"):
+            strategy.advise_indicators(frames["1m"].copy(), {"pair": PAIR})
+
+
+def test_more_candles_and_other_periods_are_predicted_anew_not_refused(frames, tmp_path):
+    config = configuration(tmp_path, save_backtest_models=False)
+    until_noon = {**frames, "1m": frames["1m"].iloc[: 1440 + 700]}
+    backtest(config, until_noon)
+    _, result = backtest(config, frames)
+    assert (out_of_sample(result)["do_predict"] == 1).all()
+    _, result = backtest(
+        {**config, "freqai": {**config["freqai"], "backtest_period_days": 0.5}}, frames
+    )
+    assert (out_of_sample(result)["do_predict"] == 1).all()
+
+
+def test_trap_live_purging_of_a_window_is_made_good(run, frames, tmp_path):
+    config = configuration(tmp_path)
+    _, result = backtest(config, frames)
+    shutil.rmtree(tmp_path / "models" / "test" / "sub-train-BTC_1706832000")
+    _, again = backtest(config, frames)
+    pd.testing.assert_frame_equal(out_of_sample(again)[CLASSES], out_of_sample(result)[CLASSES])
 
 
 def test_trap_same_base_coin_is_another_pair(frames, tmp_path):
@@ -172,7 +208,7 @@ def test_saved_models_are_loaded_and_predict_the_same(run, frames):
     pd.testing.assert_frame_equal(out_of_sample(again)[CLASSES], out_of_sample(result)[CLASSES])
 
 
-@pytest.mark.parametrize("pattern", ["*_model.joblib", "*_prediction.feather"])
+@pytest.mark.parametrize("pattern", ["*_model.joblib", "*_prediction.feather", "*_metadata.json"])
 def test_damaged_files_are_named(frames, tmp_path, pattern):
     config = configuration(tmp_path, save_backtest_models=True)
     backtest(config, frames)
@@ -180,7 +216,7 @@ def test_damaged_files_are_named(frames, tmp_path, pattern):
         for path in files_of(config, "*_prediction.feather"):
             path.unlink()
     damaged = files_of(config, pattern)[1]
-    damaged.write_bytes(damaged.read_bytes()[:1000])
+    damaged.write_bytes(damaged.read_bytes()[:100])
     with pytest.raises(OperationalException, match=r"is damaged .*delete"):
         backtest(config, frames)
 
@@ -229,6 +265,35 @@ def test_continual_learning_goes_on_from_the_window_before(frames, tmp_path):
     backtest(config, frames)
     facts = [json.loads(p.read_text()) for p in files_of(config, "*_dualwindow.json")]
     assert [f["warm_start"] for f in facts] == [False, True, True, True]
+    before = files_of(config, "*_prediction.feather")
+    expected = [pd.read_feather(path) for path in before]
+    before[2].unlink()  # a cached window brings no model for the next one to go on from
+    backtest(config, frames)
+    for path, frame in zip(before, expected, strict=True):
+        pd.testing.assert_frame_equal(pd.read_feather(path), frame)
+
+
+def test_without_continual_learning_every_training_starts_afresh(run):
+    facts = [json.loads(p.read_text()) for p in files_of(run[0], "*_dualwindow.json")]
+    assert [f["warm_start"] for f in facts] == [False] * 4
+
+
+def test_trap_svm_is_seeded(frames, tmp_path):
+    options = {"use_SVM_to_remove_outliers": True, "svm_params": {"nu": 0.05}}
+    masks = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        config = configuration(tmp_path / name, feature_parameters=options)
+        masks.append(out_of_sample(backtest(config, frames)[1])["do_predict"])
+    assert (masks[0] == masks[1]).all()
+    assert 0 < masks[0].mean() < 1
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_trap_tensorboard_is_ours_to_write(frames, tmp_path, wanted):
+    config = configuration(tmp_path, activate_tensorboard=wanted)
+    backtest(config, frames)
+    assert len(files_of(config, "events.out*")) == (8 if wanted else 0)
 
 
 def test_metadata_is_readable_beside_freqais_files(run):
@@ -272,8 +337,66 @@ def test_the_strategy_checks_what_its_features_need(frames, tmp_path, change, me
 
 def test_a_short_history_is_told_in_days(frames, tmp_path):
     late = {**frames, "1h": frames["1h"].tail(24 * 10)}
-    with pytest.raises(OperationalException, match=r"history is too short.*price_to_ma43200"):
+    message = r"price_to_ma43200, .*the first 1\.0 days.*download more than 1 days"
+    with pytest.raises(OperationalException, match=message):
         backtest(configuration(tmp_path), late)
+
+
+def test_missing_hourly_candles_are_named(frames, tmp_path):
+    with pytest.raises(OperationalException, match="there are no 1h candles; download"):
+        backtest(configuration(tmp_path), {**frames, "1h": frames["1h"].head(0)})
+
+
+def minute_features(strategy, frames) -> pd.DataFrame:
+    config = {**strategy.config, "freqai": {**strategy.config["freqai"]}}
+    frame = featured(config, strategy, frames)
+    return frame[["date", *(c for c in frame if c.startswith("%"))]]
+
+
+def test_hourly_averages_are_known_only_once_the_hour_has_closed(run, frames):
+    strategy = run[1]
+    before = minute_features(strategy, frames)
+    hours = frames["1h"].copy()
+    hours.loc[hours["date"] >= "2024-02-02 10:00", ["open", "high", "low", "close"]] *= 1.5
+    strategy.dp.frames["1h"] = hours
+    after = minute_features(strategy, {**frames, "1h": hours})
+    strategy.dp.frames["1h"] = frames["1h"]
+    name = next(c for c in before if "price_to_ma1440" in c)
+    changed = before.loc[before[name] != after[name], "date"]
+    # the hour from 10:00 is known when the candle of 10:59 closes, together with it
+    assert changed.min() == pd.Timestamp("2024-02-02 10:59", tz="UTC")
+    assert len(changed) == 13 * 60 + 1
+
+
+def test_hourly_candles_that_end_early_are_not_carried_forward(run, frames):
+    strategy = run[1]
+    hours = frames["1h"][frames["1h"]["date"] <= "2024-02-02 10:00"]
+    strategy.dp.frames["1h"] = hours
+    features = minute_features(strategy, {**frames, "1h": hours})
+    strategy.dp.frames["1h"] = frames["1h"]
+    name = next(c for c in features if "price_to_ma43200" in c)
+    known = features.loc[features[name].notna(), "date"]
+    assert known.max() == pd.Timestamp("2024-02-02 12:58", tz="UTC")
+
+
+def test_extra_columns_of_a_backtest_are_no_features(run, frames):
+    wider = {**frames, "1m": frames["1m"].assign(open_count=1, max_count=2)}
+    names = [c for c in featured(run[0], run[1], wider) if "%" in c]
+    assert len(names) == 8
+
+
+@pytest.mark.parametrize(("longs", "shorts"), [(0.0, 2.0), (2.0, 0.0)])
+def test_each_threshold_guards_its_own_direction(run, longs, shorts):
+    strategy, result = run[1], out_of_sample(run[2])
+    strategy.entry_long.value, strategy.entry_short.value = longs, shorts
+    strategy.can_short = True
+    entered = strategy.populate_entry_trend(result.copy(), {"pair": PAIR})
+    tags = set(entered["enter_tag"].dropna())
+    assert tags == ({"long"} if longs < 1 else {"short"})
+    strategy.can_short = False
+    spot = strategy.populate_entry_trend(result.copy(), {"pair": PAIR})
+    strategy.can_short = True
+    assert "short" not in set(spot["enter_tag"].dropna())
 
 
 def test_the_configuration_of_the_user_is_not_changed(frames, tmp_path):

@@ -91,8 +91,10 @@ def test_the_signal_candles_own_high_does_not_count():
     assert exclusive(candles, NARROW, 1).tolist() == [HOLD]
 
 
-def labels_of(candles: Candles, horizon: int = 3, max_untraded: int = 2) -> list[int]:
-    return label_candles(candles, exclusive, NARROW, horizon, max_untraded).tolist()
+def labels_of(
+    candles: Candles, horizon: int = 3, max_untraded: int = 2, rule=exclusive
+) -> list[int]:
+    return label_candles(candles, rule, NARROW, horizon, max_untraded).tolist()
 
 
 def test_the_end_of_the_data_is_unknown():
@@ -111,10 +113,22 @@ def test_a_gap_inside_the_horizon_is_unknown():
 
 @pytest.mark.parametrize("price", [np.nan, np.inf, 0.0, -1.0])
 @pytest.mark.parametrize("column", ["high", "low", "close"])
-def test_an_unusable_price_makes_every_label_that_looks_at_it_unknown(column, price):
+@pytest.mark.parametrize("rule", [exclusive, first_touch])
+def test_an_unusable_price_makes_every_label_that_looks_at_it_unknown(rule, column, price):
     values = {name: [100.0] * 9 for name in ("close", "high", "low")}
     values[column][4] = price
-    assert labels_of(make_candles(**values)) == [HOLD, *[UNKNOWN] * 4, HOLD, *[UNKNOWN] * 3]
+    labels = labels_of(make_candles(**values), rule=rule)
+    assert labels == [HOLD, *[UNKNOWN] * 4, HOLD, *[UNKNOWN] * 3]
+
+
+@pytest.mark.parametrize("rule", [exclusive, first_touch])
+@pytest.mark.parametrize("horizon", [3, 5, 8])
+def test_an_unknown_price_behind_the_horizon_changes_nothing(rule, horizon):
+    high = np.full(horizon + 4, 100.0)
+    high[horizon] = 101.0  # the last candle of the first horizon wins
+    high[horizon + 1 :] = np.nan
+    candles = make_candles(np.full(horizon + 4, 100.0), high=high)
+    assert labels_of(candles, horizon, rule=rule)[0] == LONG
 
 
 def test_an_outage_filled_with_untraded_candles_is_a_gap():

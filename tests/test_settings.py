@@ -78,7 +78,7 @@ BOUNDS = [  # setting, smallest or largest allowed, first refused
     ("model_training_parameters__dropout", 0, -0.1),
     ("model_training_parameters__dropout", 0.99, 1),
     ("model_training_parameters__learning_rate", 1, 0),
-    ("model_training_parameters__learning_rate", 1e-6, 1.1),
+    ("model_training_parameters__learning_rate", 1e-5, 1.1),
     ("model_training_parameters__batch_size", 1, 0),
     ("model_training_parameters__epochs", 1, 0),
     ("model_training_parameters__patience", 1, 0),
@@ -109,6 +109,7 @@ def test_each_bound_on_both_sides(setting, allowed, refused):
         ("feature_parameters__plot_feature_importances", 5),
         ("feature_parameters__use_DBSCAN_to_remove_outliers", True),
         ("feature_parameters__noise_standard_deviation", 0.1),
+        ("feature_parameters__svm_params__shuffle", True),
         ("keras", True),
         ("model_save_type", "keras"),
         ("rl_config", {}),
@@ -151,7 +152,7 @@ def test_class_weights_need_every_class():
     Settings.from_freqai(freqai(dual_window__balancing__class_weights=weights))
     for wrong in ({"SHORT": 1.0}, weights | {"HOLD": 0.0}, weights | {"FLAT": 1.0}):
         (problem,) = problems_of(dual_window__balancing__class_weights=wrong)
-        assert "class_weights must" in problem
+        assert "class_weights: must" in problem
 
 
 def test_the_configuration_is_not_changed():
