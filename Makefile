@@ -10,6 +10,7 @@ BIN := .venv/bin
 	touch $@
 
 demo: .venv/installed ## the main job on synthetic candles, without the internet
+	rm -rf user_data/sandbox/planted-1/models
 	$(BIN)/dualwindow sandbox run -- $(BIN)/freqtrade backtesting --freqaimodel DualWindowLSTM --cache none
 
 test: .venv/installed lint

@@ -73,6 +73,15 @@ def _sandbox_run(arguments: argparse.Namespace) -> int:
     market, seed = arguments.market or MarketKind.PLANTED, _seed(arguments)
     source = "recorded" if arguments.data is not None else f"{market}-{seed}"
     apart = isolated(arguments.command, source, arguments.data)
+    if apart is None:
+        print(
+            "dualwindow: the command does not name freqtrade; should it call it, give that call "
+            "a --userdir of its own, or made-up candles mix with real ones",
+            file=sys.stderr,
+        )
+        return run(arguments.command, venues, {})
+    if apart.user_data is not None:
+        apart.user_data.mkdir(parents=True, exist_ok=True)
     if apart.candles is not None and not any(apart.candles.rglob("*.feather")):
         words = ["--out", str(apart.candles), "--days", "120"]
         status = main(["sandbox", "data", *words, "--seed", str(seed), "--market", market])

@@ -41,11 +41,12 @@ def files_of(config, pattern: str):
     return sorted((config["user_data_dir"] / "models" / "test").rglob(pattern))
 
 
-def first_model(config, strategy, *, live: bool) -> FreqaiDataKitchen:
-    """Load the model of the first backtest window, as a later process would."""
+def load_model(config, strategy, window: int = 0, *, live: bool) -> FreqaiDataKitchen:
+    """Load the model of a backtest window, as a later process would."""
+    trained = 1706832000 + window * 6 * 3600
     dk = FreqaiDataKitchen(config, live=False, pair=PAIR)  # live loads the newest one
-    dk.set_paths(PAIR, 1706832000)
-    dk.set_new_model_names(PAIR, 1706832000)
+    dk.set_paths(PAIR, trained)
+    dk.set_new_model_names(PAIR, trained)
     strategy.freqai.model = strategy.freqai.dd.load_data(PAIR, dk)
     dk.live = strategy.freqai.live = live
     return dk
@@ -67,23 +68,25 @@ def test_every_candle_of_every_backtest_window_is_predicted(run):
     assert set(result["&-signal"]) <= set(CLASSES)
 
 
-def test_trap_backtest_predictions_are_not_one_candle_late(run, frames):
+@pytest.mark.parametrize("window", range(4))
+def test_trap_backtest_predictions_are_not_one_candle_late(run, frames, window):
     config, strategy, result = run
-    dk = first_model(config, strategy, live=True)
+    dk = load_model(config, strategy, window, live=True)
     frame = featured(config, strategy, frames)
     start = frame.index[frame["date"] == "2024-02-02"][0]
-    for offset in (0, 1, HISTORY - 2, HISTORY - 1, HISTORY, 200):  # window starts included
-        tail = frame.iloc[start + offset - HISTORY + 1 : start + offset + 1]
+    for offset in (0, 1, HISTORY - 2, HISTORY - 1, HISTORY, 200):  # the window's start included
+        row = start + 360 * window + offset
+        tail = frame.iloc[row - HISTORY + 1 : row + 1]
         prediction, do_predict = strategy.freqai.predict(tail, dk, first=False)
         assert len(prediction) == HISTORY
         assert do_predict[-1] == 1
-        shown = out_of_sample(result).loc[offset, CLASSES].to_numpy(float)
+        shown = out_of_sample(result).loc[row - start, CLASSES].to_numpy(float)
         np.testing.assert_allclose(prediction[CLASSES].iloc[-1], shown, atol=1e-6)
 
 
 def test_trap_nan_mask_is_kept(run, frames):
     config, strategy, _ = run
-    dk = first_model(config, strategy, live=False)
+    dk = load_model(config, strategy, live=False)
     frame = featured(config, strategy, frames)
     part = frame[frame["date"] >= "2024-02-02"].head(100).copy()
     name = next(c for c in part if c.startswith("%"))

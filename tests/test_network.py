@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -126,21 +127,23 @@ def test_one_window_is_predicted_as_in_a_batch():
         np.testing.assert_allclose(one[0], batch[i], atol=1e-6)
 
 
-def test_prediction_is_not_disturbed_by_a_training():
+def test_training_and_prediction_in_two_threads_do_not_disturb_each_other():
     training, validation = separable()
-    weights = network.fit(SHAPE, training, validation, OPTIONS).weights
-    before = network.predict(SHAPE, weights, training.rows, validation.ends)
-    during = []
-    network.fit(
-        SHAPE,
-        *separable(seed=3),
-        OPTIONS,
-        report=lambda epoch: during.append(
-            network.predict(SHAPE, weights, training.rows, validation.ends)
-        ),
-    )
-    assert len(during) == 3
+    fitted = network.fit(SHAPE, training, validation, OPTIONS)
+    before = network.predict(SHAPE, fitted.weights, training.rows, validation.ends)
+    options = OPTIONS.model_copy(update={"epochs": 30, "patience": 30})
+    alone = network.fit(SHAPE, *separable(seed=3), options)
+    traces = network._forward(SHAPE).experimental_get_tracing_count()
+    with ThreadPoolExecutor(1) as background:
+        beside = background.submit(network.fit, SHAPE, *separable(seed=3), options)
+        during = []
+        while not beside.done():
+            during.append(network.predict(SHAPE, fitted.weights, training.rows, validation.ends))
+    assert len(during) >= 5
     assert all((p == before).all() for p in during)
+    weights = zip(alone.weights, beside.result().weights, strict=True)
+    assert all((a == b).all() for a, b in weights)
+    assert network._forward(SHAPE).experimental_get_tracing_count() == traces
 
 
 def test_a_diverging_training_stops():

@@ -15,6 +15,7 @@ from examples import (
 )
 from sklearn.metrics import roc_auc_score
 
+from dualwindow import network
 from dualwindow.artifact import Artifact
 from dualwindow.labels import HOLD, LONG, SHORT, UNKNOWN
 from dualwindow.training import TrainingError, train
@@ -216,6 +217,34 @@ def test_weights_change_what_is_learnt(data):
 
     given = {"SHORT": 1.0, "HOLD": 1.0, "LONG": 9.0}
     assert len({loss(), loss(class_weights=given), loss(weight_factor=0.1)}) == 3
+
+
+@pytest.mark.parametrize("method", ["undersample", "class_weights"])
+def test_validation_weighs_its_classes_as_training_does(data, method, monkeypatch):
+    seen = {}
+
+    def fit(shape, training, validation, *rest, **options):
+        seen.update(training=training, validation=validation)
+        return real(shape, training, validation, *rest, **options)
+
+    real = network.fit
+    monkeypatch.setattr(network, "fit", fit)
+    config = {
+        "conv_width": 12,
+        "feature_parameters": {"label_period_candles": 12, "weight_factor": 0.3},
+        "data_split_parameters": {"test_size": 0.2},
+        "model_training_parameters": {"lstm_units": [2], "epochs": 1},
+        "dual_window": {"balancing": {"method": method, "floor": 10}},
+    }
+    train(part_of(data, slice(2000)), type(SETTINGS).from_freqai(config), pipeline())
+    mass = {}
+    for part, (_, ends, labels, weights) in seen.items():
+        assert weights.mean() == pytest.approx(1)
+        mass[part] = np.bincount(labels, weights, minlength=3) / len(ends)
+    np.testing.assert_allclose(mass["training"], mass["validation"])
+    training = seen["training"]
+    for code in (SHORT, HOLD, LONG):  # the newer, the heavier
+        assert (np.diff(training.weights[training.labels == code]) > 0).all()
 
 
 def test_warm_start_is_taken_only_from_a_network_of_the_same_shape(data, trained):

@@ -1,4 +1,4 @@
-"""Keep what freqtrade does in the sandbox apart from the user's own candles and models."""
+"""Keep what freqtrade does in the sandbox apart from the user's own candles, models and trades."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -6,61 +6,72 @@ from pathlib import Path
 from typing import NamedTuple
 
 _OFFLINE = ("backtesting", "hyperopt")
-_MODEL_USERS = (*_OFFLINE, "trade")
 
 
 class Isolated(NamedTuple):
-    """A command, the variables it needs, and the folder whose candles it reads offline.
-
-    `candles` is None where the command brings its own folder or fetches what it needs.
-    """
-
-    command: list[str]
-    variables: dict[str, str]
-    candles: Path | None
-
-
-def isolated(command: Sequence[str], source: str, recorded: Path | None) -> Isolated:
-    """Give a freqtrade command a data folder and a FreqAI identifier of the sandbox's own.
-
-    Made-up candles must never get into the folder of the real ones, nor predictions for them
-    under the identifier of real models. Options that the user has written stay as they are.
+    """A command, and what it needs before it runs.
 
     Parameters
     ----------
-    command : any command; one that is not freqtrade's is returned as it is
+    command : the words, with options of the sandbox's own
+    user_data : folder to make, or None where the user has named one
+    candles : folder to fill with candles if it is empty, or None
+    variables : environment of the command
+    """
+
+    command: list[str]
+    user_data: Path | None
+    candles: Path | None
+    variables: dict[str, str]
+
+
+def isolated(command: Sequence[str], source: str, recorded: Path | None) -> Isolated | None:
+    """Give a freqtrade command a user data folder of the sandbox's own.
+
+    Made-up candles must never get into the folder of the real ones, nor models, predictions and
+    trades on them among the real ones. Options that the user has written stay as they are.
+
+    Parameters
+    ----------
+    command : words, one of which names freqtrade, as in ``timeout 60 freqtrade trade``
     source : names where the candles come from, for example ``planted-1``
     recorded : folder of recorded candles that are being replayed, if any
 
+    Returns
+    -------
+    None if no word names freqtrade, so that nothing can be kept apart.
+
     Examples
     --------
-    >>> run = isolated(["freqtrade", "backtesting", "--freqaimodel", "M"], "planted-1", None)
-    >>> run.command[-2:]
-    ['-d', 'user_data/data/sandbox-planted-1']
-    >>> run.variables
-    {'FREQTRADE__FREQAI__IDENTIFIER': 'sandbox-planted-1'}
+    >>> run = isolated(["freqtrade", "backtesting"], "planted-1", None)
+    >>> " ".join(run.command[2:])
+    '--userdir user_data/sandbox/planted-1 -c user_data/config.json'
+    >>> str(run.candles)
+    'user_data/sandbox/planted-1/data/binance'
     """
     words = list(command)
-    if Path(words[0]).name != "freqtrade" or len(words) < 2:
-        return Isolated(words, {}, None)
-    action = words[1]
-    variables = {}
-    if action in _MODEL_USERS and "--freqaimodel" in words:
-        # One identifier per set of configurations, as each may shape other predictions.
-        configurations = [Path(c).stem for c in _values(words, ("-c", "--config"))]
-        identifier = "-".join(["sandbox", source, *configurations])
-        variables["FREQTRADE__FREQAI__IDENTIFIER"] = identifier
-    if _values(words, ("-d", "--datadir", "--data-dir")):
-        return Isolated(words, variables, None)
-    user_data = _values(words, ("--userdir", "--user-data-dir")) or ["user_data"]
-    folder = Path(user_data[-1], "data", f"sandbox-{source}")
-    if action == "trade":
-        # freqtrade fetches everything from the newest candle on disk until now: years of it.
-        folder = folder.with_name(f"{folder.name}-live")
-    elif recorded is not None and action in _OFFLINE:
-        folder = recorded
-    candles = folder if action in _OFFLINE and recorded is None else None
-    return Isolated([*words, "-d", str(folder)], variables, candles)
+    programs = [i for i, word in enumerate(words) if Path(word).name == "freqtrade"]
+    if not programs:
+        return None
+    actions = [word for word in words[programs[0] + 1 :] if not word.startswith("-")]
+    action = actions[0] if actions else ""
+    given = _values(words, ("--userdir", "--user-data-dir"))
+    user_data = Path(given[-1]) if given else Path("user_data", "sandbox", source)
+    if not given and action:
+        words += ["--userdir", str(user_data)]
+        if not _values(words, ("-c", "--config")):
+            words += ["-c", "user_data/config.json"]  # freqtrade looks for it in its userdir
+    candles = None
+    if action and not _values(words, ("-d", "--datadir", "--data-dir")):
+        if action == "trade":
+            # freqtrade fetches all from the newest candle on disk until now: years of it.
+            words += ["-d", str(user_data / "data" / "live")]
+        elif action in _OFFLINE and recorded is not None:
+            words += ["-d", str(recorded)]
+        elif action in _OFFLINE:
+            candles = user_data / "data" / "binance"
+    trades = {"FREQTRADE__DB_URL": f"sqlite:///{user_data / 'trades.sqlite'}"}
+    return Isolated(words, None if given else user_data, candles, trades)
 
 
 def _values(words: Sequence[str], names: tuple[str, ...]) -> list[str]:
