@@ -8,6 +8,7 @@ import hashlib
 import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,64 @@ class CacheRecord:
     @property
     def _remedy(self) -> str:
         return f"set another freqai.identifier, or delete {self._folder}"
+
+
+@dataclass(frozen=True)
+class CachedWindow:
+    """The files of one backtest window, and what they must have been made from.
+
+    Parameters
+    ----------
+    trained_on, tested_on : pair and digest of the candles
+    n_tested : candles to predict, by which FreqAI decides whether it reuses the predictions
+    prediction, metadata, model : FreqAI's files, which may exist or not
+    """
+
+    trained_on: str
+    tested_on: str
+    n_tested: int
+    prediction: Path
+    metadata: Path
+    model: Path
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What is recorded of the window, under names of its own."""
+        name = self.prediction.stem
+        return {
+            f"{name} trained": self.trained_on,
+            f"{name} tested on {self.n_tested} candles": self.tested_on,
+        }
+
+    def is_reused(self, record: CacheRecord) -> bool:
+        """Tell whether FreqAI will reuse the predictions, after making sure that it may.
+
+        Predictions whose metadata live purging has taken away are deleted: FreqAI would stop.
+
+        Raises
+        ------
+        CacheError
+            If predictions or a model would be reused that are damaged or made from other candles.
+        """
+        reused = False
+        if self.prediction.is_file() and self.metadata.is_file():
+            try:
+                json.loads(self.metadata.read_text())
+                reused = len(pd.read_feather(self.prediction)) == self.n_tested
+            except (OSError, ValueError) as error:
+                raise CacheError(
+                    f"{self.prediction} or {self.metadata} is damaged ({error}); delete both and "
+                    "run again"
+                ) from error
+        elif self.prediction.is_file():
+            self.prediction.unlink()
+        if not reused and not self.model.is_file():
+            return False  # what an interrupted run has recorded binds nobody
+        if not record.check_known("candles", self.facts) and reused:
+            raise CacheError(
+                f"{self.prediction} was not made by this model; set another freqai.identifier"
+            )
+        return reused
 
 
 def flatten(facts: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

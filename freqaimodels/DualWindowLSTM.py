@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,14 @@ from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
 from dualwindow.artifact import Artifact
-from dualwindow.cache import CacheError, CacheRecord, digest_candles, digest_core, digest_sources
+from dualwindow.cache import (
+    CachedWindow,
+    CacheError,
+    CacheRecord,
+    digest_candles,
+    digest_core,
+    digest_sources,
+)
 from dualwindow.candles import Candles
 from dualwindow.labels import CLASSES, UNKNOWN, label_candles
 from dualwindow.scaling import prepared
@@ -35,20 +42,6 @@ _FEATURE_METHODS = (
     "set_freqai_targets",
 )
 _MODEL_METHODS = ("set_targets", "define_data_pipeline", "fit", "train", "predict")
-
-
-class _Window(NamedTuple):
-    """What the predictions of one backtest window are made from."""
-
-    trained_on: str
-    tested_on: str
-    n_tested: int
-
-    def facts(self, name: str) -> dict[str, str]:
-        return {
-            f"{name} trained": self.trained_on,
-            f"{name} tested on {self.n_tested} candles": self.tested_on,
-        }
 
 
 class DualWindowLSTM(BaseClassifierModel):
@@ -69,7 +62,7 @@ class DualWindowLSTM(BaseClassifierModel):
         except (SettingsError, CacheError) as error:
             raise OperationalException(str(error)) from error
         self._code: dict[str, str] = {}
-        self._windows: dict[str, _Window] = {}
+        self._windows: dict[str, CachedWindow] = {}
         self._training_error: Exception | None = None
 
     # --- labels and features -------------------------------------------------------------------
@@ -289,13 +282,13 @@ class DualWindowLSTM(BaseClassifierModel):
         self._windows = self._digest_windows(dataframe, dk, strategy)
         try:
             self._cache.check("code", self._code)
-            cached = [self._is_cached(name, window, dk) for name, window in self._windows.items()]
+            reused = [window.is_reused(self._cache) for window in self._windows.values()]
         except CacheError as error:
             raise OperationalException(str(error)) from error
-        if self.continual_learning and not all(cached):
+        if self.continual_learning and not all(reused):
             # A window goes on from the model before it, which cached predictions do not bring.
-            for name in self._windows:
-                _prediction_file(dk, name).unlink(missing_ok=True)
+            for window in self._windows.values():
+                window.prediction.unlink(missing_ok=True)
         _populate_from_candles(dk, list(dataframe.columns))
         return super().start_backtesting(dataframe, metadata, dk, strategy)
 
@@ -304,7 +297,7 @@ class DualWindowLSTM(BaseClassifierModel):
         self._cache.add("settings", self._shaping_settings())
         if not self.live:
             self._cache.add("code", self._code)
-            self._cache.add("candles", self._windows[dk.model_filename].facts(dk.model_filename))
+            self._cache.add("candles", self._windows[dk.model_filename].facts)
 
     def _shaping_settings(self) -> dict[str, Any]:
         """Collect everything in the configuration that shapes a prediction."""
@@ -324,14 +317,37 @@ class DualWindowLSTM(BaseClassifierModel):
 
     def _digest_windows(
         self, dataframe: DataFrame, dk: FreqaiDataKitchen, strategy: IStrategy
-    ) -> dict[str, _Window]:
+    ) -> dict[str, CachedWindow]:
         """Digest the candles of each training window, and of the backtest window after it.
 
         The candles that the first features look back on count, too. The pair is part of it:
         FreqAI names files after the base coin alone.
         """
+        frames = self._candle_frames(dk.pair, strategy)
+        windows = {}
+        for trained, tested in zip(dk.training_timeranges, dk.backtesting_timeranges, strict=True):
+            start, stop, end = trained.startdt, trained.stopdt, tested.stopdt
+            before = [f[(f["date"] >= start - back) & (f["date"] < stop)] for f, back in frames]
+            after = [f[(f["date"] >= stop) & (f["date"] < end)] for f, _ in frames]
+            dk.set_new_model_names(dk.pair, int(trained.stopts))
+            n_tested = int(dataframe["date"].between(stop, end, inclusive="left").sum())
+            predictions = Path(dk.full_path, dk.backtest_predictions_folder)
+            windows[dk.model_filename] = CachedWindow(
+                f"{dk.pair} {digest_candles(before)}",
+                digest_candles(after),
+                n_tested,
+                prediction=predictions / f"{dk.model_filename}_prediction.feather",
+                metadata=dk.data_path / f"{dk.model_filename}_metadata.json",
+                model=dk.data_path / f"{dk.model_filename}_model.joblib",
+            )
+        return windows
+
+    def _candle_frames(
+        self, pair: str, strategy: IStrategy
+    ) -> list[tuple[DataFrame, pd.Timedelta]]:
+        """Collect all candles that features are made of, with how far back they look."""
         frames = []
-        for p in (dk.pair, *self.corr_pairlist):
+        for p in (pair, *self.corr_pairlist):
             for timeframe in self.ft_params["include_timeframes"]:
                 frame = strategy.dp.get_pair_dataframe(p, timeframe)
                 if frame.empty:
@@ -341,42 +357,7 @@ class DualWindowLSTM(BaseClassifierModel):
                     )
                 lookback = strategy.startup_candle_count * timeframe_to_seconds(timeframe)
                 frames.append((frame, pd.Timedelta(seconds=lookback)))
-        windows = {}
-        for trained, tested in zip(dk.training_timeranges, dk.backtesting_timeranges, strict=True):
-            start, stop, end = trained.startdt, trained.stopdt, tested.stopdt
-            before = [f[(f["date"] >= start - back) & (f["date"] < stop)] for f, back in frames]
-            after = [f[(f["date"] >= stop) & (f["date"] < end)] for f, _ in frames]
-            dk.set_new_model_names(dk.pair, int(trained.stopts))
-            n_tested = int(dataframe["date"].between(stop, end, inclusive="left").sum())
-            trained_on = f"{dk.pair} {digest_candles(before)}"
-            windows[dk.model_filename] = _Window(trained_on, digest_candles(after), n_tested)
-        return windows
-
-    def _is_cached(self, name: str, window: _Window, dk: FreqaiDataKitchen) -> bool:
-        """Tell whether FreqAI will reuse a window's predictions; refuse stale or damaged files."""
-        prediction = _prediction_file(dk, name)
-        folder = Path(dk.full_path, f"sub-train-{dk.pair.split('/')[0]}_{name.split('_')[-1]}")
-        metadata = folder / f"{name}_metadata.json"
-        reused = False
-        if prediction.is_file() and metadata.is_file():
-            try:
-                json.loads(metadata.read_text())
-                reused = len(pd.read_feather(prediction)) == window.n_tested
-            except (OSError, ValueError) as error:
-                raise OperationalException(
-                    f"{prediction} or {metadata} is damaged ({error}); delete both and run again"
-                ) from error
-        elif prediction.is_file():  # live purging took the metadata, without which FreqAI stops
-            prediction.unlink()
-        if not reused and not (folder / f"{name}_model.joblib").is_file():
-            return False
-        known = self._cache.check_known("candles", window.facts(name))
-        if reused and not known:
-            raise OperationalException(
-                f"{prediction.name} in {prediction.parent} was not made by {type(self).__name__}; "
-                "set another freqai.identifier"
-            )
-        return reused
+        return frames
 
 
 def _populate_from_candles(dk: FreqaiDataKitchen, columns: list[str]) -> None:
@@ -394,7 +375,3 @@ def _populate_from_candles(dk: FreqaiDataKitchen, columns: list[str]) -> None:
         return populate(strategy, prediction_dataframe=prediction_dataframe[columns], pair=pair)
 
     dk.use_strategy_to_populate_indicators = from_candles
-
-
-def _prediction_file(dk: FreqaiDataKitchen, name: str) -> Path:
-    return Path(dk.full_path, dk.backtest_predictions_folder, f"{name}_prediction.feather")
