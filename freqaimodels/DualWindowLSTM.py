@@ -197,7 +197,8 @@ class DualWindowLSTM(BaseClassifierModel):
         for leftover in dk.data_path.glob(f"{dk.model_filename}_metadata.json"):
             leftover.unlink()
         raise OperationalException(
-            f"the backtest stops, because a training failed: {self._training_error}"
+            "the backtest stops, because a training failed: "
+            f"{self._training_error or 'the traceback above says why'}"
         ) from self._training_error
 
     # --- prediction ----------------------------------------------------------------------------
