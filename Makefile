@@ -10,8 +10,8 @@ BIN := .venv/bin
 	touch $@
 
 demo: .venv/installed ## the main job on synthetic candles, without the internet
-	rm -rf user_data/sandbox/planted-1/models
-	$(BIN)/dualwindow sandbox run -- $(BIN)/freqtrade backtesting --freqaimodel DualWindowLSTM --cache none
+	rm -rf user_data/sandbox/planted-1/models/demo
+	FREQTRADE__FREQAI__IDENTIFIER=demo $(BIN)/dualwindow sandbox run -- $(BIN)/freqtrade backtesting --freqaimodel DualWindowLSTM --cache none
 
 test: .venv/installed lint
 	$(BIN)/pytest

@@ -23,6 +23,8 @@ class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, like every other error of this program."""
 
     def error(self, message: str) -> NoReturn:
+        if message.startswith("unrecognized arguments"):
+            message += "; a command for 'sandbox run' goes after --"
         self.exit(_FAILURE, f"dualwindow: {message}; see '{self.prog} --help'\n")
 
 
@@ -100,6 +102,7 @@ def _sandbox_serve(arguments: argparse.Namespace) -> int:
         print("In another terminal, these variables point freqtrade at it:")
         for name, value in environment(address).items():
             print(f"export {name}={value}")
+        print("Give it a --userdir of its own as well, or made-up candles mix with real ones.")
         sys.stdout.flush()
 
     serve(_venues(arguments), loopback(arguments.host), arguments.port, announce)

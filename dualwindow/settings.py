@@ -308,5 +308,17 @@ def _siblings(place: tuple[Any, ...]) -> set[str]:
 
 
 def _suggest(key: str, known: set[str]) -> str:
+    homes = {
+        "freqai": _FREQAI_KEYS,
+        "freqai.feature_parameters": _FEATURE_KEYS,
+        "freqai.data_split_parameters": _SPLIT_KEYS,
+        "freqai.model_training_parameters": set(TrainingSettings.model_fields),
+        "freqai.dual_window": set(DualWindowSettings.model_fields),
+        "freqai.dual_window.labels": set(LabelSettings.model_fields),
+        "freqai.dual_window.balancing": set(BalancingSettings.model_fields),
+    }
+    for block, keys in homes.items():
+        if key in keys:
+            return f"; it belongs in {block}"
     close = get_close_matches(key, known, n=1)
     return f"; did you mean '{close[0]}'?" if close else "; remove it"

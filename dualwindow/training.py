@@ -123,6 +123,7 @@ def train(
     metadata = {
         **_facts(data, settings, split, selection),
         "epochs": [epoch._asdict() for epoch in fitted.epochs],
+        "best_epoch": min(fitted.epochs, key=lambda epoch: epoch.validation_loss).number,
         "validation": _scores(data, split, selection, probabilities),
         "warm_start": warm,
         "device": network.use_device(),

@@ -134,7 +134,7 @@ class DualWindowLSTM(BaseClassifierModel):
             dk.feature_pipeline,
             previous=self._previous_model(dk.pair),
             report=lambda epoch: logger.info(
-                "%s epoch %d/%d: loss %.4f, validation loss %.4f, learning rate %.2g, %.1f s",
+                "%s epoch %d/%d: loss %.4f, validation loss %.4f (balanced), rate %.2g, %.1f s",
                 dk.pair,
                 epoch.number,
                 total,
@@ -159,12 +159,14 @@ class DualWindowLSTM(BaseClassifierModel):
         self._fill_class_statistics(facts["training_labels"], dk)
         dropped = ", ".join(f"{n} {reason}" for reason, n in facts["rejected"].items() if n)
         logger.info(
-            "%s trained on %s of %d candles (dropped: %s) for %d epochs in %.0f s on %s; "
-            "validation log loss %.4f, training frequencies give %.4f",
+            "%s trained on %s and validated on %d of %d candles (dropped: %s); best epoch %d of "
+            "%d, %.0f s on %s; validation log loss %.4f, training frequencies give %.4f",
             pair,
             " + ".join(f"{n} {name}" for name, n in facts["training_windows"].items()),
+            sum(facts["validation_windows"].values()),
             facts["candles"],
             dropped or "none",
+            facts["best_epoch"],
             len(facts["epochs"]),
             facts["seconds"],
             facts["device"],

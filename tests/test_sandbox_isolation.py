@@ -9,15 +9,27 @@ OWN = ["--userdir", "user_data/sandbox/x"]
 CONFIG = ["-c", "user_data/config.json"]
 
 
+DATA = "user_data/sandbox/x/data/binance"
+LIVE = "user_data/sandbox/x/data/live"
+
+
 @pytest.mark.parametrize(
     ("words", "added", "candles"),
     [
-        (["backtesting"], [*OWN, *CONFIG], "user_data/sandbox/x/data/binance"),
-        (["hyperopt", "-c", "a.json"], OWN, "user_data/sandbox/x/data/binance"),
-        (["backtesting", "--userdir=ud"], [], "ud/data/binance"),
-        (["download-data"], [*OWN, *CONFIG], None),
-        (["trade"], [*OWN, *CONFIG, "-d", "user_data/sandbox/x/data/live"], None),
-        (["-v", "trade"], [*OWN, *CONFIG, "-d", "user_data/sandbox/x/data/live"], None),
+        (["backtesting"], [*OWN, *CONFIG, "-d", DATA], DATA),
+        (
+            ["hyperopt", "-c", "a.json"],
+            [*OWN, "--disable-param-export", "-d", DATA],
+            DATA,
+        ),
+        (
+            ["hyperopt", "--userdir=ud", "--disable-param-export"],
+            ["-d", "ud/data/binance"],
+            "ud/data/binance",
+        ),
+        (["download-data"], [*OWN, *CONFIG, "-d", DATA], None),
+        (["trade"], [*OWN, *CONFIG, "-d", LIVE], None),
+        (["-v", "trade"], [*OWN, *CONFIG, "-d", LIVE], None),
         (["backtesting", "--data-dir=mine"], [*OWN, *CONFIG], None),
         (["--version"], [], None),
     ],
@@ -60,9 +72,8 @@ def test_missing_candles_are_made_once(tmp_path, monkeypatch, capfd):
     words = ["sandbox", "run", "--", str(program), "backtesting"]
     assert main(words) == 0
     folder = Path("user_data/sandbox/planted-1")
-    assert f"backtesting --userdir {folder} -c user_data/config.json sqlite:///{folder}" in (
-        capfd.readouterr().out
-    )
+    options = f"--userdir {folder} -c user_data/config.json -d {folder}/data/binance"
+    assert f"backtesting {options} sqlite:///{folder}" in capfd.readouterr().out
     files = {path: path.stat().st_mtime_ns for path in folder.rglob("*.feather")}
     assert len(files) == 12
     assert main(words) == 0

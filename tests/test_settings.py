@@ -138,6 +138,20 @@ def test_mistyped_keys_are_refused_with_what_was_meant(key, meant):
     assert f"freqai.{key.replace('__', '.')} is unknown; did you mean '{meant}'?" == problem
 
 
+@pytest.mark.parametrize(
+    ("key", "home"),
+    [
+        ("weight_factor", "freqai.feature_parameters"),
+        ("epochs", "freqai.model_training_parameters"),
+        ("dual_window__rule", "freqai.dual_window.labels"),
+        ("model_training_parameters__test_size", "freqai.data_split_parameters"),
+    ],
+)
+def test_keys_in_the_wrong_block_are_sent_home(key, home):
+    (problem,) = problems_of(**{key: 1})
+    assert problem.endswith(f"is unknown; it belongs in {home}")
+
+
 def test_all_problems_are_told_at_once():
     assert len(problems_of(conv_width=0, keras=True, dual_window__scaler="l2")) == 3
 

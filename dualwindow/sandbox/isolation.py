@@ -44,7 +44,7 @@ def isolated(command: Sequence[str], source: str, recorded: Path | None) -> Isol
     Examples
     --------
     >>> run = isolated(["freqtrade", "backtesting"], "planted-1", None)
-    >>> " ".join(run.command[2:])
+    >>> " ".join(run.command[2:6])
     '--userdir user_data/sandbox/planted-1 -c user_data/config.json'
     >>> str(run.candles)
     'user_data/sandbox/planted-1/data/binance'
@@ -61,17 +61,25 @@ def isolated(command: Sequence[str], source: str, recorded: Path | None) -> Isol
         words += ["--userdir", str(user_data)]
         if not _values(words, ("-c", "--config")):
             words += ["-c", "user_data/config.json"]  # freqtrade looks for it in its userdir
-    candles = None
+    if action == "hyperopt" and "--disable-param-export" not in words:
+        words.append("--disable-param-export")  # or real runs load what made-up candles taught
+    folder = None
     if action and not _values(words, ("-d", "--datadir", "--data-dir")):
-        if action == "trade":
-            # freqtrade fetches all from the newest candle on disk until now: years of it.
-            words += ["-d", str(user_data / "data" / "live")]
-        elif action in _OFFLINE and recorded is not None:
-            words += ["-d", str(recorded)]
-        elif action in _OFFLINE:
-            candles = user_data / "data" / "binance"
+        folder = _data_folder(action, user_data, recorded)
+    if folder is not None:
+        words += ["-d", str(folder)]
+    made_up = action in _OFFLINE and recorded is None
     trades = {"FREQTRADE__DB_URL": f"sqlite:///{user_data / 'trades.sqlite'}"}
-    return Isolated(words, None if given else user_data, candles, trades)
+    return Isolated(words, None if given else user_data, folder if made_up else None, trades)
+
+
+def _data_folder(action: str, user_data: Path, recorded: Path | None) -> Path:
+    if action == "trade":
+        # freqtrade fetches all from the newest candle on disk until now: years of it.
+        return user_data / "data" / "live"
+    if action in _OFFLINE and recorded is not None:
+        return recorded
+    return user_data / "data" / "binance"
 
 
 def _values(words: Sequence[str], names: tuple[str, ...]) -> list[str]:
