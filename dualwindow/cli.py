@@ -76,11 +76,12 @@ def _sandbox_run(arguments: argparse.Namespace) -> int:
     source = "recorded" if arguments.data is not None else f"{market}-{seed}"
     apart = isolated(arguments.command, source, arguments.data)
     if apart is None:
-        print(
-            "dualwindow: the command does not name freqtrade; should it call it, give that call "
-            "a --userdir of its own, or made-up candles mix with real ones",
-            file=sys.stderr,
-        )
+        if any("freqtrade" in word for word in arguments.command):
+            print(
+                "dualwindow: freqtrade is called from within another command, which cannot be "
+                "changed; give it a --userdir of its own, or made-up candles mix with real ones",
+                file=sys.stderr,
+            )
         return run(arguments.command, venues, {})
     if apart.user_data is not None:
         apart.user_data.mkdir(parents=True, exist_ok=True)

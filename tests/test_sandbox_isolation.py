@@ -56,12 +56,14 @@ def test_trades_are_kept_apart_too():
     assert run.variables == {"FREQTRADE__DB_URL": "sqlite:///user_data/sandbox/x/trades.sqlite"}
 
 
-def test_a_command_that_does_not_name_freqtrade_is_run_with_a_warning(capfd):
+def test_a_command_that_hides_freqtrade_is_run_with_a_warning(capfd):
     assert isolated(["make", "backtesting"], "x", None) is None
     assert main(["sandbox", "run", "--", "echo", "hello"]) == 0
+    assert capfd.readouterr() == ("hello\n", "")
+    assert main(["sandbox", "run", "--", "sh", "-c", "echo freqtrade trade"]) == 0
     out, err = capfd.readouterr()
-    assert out == "hello\n"
-    assert "does not name freqtrade" in err
+    assert out == "freqtrade trade\n"
+    assert "give it a --userdir of its own" in err
 
 
 def test_missing_candles_are_made_once(tmp_path, monkeypatch, capfd):
