@@ -5,7 +5,6 @@ functions that need it.
 """
 
 import contextlib
-import logging
 import math
 import os
 import tempfile
@@ -29,8 +28,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import tensorflow as tf
-
-logger = logging.getLogger(__name__)
 
 # Windows per forward pass outside training: larger ones gain no speed on a CPU, and four times as
 # many would need 250 MB more than a training step does.
@@ -164,19 +161,18 @@ def fit(
     FloatingPointError
         If the loss becomes NaN or infinite.
     """
-    keras_callbacks = keras.callbacks
     progress = _Progress(report)
     callbacks = [
         progress,
-        keras_callbacks.ReduceLROnPlateau(
+        keras.callbacks.ReduceLROnPlateau(
             factor=settings.lr_factor,
             patience=settings.lr_patience,
             min_lr=settings.min_learning_rate,
         ),
-        keras_callbacks.EarlyStopping(patience=settings.patience, restore_best_weights=True),
+        keras.callbacks.EarlyStopping(patience=settings.patience, restore_best_weights=True),
     ]
     if tensorboard is not None:
-        callbacks.append(keras_callbacks.TensorBoard(str(tensorboard), write_graph=False))
+        callbacks.append(keras.callbacks.TensorBoard(str(tensorboard), write_graph=False))
     trainer = _trainer(shape)
     with trainer.lock:
         trainer.reset(settings, start)
