@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 BIN := .venv/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench bench-skill clean
 
 .venv/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -23,6 +23,9 @@ lint: .venv/installed
 
 bench: .venv/installed ## half an hour; nothing else should run
 	$(BIN)/python benchmarks/bench.py
+
+bench-skill: .venv/installed ## walk-forward skill; about forty minutes
+	$(BIN)/python -W ignore benchmarks/skill.py $(ARGS)
 
 clean:
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache

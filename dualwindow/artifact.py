@@ -8,6 +8,7 @@ import numpy as np
 from datasieve.pipeline import Pipeline
 
 from dualwindow.arrays import BoolArray, FloatArray
+from dualwindow.calibration import Calibration
 from dualwindow.candles import Candles
 from dualwindow.labels import CLASSES
 from dualwindow.scaling import apply_pipeline, known_rows
@@ -23,12 +24,14 @@ class Prediction:
 
     Parameters
     ----------
-    probabilities : (n, 3) of SHORT, HOLD, LONG; NaN where `valid` is False
+    probabilities : (n, 3) of SHORT, HOLD, LONG, calibrated; NaN where `valid` is False
+    scores : (n, 3) the plain softmax they are made from; NaN where `valid` is False
     valid : (n,) False where the window is not whole or the candle is an outlier
     dissimilarity : (n,) FreqAI's DI values, 0 where there are none
     """
 
     probabilities: FloatArray
+    scores: FloatArray
     valid: BoolArray
     dissimilarity: FloatArray
 
@@ -42,6 +45,7 @@ class Artifact:
     shape : of the network
     keras_file : weights, the content of a ``.keras`` file that plain Keras can load
     pipeline : fitted on the training part
+    calibration : fitted on the validation part
     feature_names : columns of the rows to predict from, in order
     max_untraded : longer runs of candles without volume count as gaps
     context, context_features : the last ``history - 1`` candles of the training data and their
@@ -52,6 +56,7 @@ class Artifact:
     shape: "Shape"
     keras_file: bytes
     pipeline: Pipeline
+    calibration: Calibration
     feature_names: tuple[str, ...]
     max_untraded: int
     context: Candles
@@ -91,9 +96,14 @@ class Artifact:
         broken = broken_windows(candles, usable, self.shape.history, self.max_untraded)
         valid = whole(broken) & scaled.inliers
         valid[:n_context] = False
-        probabilities = np.full((len(candles), len(CLASSES)), np.nan)
-        probabilities[valid] = network.predict(
+        scores = np.full((len(candles), len(CLASSES)), np.nan)
+        scores[valid] = network.predict(
             self.shape, self.weights, scaled.rows, np.flatnonzero(valid)
         )
         asked = slice(n_context, None)
-        return Prediction(probabilities[asked], valid[asked], scaled.dissimilarity[asked])
+        return Prediction(
+            self.calibration.apply(scores[asked]),
+            scores[asked],
+            valid[asked],
+            scaled.dissimilarity[asked],
+        )

@@ -9,12 +9,23 @@ from collections.abc import Mapping
 import numpy as np
 
 from dualwindow.arrays import FloatArray, IntArray
-from dualwindow.labels import CLASSES
+from dualwindow.labels import CLASSES, UNKNOWN
 
 
 def class_counts(labels: IntArray) -> IntArray:
     """Count SHORT, HOLD and LONG: (3,)."""
     return np.bincount(labels, minlength=len(CLASSES))
+
+
+def class_frequencies(labels: IntArray) -> FloatArray:
+    """Estimate how common SHORT, HOLD and LONG are: (3,), never 0 (Laplace's rule).
+
+    Parameters
+    ----------
+    labels : any number of SHORT, HOLD, LONG; UNKNOWN ones are left out
+    """
+    counts = class_counts(labels[labels != UNKNOWN]) + 1
+    return np.asarray(counts / counts.sum())
 
 
 def thin_evenly(labels: IntArray, floor: int) -> IntArray:

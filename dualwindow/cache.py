@@ -22,6 +22,7 @@ _FILE = "dualwindow_cache.json"
 _SHAPING = (
     "artifact",
     "balancing",
+    "calibration",
     "candles",
     "features",
     "labels",

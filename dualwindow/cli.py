@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -12,11 +13,13 @@ from dualwindow.sandbox import MarketKind, SandboxError
 
 # The handlers import what they need, so that --help does not wait for pandas.
 if TYPE_CHECKING:
+    from dualwindow.sandbox.isolation import Isolated
     from dualwindow.sandbox.venues import Venues
 
 _FAILURE = 2
 _INTERRUPTED = 130  # as shells and freqtrade have it
 _DEFAULT_SEED = 1
+_STRATEGIES = Path("strategies")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -65,6 +68,14 @@ def _venues(arguments: argparse.Namespace) -> "Venues":
     return Venues(market, market, market)
 
 
+def _make_folders(apart: "Isolated") -> None:
+    for folder in filter(None, (apart.user_data, apart.strategies)):
+        folder.mkdir(parents=True, exist_ok=True)
+    if apart.strategies is not None:
+        for file in _STRATEGIES.glob("*.py"):
+            shutil.copy2(file, apart.strategies)
+
+
 def _sandbox_run(arguments: argparse.Namespace) -> int:
     if not arguments.command:
         raise SandboxError("sandbox run: no command; write it after --, as in 'run -- freqtrade'")
@@ -74,7 +85,8 @@ def _sandbox_run(arguments: argparse.Namespace) -> int:
     venues = _venues(arguments)
     market, seed = arguments.market or MarketKind.PLANTED, _seed(arguments)
     source = "recorded" if arguments.data is not None else f"{market}-{seed}"
-    apart = isolated(arguments.command, source, arguments.data)
+    strategies = Path("strategies")
+    apart = isolated(arguments.command, source, arguments.data, has_strategies=strategies.is_dir())
     if apart is None:
         if any("freqtrade" in word for word in arguments.command):
             print(
@@ -83,8 +95,7 @@ def _sandbox_run(arguments: argparse.Namespace) -> int:
                 file=sys.stderr,
             )
         return run(arguments.command, venues, {})
-    if apart.user_data is not None:
-        apart.user_data.mkdir(parents=True, exist_ok=True)
+    _make_folders(apart)
     if apart.candles is not None and not any(apart.candles.rglob("*.feather")):
         words = ["--out", str(apart.candles), "--days", "120"]
         status = main(["sandbox", "data", *words, "--seed", str(seed), "--market", market])

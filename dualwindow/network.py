@@ -44,6 +44,7 @@ class Shape(NamedTuple):
     lstm_units: tuple[int, ...]
     dense_units: tuple[int, ...]
     dropout: float
+    feature_dropout: float = 0.0
 
 
 class Epoch(NamedTuple):
@@ -300,7 +301,25 @@ def _skeleton(shape: Shape) -> _Model:
 
 @lru_cache(maxsize=8)
 def _initial_weights(shape: Shape, seed: int) -> Weights:
-    return [np.asarray(w) for w in _build(shape, seed).get_weights()]
+    model = _build(shape, seed)
+    first = next(layer for layer in model.layers if isinstance(layer, keras.layers.LSTM))
+    kernel, recurrent, _ = first.get_weights()
+    first.set_weights([kernel, recurrent, _chrono_bias(first.units, shape.history, seed)])
+    return [np.asarray(w) for w in model.get_weights()]
+
+
+def _chrono_bias(units: int, history: int, seed: int) -> FloatArray:
+    """Spread the memory of the first layer from one candle to the whole window: (4 * units,).
+
+    Keras' usual forget bias of 1 forgets within four candles, so volatility, the mean of an hour
+    or three, would have to be discovered first. Gates are in Keras' order: input, forget, cell,
+    output.
+
+    Source: C. Tallec and Y. Ollivier, "Can recurrent neural networks warp time?", ICLR 2018.
+    """
+    memory = np.random.default_rng(seed).uniform(1, max(history - 1, 2), units)
+    forget = np.log(memory)
+    return np.concatenate([-forget, forget, np.zeros(2 * units)])
 
 
 @cache
@@ -322,15 +341,25 @@ def _build(shape: Shape, seed: int) -> Any:
         return kind(seed=seed * 1000 + offset)
 
     inputs = keras.Input((shape.history, shape.n_features))
-    x = inputs
+    # Whole features are dropped, for all candles of a window: the slow ones, which tell one week
+    # from another, would otherwise be learnt by heart.
+    x = layers.SpatialDropout1D(shape.feature_dropout, seed=1000)(inputs)
+    tops = []
     for i, units in enumerate(shape.lstm_units):
-        x = layers.LSTM(
+        x, last, _ = layers.LSTM(
             units,
             return_sequences=i + 1 < len(shape.lstm_units),
+            return_state=True,
             kernel_initializer=seeded(keras.initializers.GlorotUniform, 2 * i),
             recurrent_initializer=seeded(keras.initializers.Orthogonal, 2 * i + 1),
         )(x)
         x = layers.Dropout(shape.dropout, seed=i)(x)
+        tops.append(last)
+    # The head sees the last state of every layer, not of the deepest alone, which learns slowly
+    # and by heart (skip connections: A. Graves, "Generating Sequences With Recurrent Neural
+    # Networks", 2013).
+    x = layers.Concatenate()(tops) if len(tops) > 1 else last
+    x = layers.Dropout(shape.dropout, seed=100)(x)
     for i, units in enumerate(shape.dense_units):
         kernel = seeded(keras.initializers.GlorotUniform, 100 + i)
         x = layers.Dense(units, activation="relu", kernel_initializer=kernel)(x)

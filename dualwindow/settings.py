@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from dualwindow.confidence import MODES, ExpectedValue, Rule, Thresholds
 from dualwindow.labels import CLASSES, RULES, Barriers, LabelRule
 
 
@@ -21,7 +22,7 @@ class WindowSettings(_Frozen):
         120, ge=1, description="label_period_candles: candles in which a barrier must be touched"
     )
     validation_share: float = Field(
-        0.1, gt=0, lt=1, description="test_size: latest share of the training candles"
+        0.2, gt=0, lt=1, description="test_size: latest share of the training candles"
     )
     weight_factor: float = Field(
         0.0,
@@ -62,7 +63,7 @@ class BalancingSettings(_Frozen):
     """How the rarer classes are kept from drowning."""
 
     method: Literal["undersample", "class_weights", "none"] = Field(
-        "undersample", description="thin the common classes, weight the rare ones, or neither"
+        "none", description="thin the common classes, weight the rare ones, or neither"
     )
     floor: int = Field(
         1000, ge=1, description="undersample: windows that no class is thinned below"
@@ -89,12 +90,18 @@ class TrainingSettings(_Frozen):
         (128, 64, 32), min_length=1, description="units of each LSTM layer"
     )
     dense_units: tuple[int, ...] = Field((32, 16), description="units of each ReLU layer after")
-    dropout: float = Field(0.3, ge=0, lt=1, description="share dropped after each LSTM layer")
-    learning_rate: float = Field(0.002, gt=0, le=1, description="Adam's first step size")
-    batch_size: int = Field(256, ge=1, description="windows per step")
-    epochs: int = Field(100, ge=1, description="at most so many passes over the windows")
-    patience: int = Field(10, ge=1, description="epochs without a better validation loss to stop")
-    lr_patience: int = Field(4, ge=1, description="epochs without one to lower the learning rate")
+    dropout: float = Field(0.2, ge=0, lt=1, description="share dropped after each LSTM layer")
+    feature_dropout: float = Field(
+        0.5, ge=0, lt=1, description="share of the features dropped, each for a whole window"
+    )
+    stride: int = Field(
+        10, ge=1, description="train and validate on every n-th window; neighbours are alike"
+    )
+    learning_rate: float = Field(0.001, gt=0, le=1, description="Adam's first step size")
+    batch_size: int = Field(32, ge=1, description="windows per step")
+    epochs: int = Field(8, ge=1, description="at most so many passes over the windows")
+    patience: int = Field(3, ge=1, description="epochs without a better validation loss to stop")
+    lr_patience: int = Field(2, ge=1, description="epochs without one to lower the learning rate")
     lr_factor: float = Field(0.5, gt=0, lt=1, description="what the rate is then multiplied by")
     min_learning_rate: float = Field(1e-5, gt=0, le=1, description="the rate is not lowered below")
     seed: int = Field(42, ge=0, lt=2**31, description="same seed, same predictions")
@@ -108,6 +115,49 @@ class TrainingSettings(_Frozen):
         return self
 
 
+class ConfidenceSettings(_Frozen):
+    """How sure a strategy must be. Nothing here shapes a prediction."""
+
+    mode: Literal["expected_value", "conservative", "balanced", "aggressive", "custom"] = Field(
+        "expected_value", description="what an entry must exceed: its costs, or thresholds"
+    )
+    short: float | None = Field(None, gt=0, le=1, description="custom: threshold of SHORT")
+    hold: float | None = Field(None, gt=0, le=1, description="custom: threshold of HOLD")
+    long: float | None = Field(None, gt=0, le=1, description="custom: threshold of LONG")
+    margin: float = Field(
+        0.0, gt=-1, lt=1, description="expected_value: the least value, a fraction of the stake"
+    )
+    fallback: Literal["hold", "argmax"] = Field(
+        "hold", description="what to decide where nothing passes"
+    )
+
+    @model_validator(mode="after")
+    def _thresholds_belong_to_custom(self) -> "ConfidenceSettings":
+        given = {n: getattr(self, n) for n in ("short", "hold", "long")}
+        if self.mode == "custom" and None in given.values():
+            missing = [name for name, value in given.items() if value is None]
+            raise ValueError(f"mode 'custom' needs a threshold for each of {missing}")
+        extra = [name for name, value in given.items() if value is not None]
+        if self.mode != "custom" and extra:
+            raise ValueError(f"{extra} would be ignored by mode '{self.mode}'; set mode 'custom'")
+        if self.mode != "expected_value" and "margin" in self.model_fields_set:
+            raise ValueError(f"margin would be ignored by mode '{self.mode}'; remove it")
+        return self
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """Those of the mode; those of ``balanced`` where the mode has none."""
+        if self.short is not None and self.hold is not None and self.long is not None:
+            return Thresholds(self.short, self.hold, self.long)
+        return MODES.get(self.mode, MODES["balanced"])
+
+    def rule(self, barriers: Barriers, fees: float) -> Rule:
+        """Build the rule; `fees` of entry and exit together, a fraction of the stake."""
+        if self.mode == "expected_value":
+            return ExpectedValue(barriers, fees, self.margin)
+        return self.thresholds
+
+
 class DualWindowSettings(_Frozen):
     """The one block of our own, `freqai.dual_window`: what FreqAI has no key for."""
 
@@ -116,6 +166,10 @@ class DualWindowSettings(_Frozen):
     scaler: Literal["standard", "robust", "minmax"] = Field(
         "standard", description="how features are scaled; fitted on the training part only"
     )
+    calibration: Literal["none", "prior", "temperature", "vector"] = Field(
+        "temperature", description="how scores become probabilities; fitted on the validation part"
+    )
+    confidence: ConfidenceSettings = ConfidenceSettings()
     max_untraded_candles: int = Field(
         15, ge=0, description="a longer run of candles without volume counts as a gap"
     )
@@ -316,6 +370,7 @@ def _suggest(key: str, known: set[str]) -> str:
         "freqai.dual_window": set(DualWindowSettings.model_fields),
         "freqai.dual_window.labels": set(LabelSettings.model_fields),
         "freqai.dual_window.balancing": set(BalancingSettings.model_fields),
+        "freqai.dual_window.confidence": set(ConfidenceSettings.model_fields),
     }
     for block, keys in homes.items():
         if key in keys:

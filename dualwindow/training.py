@@ -9,13 +9,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from datasieve.pipeline import Pipeline
-from sklearn.metrics import log_loss, roc_auc_score
 
 from dualwindow.arrays import BoolArray, FloatArray, IntArray
 from dualwindow.artifact import Artifact
-from dualwindow.balancing import class_counts, recency_weights, sample_weights, thin_evenly
+from dualwindow.balancing import (
+    class_counts,
+    class_frequencies,
+    recency_weights,
+    sample_weights,
+    thin_evenly,
+)
+from dualwindow.calibration import (
+    Calibration,
+    Evidence,
+    calibrate,
+    frequencies_only,
+    uncalibrated,
+)
 from dualwindow.candles import Candles
-from dualwindow.labels import CLASSES, UNKNOWN
+from dualwindow.evaluation import auc
+from dualwindow.labels import CLASSES, LONG, SHORT, UNKNOWN
 from dualwindow.scaling import apply_pipeline, fit_pipeline, known_rows
 from dualwindow.settings import BalancingSettings, Settings
 from dualwindow.splits import Split, chronological_split
@@ -70,7 +83,7 @@ def train(
     report: "Callable[[Epoch], None]" = lambda epoch: None,
     tensorboard: Path | None = None,
 ) -> Artifact:
-    """Split, scale, select windows, fit and evaluate.
+    """Split, scale, select windows, fit, calibrate and evaluate.
 
     The pipeline is fitted here, on the training part only; validation lies later in time and a
     purge keeps training labels from looking into it. No input is modified but `pipeline`.
@@ -109,22 +122,38 @@ def train(
         options.lstm_units,
         options.dense_units,
         options.dropout,
+        options.feature_dropout,
     )
     warm = previous is not None and previous.shape == shape
+    training, validation = _samples(data.labels, scaled.rows, selection)
     fitted = network.fit(
         shape,
-        *_samples(data.labels, scaled.rows, selection),
+        training,
+        validation,
         options,
         start=previous.weights if previous is not None and warm else None,
         report=report,
         tensorboard=tensorboard,
     )
-    probabilities = network.predict(shape, fitted.weights, scaled.rows, selection.validation)
+    evidence = Evidence(
+        network.predict(shape, fitted.weights, scaled.rows, selection.validation),
+        validation.labels,
+        class_frequencies(data.labels),
+        _mixture(training),
+        overlap=max(settings.windows.horizon // options.stride, 1),
+    )
+    calibration, passed_over = calibrate(settings.dual_window.calibration, evidence)
     metadata = {
         **_facts(data, settings, split, selection),
         "epochs": [epoch._asdict() for epoch in fitted.epochs],
         "best_epoch": min(fitted.epochs, key=lambda epoch: epoch.validation_loss).number,
-        "validation": _scores(data, split, selection, probabilities),
+        "calibration": {
+            "method": calibration.method,
+            "scale": calibration.scale.tolist(),
+            "shift": calibration.shift.tolist(),
+            "passed_over": passed_over,
+        },
+        "validation": _scores(evidence, calibration),
         "warm_start": warm,
         "device": network.use_device(),
         "seconds": round(time.perf_counter() - began, 3),
@@ -134,6 +163,7 @@ def train(
         shape,
         network.to_keras(shape, fitted.weights),
         pipeline,
+        calibration,
         data.feature_names,
         settings.dual_window.max_untraded_candles,
         data.candles[context],
@@ -191,14 +221,17 @@ def _select(
     reasons[Rejection.FUTURE] = data.labels == UNKNOWN
     reasons[Rejection.PURGED] = split.purged
     good = ~np.logical_or.reduce(list(reasons.values()))
-    candidates = np.flatnonzero(good & split.train)
-    validation = np.flatnonzero(good & split.validation)
     rejected = count_rejections(reasons)
-    _refuse_poor_selection(data, candidates, validation, rejected)
+    _refuse_poor_selection(data, good & split.train, good & split.validation, rejected)
+    stride = settings.training.stride
+    candidates = np.flatnonzero(good & split.train)[::stride]
+    validation = np.flatnonzero(good & split.validation)[::stride]
     kept, weights = _balance(data.labels[candidates], dual_window.balancing)
     train = candidates[kept]
     recency = recency_weights(int(split.train.sum()), windows.weight_factor)
     weights = weights * recency[train]
+    n_good = int((good & ~split.purged).sum())
+    rejected[Rejection.STRIDE.value] = n_good - len(candidates) - len(validation)
     rejected[Rejection.THINNED.value] = len(candidates) - len(train)
     return _Selection(train, weights / weights.mean(), validation, rejected)
 
@@ -214,11 +247,11 @@ def _balance(labels: IntArray, settings: BalancingSettings) -> tuple[IntArray, F
 
 
 def _refuse_poor_selection(
-    data: TrainingData, candidates: IntArray, validation: IntArray, rejected: dict[str, int]
+    data: TrainingData, candidates: BoolArray, validation: BoolArray, rejected: dict[str, int]
 ) -> None:
     lost = ", ".join(f"{n} {reason}" for reason, n in rejected.items() if n)
-    if len(candidates) == 0 or len(validation) == 0:
-        part = "training" if len(candidates) == 0 else "validation"
+    if not candidates.any() or not validation.any():
+        part = "validation" if candidates.any() else "training"
         raise TrainingError(
             f"{data.pair}: no whole window is left in the {part} part of {len(data.candles)} "
             f"candles ({lost}); raise train_period_days or data_split_parameters.test_size, or "
@@ -227,7 +260,7 @@ def _refuse_poor_selection(
     counts = class_counts(data.labels[candidates])
     if (counts > 0).sum() == 1:
         raise TrainingError(
-            f"{data.pair}: all {len(candidates)} training windows are {CLASSES[counts.argmax()]}, "
+            f"{data.pair}: all {candidates.sum()} training windows are {CLASSES[counts.argmax()]}, "
             "so there is nothing to tell apart; set freqai.dual_window.labels to barriers that "
             "the price sometimes touches"
         )
@@ -248,6 +281,12 @@ def _samples(
         network.Samples(rows, train, labels[train], selection.weights),
         network.Samples(rows, validation, labels[validation], per_class[labels[validation]]),
     )
+
+
+def _mixture(training: "Samples") -> FloatArray:
+    """How common balancing made the classes: (3,), never 0."""
+    mass = np.bincount(training.labels, training.weights, minlength=len(CLASSES)) + 1
+    return np.asarray(mass / mass.sum())
 
 
 def _facts(
@@ -273,25 +312,15 @@ def _facts(
     }
 
 
-def _scores(
-    data: TrainingData, split: Split, selection: _Selection, probabilities: FloatArray
-) -> dict[str, float | None]:
-    truth = data.labels[selection.validation]
-    frequency = class_counts(data.labels[split.train & (data.labels != UNKNOWN)]) + 1
-    baseline = np.broadcast_to(frequency / frequency.sum(), probabilities.shape)
-    scores: dict[str, float | None] = {
-        "log_loss": float(log_loss(truth, probabilities, labels=range(len(CLASSES)))),
-        "log_loss_of_training_frequencies": float(
-            log_loss(truth, baseline, labels=range(len(CLASSES)))
-        ),
+def _scores(evidence: Evidence, calibration: Calibration) -> dict[str, float | None]:
+    probabilities, truth = calibration.apply(evidence.scores), evidence.labels
+    return {
+        "log_loss": evidence.log_loss(calibration),
+        "log_loss_of_raw_scores": evidence.log_loss(uncalibrated()),
+        "log_loss_of_frequencies": evidence.log_loss(frequencies_only(evidence)),
+        "auc_short": auc(probabilities, truth, SHORT),
+        "auc_long": auc(probabilities, truth, LONG),
     }
-    for code, name in ((0, "SHORT"), (2, "LONG")):
-        hit = truth == code
-        both = hit.any() and not hit.all()
-        scores[f"auc_{name.lower()}"] = (
-            float(roc_auc_score(hit, probabilities[:, code])) if both else None
-        )
-    return scores
 
 
 def _by_class(labels: IntArray) -> dict[str, int]:

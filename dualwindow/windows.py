@@ -19,6 +19,7 @@ class Rejection(StrEnum):
     OUTLIER = "outlier"
     FUTURE = "future unknown"
     PURGED = "purged between training and validation"
+    STRIDE = "between strides"
     THINNED = "thinned by balancing"
 
 

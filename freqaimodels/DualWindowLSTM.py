@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from datasieve.pipeline import Pipeline
+from freqtrade.configuration import TimeRange
 from freqtrade.exceptions import OperationalException
 from freqtrade.exchange import timeframe_to_seconds
 from freqtrade.freqai.base_models.BaseClassifierModel import BaseClassifierModel
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.strategy import IStrategy
 from pandas import DataFrame
+from rich.console import Console
 
 from dualwindow.artifact import Artifact
 from dualwindow.cache import (
@@ -27,7 +30,10 @@ from dualwindow.cache import (
     digest_sources,
 )
 from dualwindow.candles import Candles
+from dualwindow.confidence import most_probable
+from dualwindow.evaluation import Costs, Record, follow, quality
 from dualwindow.labels import CLASSES, UNKNOWN, label_candles
+from dualwindow.report import comparison_table, window_table
 from dualwindow.scaling import prepared
 from dualwindow.settings import Settings, SettingsError
 from dualwindow.training import TrainingData, train
@@ -35,6 +41,8 @@ from dualwindow.training import TrainingData, train
 logger = logging.getLogger(__name__)
 
 TARGET = "&-signal"
+RAW = tuple(f"{name}_raw" for name in CLASSES)
+COLUMNS = (*CLASSES, *RAW)
 _FEATURE_METHODS = (
     "feature_engineering_expand_all",
     "feature_engineering_expand_basic",
@@ -50,7 +58,8 @@ class DualWindowLSTM(BaseClassifierModel):
     A strategy uses it with two lines: ``return self.freqai.set_targets(dataframe)`` in
     `set_freqai_targets` and ``return self.freqai.start(dataframe, metadata, self)`` in
     `populate_indicators`. It gets the columns ``&-signal``, ``SHORT``, ``HOLD``, ``LONG`` and
-    ``do_predict`` back; where ``do_predict`` is 0, the three probabilities are 0.
+    ``do_predict`` back, and the uncalibrated softmax as ``SHORT_raw``, ``HOLD_raw``, ``LONG_raw``;
+    where ``do_predict`` is 0, all six are 0.
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
@@ -64,6 +73,8 @@ class DualWindowLSTM(BaseClassifierModel):
         self._code: dict[str, str] = {}
         self._windows: dict[str, CachedWindow] = {}
         self._training_error: Exception | None = None
+        self._tested: list[TimeRange] = []  # FreqAI forgets them before the strategy goes on
+        self._compared: dict[str, list[Record]] = {}
 
     # --- labels and features -------------------------------------------------------------------
 
@@ -134,7 +145,7 @@ class DualWindowLSTM(BaseClassifierModel):
             dk.feature_pipeline,
             previous=self._previous_model(dk.pair),
             report=lambda epoch: logger.info(
-                "%s epoch %d/%d: loss %.4f, validation loss %.4f (balanced), rate %.2g, %.1f s",
+                "%s epoch %d/%d: loss %.4f, validation loss %.4f, rate %.2g, %.1f s",
                 dk.pair,
                 epoch.number,
                 total,
@@ -160,7 +171,8 @@ class DualWindowLSTM(BaseClassifierModel):
         dropped = ", ".join(f"{n} {reason}" for reason, n in facts["rejected"].items() if n)
         logger.info(
             "%s trained on %s and validated on %d of %d candles (dropped: %s); best epoch %d of "
-            "%d, %.0f s on %s; validation log loss %.4f, training frequencies give %.4f",
+            "%d, %.0f s on %s; calibrated by %s; validation log loss %.4f (raw scores %.4f, class "
+            "frequencies %.4f)",
             pair,
             " + ".join(f"{n} {name}" for name, n in facts["training_windows"].items()),
             sum(facts["validation_windows"].values()),
@@ -170,9 +182,13 @@ class DualWindowLSTM(BaseClassifierModel):
             len(facts["epochs"]),
             facts["seconds"],
             facts["device"],
+            facts["calibration"]["method"],
             facts["validation"]["log_loss"],
-            facts["validation"]["log_loss_of_training_frequencies"],
+            facts["validation"]["log_loss_of_raw_scores"],
+            facts["validation"]["log_loss_of_frequencies"],
         )
+        for reason in facts["calibration"]["passed_over"]:
+            logger.warning("%s calibration falls back from %s", pair, reason)
         # Live, FreqAI names the files only after training; the timestamp is already in the path.
         dk.set_new_model_names(pair, int(dk.data_path.name.rpartition("_")[2]))
         dk.data_path.mkdir(parents=True, exist_ok=True)
@@ -181,14 +197,14 @@ class DualWindowLSTM(BaseClassifierModel):
         self._remember(dk)
 
     def _fill_class_statistics(self, counts: Mapping[str, int], dk: FreqaiDataKitchen) -> None:
-        """Give FreqAI the mean and deviation of all three classes, also of one that is absent.
+        """Give FreqAI the mean and deviation of every column, also of a class that is absent.
 
         FreqAI looks up each returned column live and fails with a KeyError where one is missing;
         its own list grows by one copy of the classes per backtest window.
         """
-        dk.unique_class_list = list(CLASSES)
+        dk.unique_class_list = list(COLUMNS)
         total = max(sum(counts.values()), 1)
-        shares = {name: counts[name] / total for name in CLASSES}
+        shares = {name: counts[name.removesuffix("_raw")] / total for name in COLUMNS}
         dk.data["labels_mean"] = shares
         dk.data["labels_std"] = {n: float(np.sqrt(p * (1 - p))) for n, p in shares.items()}
 
@@ -220,13 +236,13 @@ class DualWindowLSTM(BaseClassifierModel):
         prediction = model.predict(self._candles(unfiltered_df), features)
         # FreqAI's convention for "no prediction" is 0 with do_predict 0: it fits statistics to
         # these columns and cannot take NaN there.
-        probabilities = np.nan_to_num(prediction.probabilities)
-        names = np.array(CLASSES, dtype=object)[probabilities.argmax(axis=1)]
-        pred_df = DataFrame(probabilities, columns=list(CLASSES))
+        both = np.nan_to_num(np.hstack([prediction.probabilities, prediction.scores]))
+        names = np.array(CLASSES, dtype=object)[most_probable(prediction.probabilities)]
+        pred_df = DataFrame(both, columns=list(COLUMNS))
         pred_df.insert(0, TARGET, np.where(prediction.valid, names, "UNKNOWN").astype(object))
         if not self.live:
             self._remember(dk)
-        dk.unique_class_list = list(CLASSES)
+        dk.unique_class_list = list(COLUMNS)
         dk.DI_values = prediction.dissimilarity
         dk.do_predict = prediction.valid.astype(np.int_)
         return pred_df, dk.do_predict
@@ -240,7 +256,7 @@ class DualWindowLSTM(BaseClassifierModel):
     ) -> FreqaiDataKitchen:
         """Defuse what FreqAI does before its first prediction, then go on as it does."""
         # With no model yet, it returns only the classes that it happened to see.
-        dk.unique_class_list = list(CLASSES)
+        dk.unique_class_list = list(COLUMNS)
         pair = metadata["pair"]
         if pair not in self.dd.model_dictionary and self.dd.pair_dict[pair]["model_filename"]:
             self._load_whole(pair, dk)
@@ -266,6 +282,53 @@ class DualWindowLSTM(BaseClassifierModel):
             ) from error
         return model
 
+    # --- what decisions are worth ---------------------------------------------------------------
+
+    def compare(
+        self,
+        dataframe: DataFrame,
+        pair: str,
+        ways: Mapping[str, npt.NDArray[np.int_]],
+        fees: float,
+        *,
+        is_last: bool,
+    ) -> None:
+        """Print how ways of deciding did in each window of a backtest, and at last over all pairs.
+
+        Parameters
+        ----------
+        dataframe : n candles of the pair with their predictions
+        ways : name and (n,) decisions of SHORT, HOLD, LONG; UNKNOWN where there is no prediction
+        fees : of entry and exit together, a fraction of the stake
+        is_last : whether this is the last pair
+        """
+        labels = self.settings.dual_window.labels
+        costs = Costs(labels.barriers, self.settings.windows.horizon, fees)
+        candles, rows = self._candles(dataframe), []
+        truth = label_candles(
+            candles,
+            labels.function,
+            labels.barriers,
+            costs.horizon,
+            self.settings.dual_window.max_untraded_candles,
+        )
+        for window in self._tested:
+            inside = (candles.date >= window.startts) & (candles.date < window.stopts)
+            records = {
+                way: follow(candles, truth, np.where(inside, decided, UNKNOWN), costs)
+                for way, decided in ways.items()
+            }
+            for way, record in records.items():
+                self._compared.setdefault(way, []).append(record)
+            title = f"{window.startdt:%Y-%m-%d} .. {window.stopdt:%Y-%m-%d}"
+            rows.append((title, {way: quality([r], costs) for way, r in records.items()}))
+        console = Console(width=None if sys.stdout.isatty() else 160)
+        console.print(window_table(f"{pair}: argmax against confidence, by window", rows))
+        if is_last:
+            overall = {way: quality(records, costs) for way, records in self._compared.items()}
+            console.print(comparison_table("All pairs and windows, fees included", overall))
+            self._compared = {}
+
     # --- what is cached ------------------------------------------------------------------------
 
     def start_backtesting(
@@ -283,6 +346,7 @@ class DualWindowLSTM(BaseClassifierModel):
                 "model": digest_sources(getattr(self, name) for name in _MODEL_METHODS),
             }
         self._windows = self._digest_windows(dataframe, dk, strategy)
+        self._tested = dk.backtesting_timeranges
         try:
             self._cache.check("code", self._code)
             reused = [window.is_reused(self._cache) for window in self._windows.values()]
@@ -305,8 +369,9 @@ class DualWindowLSTM(BaseClassifierModel):
     def _shaping_settings(self) -> dict[str, Any]:
         """Collect everything in the configuration that shapes a prediction."""
         freqai = self.freqai_info
+        shaping = self.settings.model_dump(mode="json", exclude={"dual_window": {"confidence"}})
         return {
-            **self.settings.model_dump(mode="json"),
+            **shaping,
             "model": type(self).__name__,
             "train_period_days": freqai.get("train_period_days"),
             "continual_learning": self.continual_learning,

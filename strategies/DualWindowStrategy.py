@@ -1,25 +1,45 @@
 """Trade the class probabilities of DualWindowLSTM."""
 
+import logging
+from copy import copy
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-from freqtrade.enums import TradingMode
+from freqtrade.enums import RunMode, TradingMode
 from freqtrade.exceptions import OperationalException
 from freqtrade.exchange import timeframe_to_seconds
 from freqtrade.persistence import Trade
-from freqtrade.strategy import DecimalParameter, IStrategy, stoploss_from_absolute
+from freqtrade.strategy import (
+    CategoricalParameter,
+    DecimalParameter,
+    IStrategy,
+    stoploss_from_absolute,
+)
 from pandas import DataFrame
 
 from dualwindow.candles import Candles
+from dualwindow.confidence import (
+    MODES,
+    ConfidenceError,
+    ExpectedValue,
+    Rule,
+    Thresholds,
+    decide,
+    most_probable,
+)
 from dualwindow.features import FEATURES, HourlyLevels, candle_features, hourly_levels
+from dualwindow.labels import CLASSES, LONG, SHORT, UNKNOWN
+
+logger = logging.getLogger(__name__)
 
 
 class DualWindowStrategy(IStrategy):
     """Enter where LONG or SHORT is probable enough; leave at the barriers that label them.
 
     A trade ends at the take-profit, at the stop or after the horizon, whichever comes first:
-    the same distances and the same number of candles that decide the labels.
+    the same distances and the same number of candles that decide the labels. How sure it must be
+    is `freqai.dual_window.confidence` in the configuration, until hyperopt finds better values.
     """
 
     INTERFACE_VERSION = 3
@@ -34,8 +54,17 @@ class DualWindowStrategy(IStrategy):
     # Hourly candles of thirty days; candles of the timeframe itself need only one before.
     startup_candle_count = 720
 
-    entry_long = DecimalParameter(0.34, 0.95, default=0.6, decimals=2, space="buy")
-    entry_short = DecimalParameter(0.34, 0.95, default=0.6, decimals=2, space="buy")
+    # bot_start puts the configured values here. Only what the mode reads is searched for; the
+    # mode itself never is, but it is kept with the values that were found for it.
+    mode = CategoricalParameter(
+        ["expected_value", "custom", *MODES], default="expected_value", space="buy", optimize=False
+    )
+    margin = DecimalParameter(-0.005, 0.005, default=0.0, decimals=4, space="buy")
+    entry_short = DecimalParameter(0.05, 0.95, default=0.55, decimals=2, space="buy")
+    entry_hold = DecimalParameter(0.05, 0.95, default=0.45, decimals=2, space="buy")
+    entry_long = DecimalParameter(0.05, 0.95, default=0.55, decimals=2, space="buy")
+    exit_on_opposite = CategoricalParameter([True, False], default=False, space="sell")
+    exit_at_horizon = CategoricalParameter([True, False], default=True, space="sell")
 
     plot_config = {
         "main_plot": {},
@@ -73,6 +102,7 @@ class DualWindowStrategy(IStrategy):
                     f"features; remove it. Received: {features[key]}"
                 )
         # Copied, because hyperopt's workers get the model without its state.
+        self.confidence = self.freqai.settings.dual_window.confidence
         self.barriers = self.freqai.settings.dual_window.labels.barriers
         self.horizon = timedelta(
             seconds=self.freqai.settings.windows.horizon * timeframe_to_seconds(self.timeframe)
@@ -83,6 +113,80 @@ class DualWindowStrategy(IStrategy):
         else:
             # freqtrade divides it by the leverage, and a stop can only be tightened afterwards.
             self.stoploss = -min(0.99, 10 * max(stops))
+        self._take_fees()
+        self._take_confidence()
+
+    def _take_fees(self) -> None:
+        """Read the fee of the configuration; entry and exit pay it once each."""
+        fee = self.config.get("fee")
+        if fee is None and self.confidence.mode == "expected_value":
+            raise OperationalException(
+                "dual_window.confidence.mode 'expected_value' needs to know the trading fee: set "
+                "'fee' in the configuration (0.001 is 0.1 %) or choose another mode"
+            )
+        if fee is None:
+            logger.warning("'fee' is not set; argmax and confidence are compared without fees")
+        self.fees = 2 * (fee or 0.0)
+
+    def _take_confidence(self) -> None:
+        """Let parameters begin with the configured values and check those hyperopt has found.
+
+        freqtrade overwrites them with the file that hyperopt writes as soon as this returns; it
+        says nothing about names it does not know, and nothing about those that are missing.
+        """
+        thresholds = self.confidence.thresholds
+        by_value = self.confidence.mode == "expected_value"
+        configured = {
+            "mode": (self.confidence.mode, False),
+            "margin": (self.confidence.margin, by_value),
+            "entry_short": (thresholds.short, not by_value),
+            # Read only where nothing else passes.
+            "entry_hold": (thresholds.hold, not by_value and self.confidence.fallback == "argmax"),
+            "entry_long": (thresholds.long, not by_value),
+        }
+        for name, (value, optimize) in configured.items():
+            parameter = copy(getattr(type(self), name))  # the class belongs to all instances
+            parameter.value, parameter.optimize = value, optimize
+            setattr(self, name, parameter)
+        found = self._ft_params_from_file
+        buy, sell = found.get("buy", {}), found.get("sell", {})
+        if found:
+            self._refuse_foreign_parameters({**buy, **sell})
+        try:
+            self._rule(**{name: buy.get(name, value) for name, (value, _) in configured.items()})
+        except ConfidenceError as error:
+            raise OperationalException(str(error)) from error
+
+    def _refuse_foreign_parameters(self, found: dict[str, Any]) -> None:
+        file = f"{type(self).__name__}.json beside the strategy, which hyperopt wrote,"
+        remedy = "delete it, or run hyperopt again"
+        known = {"exit_on_opposite", "exit_at_horizon"} | {
+            "mode", "margin", "entry_short", "entry_hold", "entry_long"
+        }  # fmt: skip
+        if unknown := sorted(set(found) - known):
+            raise OperationalException(f"{file} has unknown parameters {unknown}; {remedy}")
+        if missing := sorted(known - set(found)):
+            raise OperationalException(
+                f"{file} lacks {missing}: it is from another version of the strategy; {remedy}"
+            )
+        if found["mode"] != self.confidence.mode:
+            raise OperationalException(
+                f"{file} was found for confidence mode '{found['mode']}', the configuration asks "
+                f"for '{self.confidence.mode}'; {remedy}, or set that mode"
+            )
+
+    def _rule(
+        self, mode: str, margin: float, entry_short: float, entry_hold: float, entry_long: float
+    ) -> Rule:
+        if mode == "expected_value":
+            return ExpectedValue(self.barriers, self.fees, margin)
+        return Thresholds(entry_short, entry_hold, entry_long)
+
+    @property
+    def rule(self) -> Rule:
+        """The confidence rule with the present values of the parameters."""
+        names = ("mode", "margin", "entry_short", "entry_hold", "entry_long")
+        return self._rule(**{name: getattr(self, name).value for name in names})
 
     # --- features and targets ------------------------------------------------------------------
 
@@ -120,26 +224,56 @@ class DualWindowStrategy(IStrategy):
         return self.freqai.set_targets(dataframe)
 
     def populate_indicators(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
-        """Train and predict."""
-        return self.freqai.start(dataframe, metadata, self)
+        """Train and predict; in a backtest, compare what argmax and confidence make of it."""
+        predicted = self.freqai.start(dataframe, metadata, self)
+        if self.dp.runmode == RunMode.BACKTEST:
+            ways = {
+                "argmax": self._most_probable(predicted),
+                self.mode.value: self._decide(predicted),
+            }
+            last = metadata["pair"] == self.dp.current_whitelist()[-1]
+            self.freqai.compare(predicted, metadata["pair"], ways, self.fees, is_last=last)
+        return predicted
 
-    # --- entries -------------------------------------------------------------------------------
+    # --- entries and exits on signals ----------------------------------------------------------
+
+    def _probabilities(self, dataframe: DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        """Return (n, 3) probabilities and where they are a prediction.
+
+        Skipped candles and expired models come back as zeros, which are none.
+        """
+        probabilities = dataframe[list(CLASSES)].to_numpy(np.float64)
+        sums_to_one = np.isclose(probabilities.sum(axis=1), 1, atol=1e-3)
+        return probabilities, (dataframe["do_predict"] == 1).to_numpy() & sums_to_one
+
+    def _decide(self, dataframe: DataFrame) -> np.ndarray:
+        """Decide SHORT, HOLD or LONG by confidence; UNKNOWN where nothing was predicted."""
+        probabilities, predicted = self._probabilities(dataframe)
+        decided = decide(probabilities, self.rule, self.confidence.fallback)
+        return np.where(predicted, decided, UNKNOWN)
+
+    def _most_probable(self, dataframe: DataFrame) -> np.ndarray:
+        probabilities, predicted = self._probabilities(dataframe)
+        return np.where(predicted, most_probable(probabilities), UNKNOWN)
 
     def populate_entry_trend(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
-        """Enter on the more probable direction where it passes its threshold."""
-        long, short = dataframe["LONG"], dataframe["SHORT"]
-        # Skipped candles and expired models come back as zeros, which are no prediction.
-        total = long + short + dataframe["HOLD"]
-        predicted = (dataframe["do_predict"] == 1) & np.isclose(total, 1, atol=1e-3)
-        is_long = predicted & (long >= self.entry_long.value) & (long > short)
-        is_short = predicted & (short >= self.entry_short.value) & (short > long)
-        dataframe.loc[is_long, ["enter_long", "enter_tag"]] = (1, "long")
-        if self.can_short:
-            dataframe.loc[is_short, ["enter_short", "enter_tag"]] = (1, "short")
+        """Enter where a direction passes the confidence rule; the tag says why."""
+        decided = self._decide(dataframe)
+        sides = [("long", LONG), ("short", SHORT)] if self.can_short else [("long", LONG)]
+        for side, code in sides:
+            rows = np.flatnonzero(decided == code)
+            band = np.floor(dataframe[CLASSES[code]].to_numpy()[rows] * 20 + 1e-9) / 20
+            tags = [f"{self.mode.value} {side} {low:.2f}-{low + 0.05:.2f}" for low in band]
+            dataframe.loc[dataframe.index[rows], f"enter_{side}"] = 1
+            dataframe.loc[dataframe.index[rows], "enter_tag"] = np.array(tags, dtype=object)
         return dataframe
 
     def populate_exit_trend(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
-        """Nothing to do: the barriers and the horizon end every trade."""
+        """Leave on the opposite signal, if that is chosen."""
+        if self.exit_on_opposite.value:
+            decided = self._decide(dataframe)
+            for side, opposite in (("long", SHORT), ("short", LONG)):
+                dataframe.loc[decided == opposite, [f"exit_{side}", "exit_tag"]] = (1, "opposite")
         return dataframe
 
     # --- exits: the labels' own barriers and horizon -------------------------------------------
@@ -167,5 +301,6 @@ class DualWindowStrategy(IStrategy):
     def custom_exit(
         self, pair: str, trade: Trade, current_time: datetime, **kwargs: Any
     ) -> str | None:
-        """Leave when the horizon has passed without a touch."""
-        return "horizon" if current_time - trade.open_date_utc >= self.horizon else None
+        """Leave when the horizon has passed without a touch, unless hyperopt chose otherwise."""
+        over = current_time - trade.open_date_utc >= self.horizon
+        return "horizon" if over and self.exit_at_horizon.value else None

@@ -92,14 +92,15 @@ def part_of(data: TrainingData, rows: slice) -> TrainingData:
 
 
 def small_settings(history: int, horizon: int, **training) -> Settings:
-    options = {"lstm_units": [8], "dense_units": [4], "batch_size": 128, "epochs": 4, **training}
+    options = {"lstm_units": [8], "dense_units": [4], "batch_size": 128, "epochs": 4, "stride": 1}
+    options |= {"feature_dropout": 0.0, **training}
     return Settings.from_freqai(
         {
             "conv_width": history,
             "feature_parameters": {"label_period_candles": horizon},
             "data_split_parameters": {"test_size": 0.2},
             "model_training_parameters": options,
-            "dual_window": {"balancing": {"floor": 100}},
+            "dual_window": {"balancing": {"method": "undersample", "floor": 100}},
         }
     )
 

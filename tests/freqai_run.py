@@ -28,7 +28,7 @@ def configuration(user_data: Path, **freqai: Any) -> dict[str, Any]:
         "buffer_train_data_candles": 0,
         **freqai.pop("feature_parameters", {}),
     }
-    training = {"lstm_units": [2], "dense_units": [], "epochs": 1}
+    training = {"lstm_units": [2], "dense_units": [], "epochs": 1, "stride": 1}
     return {
         "runmode": RunMode.BACKTEST,
         "strategy": "DualWindowStrategy",
@@ -43,6 +43,7 @@ def configuration(user_data: Path, **freqai: Any) -> dict[str, Any]:
         "trading_mode": "futures",
         "stake_currency": "USDT",
         "stake_amount": 10,
+        "fee": 0.0005,
         "dry_run": True,
         "exchange": {"name": "binance", "pair_whitelist": [PAIR]},
         "freqai": {
@@ -54,7 +55,7 @@ def configuration(user_data: Path, **freqai: Any) -> dict[str, Any]:
             "backtest_period_days": 0.25,
             "activate_tensorboard": False,
             "data_split_parameters": {"test_size": 0.2},
-            "dual_window": {"balancing": {"floor": 50}},
+            "dual_window": {"balancing": {"floor": 50}, "calibration": "none"},
             "feature_parameters": features,
             "model_training_parameters": training | freqai.pop("model_training_parameters", {}),
             **freqai,

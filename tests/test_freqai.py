@@ -60,6 +60,11 @@ def featured(config, strategy, frames):
     return dk.remove_special_chars_from_feature_names(dataframe)
 
 
+def set_thresholds(strategy, short: float, long: float) -> None:
+    strategy.mode.value = "custom"
+    strategy.entry_short.value, strategy.entry_long.value = short, long
+
+
 def test_every_candle_of_every_backtest_window_is_predicted(run):
     result = out_of_sample(run[2])
     assert len(result) == 1440
@@ -101,7 +106,7 @@ def test_trap_nan_mask_is_kept(run, frames):
 
 def test_trap_zeros_are_no_prediction_for_the_strategy(run):
     strategy, result = run[1], out_of_sample(run[2])
-    strategy.entry_long.value = strategy.entry_short.value = 0.0
+    set_thresholds(strategy, short=0.01, long=0.01)
     fine = strategy.populate_entry_trend(result.copy(), {"pair": PAIR})
     assert fine["enter_tag"].notna().sum() > 0
     entered = fine.index[fine["enter_tag"].notna()]
@@ -123,7 +128,10 @@ def test_trap_missing_class_returns_three_columns(frames, tmp_path):
     assert out_of_sample(result)[CLASSES].sum(axis=1).to_numpy() == pytest.approx(1)
     dk = FreqaiDataKitchen(config, live=False, pair=PAIR)
     strategy.freqai._fill_class_statistics(facts["training_labels"], dk)
-    assert dk.unique_class_list == CLASSES  # FreqAI's own grows with each window
+    assert dk.unique_class_list == [
+        *CLASSES,
+        *(f"{name}_raw" for name in CLASSES),
+    ]  # FreqAI's own grows with each window
 
 
 def test_trap_failed_training_stops_the_run_and_caches_nothing(frames, tmp_path):
@@ -388,13 +396,13 @@ def test_extra_columns_of_a_backtest_are_no_features(run, frames):
     assert len(names) == 8
 
 
-@pytest.mark.parametrize(("longs", "shorts"), [(0.0, 2.0), (2.0, 0.0)])
+@pytest.mark.parametrize(("longs", "shorts"), [(0.01, 1.0), (1.0, 0.01)])
 def test_each_threshold_guards_its_own_direction(run, longs, shorts):
     strategy, result = run[1], out_of_sample(run[2])
-    strategy.entry_long.value, strategy.entry_short.value = longs, shorts
+    set_thresholds(strategy, short=shorts, long=longs)
     strategy.can_short = True
     entered = strategy.populate_entry_trend(result.copy(), {"pair": PAIR})
-    tags = set(entered["enter_tag"].dropna())
+    tags = {tag.split()[1] for tag in entered["enter_tag"].dropna()}
     assert tags == ({"long"} if longs < 1 else {"short"})
     strategy.can_short = False
     spot = strategy.populate_entry_trend(result.copy(), {"pair": PAIR})

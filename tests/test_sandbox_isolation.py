@@ -37,27 +37,42 @@ LIVE = "user_data/sandbox/x/data/live"
 @pytest.mark.parametrize("before", [[], ["timeout", "60"], ["python", "-m"]])
 def test_freqtrade_gets_a_user_data_folder_of_the_sandboxs_own(before, words, added, candles):
     command = [*before, "freqtrade", *words]
-    run = isolated(command, "x", None)
+    run = isolated(command, "x", None, has_strategies=False)
     assert run.command == [*command, *added]
     assert run.candles == (Path(candles) if candles else None)
 
 
 def test_recorded_candles_are_read_where_they_are_but_never_traded_into():
     recorded = Path("candles")
-    offline = isolated(["freqtrade", "backtesting"], "recorded", recorded)
+    offline = isolated(["freqtrade", "backtesting"], "recorded", recorded, has_strategies=False)
     assert offline.command[-2:] == ["-d", "candles"]
     assert offline.candles is None
-    live = isolated(["freqtrade", "trade"], "recorded", recorded).command[-1]
+    live = isolated(["freqtrade", "trade"], "recorded", recorded, has_strategies=False).command[-1]
     assert live == "user_data/sandbox/recorded/data/live"
 
 
+@pytest.mark.parametrize("action", ["backtesting", "hyperopt", "trade"])
+def test_what_hyperopt_finds_stays_beside_a_copy_of_the_strategy(action):
+    run = isolated(["freqtrade", action], "x", None, has_strategies=True)
+    assert run.strategies == Path("user_data/sandbox/x/strategies")
+    assert " ".join(run.command).count("--strategy-path user_data/sandbox/x/strategies") == 1
+    assert "--disable-param-export" not in run.command
+
+
+@pytest.mark.parametrize("own", [["--strategy-path", "mine"], ["--userdir", "mine"]])
+def test_a_folder_the_user_names_gets_no_copies_and_no_export(own):
+    run = isolated(["freqtrade", "hyperopt", *own], "x", None, has_strategies=True)
+    assert run.strategies is None
+    assert "--disable-param-export" in run.command
+
+
 def test_trades_are_kept_apart_too():
-    run = isolated(["freqtrade", "trade"], "x", None)
+    run = isolated(["freqtrade", "trade"], "x", None, has_strategies=False)
     assert run.variables == {"FREQTRADE__DB_URL": "sqlite:///user_data/sandbox/x/trades.sqlite"}
 
 
 def test_a_command_that_hides_freqtrade_is_run_with_a_warning(capfd):
-    assert isolated(["make", "backtesting"], "x", None) is None
+    assert isolated(["make", "backtesting"], "x", None, has_strategies=False) is None
     assert main(["sandbox", "run", "--", "echo", "hello"]) == 0
     assert capfd.readouterr() == ("hello\n", "")
     assert main(["sandbox", "run", "--", "sh", "-c", "echo freqtrade trade"]) == 0

@@ -37,7 +37,7 @@ def test_defaults_are_the_designs():
     training, labels = settings.training, settings.dual_window.labels
     assert (settings.windows.history, settings.windows.horizon) == (180, 120)
     assert (training.lstm_units, training.dense_units) == ((128, 64, 32), (32, 16))
-    assert (training.dropout, training.learning_rate, training.batch_size) == (0.3, 0.002, 256)
+    assert (training.dropout, training.learning_rate, training.batch_size) == (0.2, 0.001, 32)
     assert (training.epochs, training.patience) == (100, 10)
     assert (labels.rule, labels.long_take_profit, labels.short_stop_loss) == (
         "exclusive",

@@ -86,7 +86,8 @@ def test_live_tails_agree_with_the_backtest(data, trained):
     for t in (2000, 2001, 2005, 2011, 2012, 2299):
         tail = slice(t - 11, t + 1)
         live = trained.predict(data.candles[tail], data.features[tail])
-        np.testing.assert_allclose(live.probabilities[-1], whole.probabilities[t - 2000], atol=1e-6)
+        for one, many in ((live.probabilities, whole.probabilities), (live.scores, whole.scores)):
+            np.testing.assert_allclose(one[-1], many[t - 2000], atol=1e-6)
 
 
 def test_predictions_ignore_everything_later(data, trained):
@@ -97,7 +98,8 @@ def test_predictions_ignore_everything_later(data, trained):
     features[300] = np.nan
     after = trained.predict(data.candles[rows], features)
     np.testing.assert_array_equal(before.probabilities[:200], after.probabilities[:200])
-    assert (before.probabilities[200:300] != after.probabilities[200:300]).any()
+    np.testing.assert_array_equal(before.scores[:200], after.scores[:200])
+    assert (before.scores[200:300] != after.scores[200:300]).any()
 
 
 def test_a_bad_row_spoils_every_window_that_holds_it(data, trained):
@@ -190,7 +192,7 @@ def test_balancing_methods_choose_different_windows_or_weights(data, method):
         "conv_width": 12,
         "feature_parameters": {"label_period_candles": 12, "weight_factor": 0.5},
         "data_split_parameters": {"test_size": 0.2},
-        "model_training_parameters": {"lstm_units": [2], "epochs": 1},
+        "model_training_parameters": {"lstm_units": [2], "epochs": 1, "stride": 1},
         "dual_window": {"balancing": {"method": method, "floor": 10}},
     }
     settings = type(SETTINGS).from_freqai(config)
@@ -233,7 +235,7 @@ def test_validation_weighs_its_classes_as_training_does(data, method, monkeypatc
         "conv_width": 12,
         "feature_parameters": {"label_period_candles": 12, "weight_factor": 0.3},
         "data_split_parameters": {"test_size": 0.2},
-        "model_training_parameters": {"lstm_units": [2], "epochs": 1},
+        "model_training_parameters": {"lstm_units": [2], "epochs": 1, "stride": 1},
         "dual_window": {"balancing": {"method": method, "floor": 10}},
     }
     train(part_of(data, slice(2000)), type(SETTINGS).from_freqai(config), pipeline())

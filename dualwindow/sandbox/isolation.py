@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 _OFFLINE = ("backtesting", "hyperopt")
+_WITH_STRATEGY = (*_OFFLINE, "trade")
 
 
 class Isolated(NamedTuple):
@@ -16,16 +17,22 @@ class Isolated(NamedTuple):
     command : the words, with options of the sandbox's own
     user_data : folder to make, or None where the user has named one
     candles : folder to fill with candles if it is empty, or None
+    strategies : folder to copy the strategies to, or None. Hyperopt writes what it finds beside
+        the strategy, where every later run reads it: real runs must not find what made-up candles
+        taught, later runs in the sandbox must
     variables : environment of the command
     """
 
     command: list[str]
     user_data: Path | None
     candles: Path | None
+    strategies: Path | None
     variables: dict[str, str]
 
 
-def isolated(command: Sequence[str], source: str, recorded: Path | None) -> Isolated | None:
+def isolated(
+    command: Sequence[str], source: str, recorded: Path | None, *, has_strategies: bool
+) -> Isolated | None:
     """Give a freqtrade command a user data folder of the sandbox's own.
 
     Made-up candles must never get into the folder of the real ones, nor models, predictions and
@@ -36,6 +43,7 @@ def isolated(command: Sequence[str], source: str, recorded: Path | None) -> Isol
     command : words, one of which names freqtrade, as in ``timeout 60 freqtrade trade``
     source : names where the candles come from, for example ``planted-1``
     recorded : folder of recorded candles that are being replayed, if any
+    has_strategies : whether there is a folder `strategies` here, which can be copied
 
     Returns
     -------
@@ -43,7 +51,7 @@ def isolated(command: Sequence[str], source: str, recorded: Path | None) -> Isol
 
     Examples
     --------
-    >>> run = isolated(["freqtrade", "backtesting"], "planted-1", None)
+    >>> run = isolated(["freqtrade", "backtesting"], "planted-1", None, has_strategies=False)
     >>> " ".join(run.command[2:6])
     '--userdir user_data/sandbox/planted-1 -c user_data/config.json'
     >>> str(run.candles)
@@ -61,8 +69,13 @@ def isolated(command: Sequence[str], source: str, recorded: Path | None) -> Isol
         words += ["--userdir", str(user_data)]
         if not _values(words, ("-c", "--config")):
             words += ["-c", "user_data/config.json"]  # freqtrade looks for it in its userdir
-    if action == "hyperopt" and "--disable-param-export" not in words:
-        words.append("--disable-param-export")  # or real runs load what made-up candles taught
+    strategies = None
+    apart = has_strategies and not given and not _values(words, ("--strategy-path",))
+    if apart and action in _WITH_STRATEGY:
+        strategies = user_data / "strategies"
+        words += ["--strategy-path", str(strategies)]
+    elif action == "hyperopt" and "--disable-param-export" not in words:
+        words.append("--disable-param-export")
     folder = None
     if action and not _values(words, ("-d", "--datadir", "--data-dir")):
         folder = _data_folder(action, user_data, recorded)
@@ -70,7 +83,9 @@ def isolated(command: Sequence[str], source: str, recorded: Path | None) -> Isol
         words += ["-d", str(folder)]
     made_up = action in _OFFLINE and recorded is None
     trades = {"FREQTRADE__DB_URL": f"sqlite:///{user_data / 'trades.sqlite'}"}
-    return Isolated(words, None if given else user_data, folder if made_up else None, trades)
+    return Isolated(
+        words, None if given else user_data, folder if made_up else None, strategies, trades
+    )
 
 
 def _data_folder(action: str, user_data: Path, recorded: Path | None) -> Path:
