@@ -54,9 +54,9 @@ DAY = 86400
 RECORDED = "recorded"
 LAWS = {
     "planted": PLANTED,
+    # Of constant volatility: where it comes in clusters, as in the sandbox's own random walk,
+    # whether a barrier is near can be foreseen, though not in which direction.
     "random walk": replace(RANDOM_WALK, clustering=0.0),
-    # Whether a barrier is near can be foreseen here, in which direction cannot.
-    "random walk, clustered volatility": RANDOM_WALK,
 }
 SYNTHETIC_WEEKS = 14  # a month for the averages, one for training, four weeks to predict
 PEERS = ("lightgbm, candle", "lightgbm, window")
@@ -351,7 +351,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--pairs", nargs="+", default=["BTC/USDT", "ETH/USDT"])
     parser.add_argument("--timerange", default="20231031-20240130", help="of the predictions")
     parser.add_argument("--holdout", default="2024-01-01", help="settings were tuned before it")
-    parser.add_argument("--config", type=Path, nargs="+", default=[ROOT / "user_data/config.json"])
+    configs = [ROOT / "user_data/config.json", ROOT / "config/presets/standard.json"]
+    parser.add_argument("--config", type=Path, nargs="+", default=configs)
     parser.add_argument("--train-days", type=int, default=30)
     parser.add_argument("--window-days", type=int, default=7)
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="windows at a time")

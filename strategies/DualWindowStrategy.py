@@ -59,10 +59,10 @@ class DualWindowStrategy(IStrategy):
     mode = CategoricalParameter(
         ["expected_value", "custom", *MODES], default="expected_value", space="buy", optimize=False
     )
-    margin = DecimalParameter(-0.005, 0.005, default=0.0, decimals=4, space="buy")
-    entry_short = DecimalParameter(0.05, 0.95, default=0.55, decimals=2, space="buy")
-    entry_hold = DecimalParameter(0.05, 0.95, default=0.45, decimals=2, space="buy")
-    entry_long = DecimalParameter(0.05, 0.95, default=0.55, decimals=2, space="buy")
+    margin = DecimalParameter(-0.005, 0.005, default=0.0, decimals=5, space="buy")
+    entry_short = DecimalParameter(0.05, 0.95, default=0.55, decimals=3, space="buy")
+    entry_hold = DecimalParameter(0.05, 0.95, default=0.45, decimals=3, space="buy")
+    entry_long = DecimalParameter(0.05, 0.95, default=0.55, decimals=3, space="buy")
     exit_on_opposite = CategoricalParameter([True, False], default=False, space="sell")
     exit_at_horizon = CategoricalParameter([True, False], default=True, space="sell")
 
@@ -147,6 +147,11 @@ class DualWindowStrategy(IStrategy):
         for name, (value, optimize) in configured.items():
             parameter = copy(getattr(type(self), name))  # the class belongs to all instances
             parameter.value, parameter.optimize = value, optimize
+            if parameter.value != value:
+                raise OperationalException(
+                    f"dual_window.confidence: hyperopt's {name} has no more digits than "
+                    f"{parameter.value}; round it. Received: {value}"
+                )
             setattr(self, name, parameter)
         found = self._ft_params_from_file
         buy, sell = found.get("buy", {}), found.get("sell", {})

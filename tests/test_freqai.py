@@ -24,6 +24,7 @@ from freqtrade.resolvers import StrategyResolver
 from freqtrade.resolvers.freqaimodel_resolver import FreqaiModelResolver
 
 CLASSES = ["SHORT", "HOLD", "LONG"]
+RAW = [f"{name}_raw" for name in CLASSES]
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +72,41 @@ def test_every_candle_of_every_backtest_window_is_predicted(run):
     assert (result["do_predict"] == 1).all()
     assert result[CLASSES].sum(axis=1).to_numpy() == pytest.approx(1)
     assert set(result["&-signal"]) <= set(CLASSES)
+
+
+def test_calibrated_and_raw_scores_are_both_returned(frames, tmp_path):
+    config = configuration(tmp_path, dual_window={"calibration": "prior"})
+    result = out_of_sample(backtest(config, frames)[1])
+    assert result[CLASSES].sum(axis=1).to_numpy() == pytest.approx(1)
+    assert result[RAW].sum(axis=1).to_numpy() == pytest.approx(1)
+    facts = [json.loads(path.read_text()) for path in files_of(config, "*_dualwindow.json")]
+    methods = {f["calibration"]["method"] for f in facts}
+    assert methods <= {"prior", "frequencies"}
+    for window, f in enumerate(facts):
+        scores = f["validation"]
+        assert scores["log_loss"] <= scores["log_loss_of_frequencies"] + 1e-9
+        rows = result.iloc[360 * window : 360 * (window + 1)]
+        moved = not np.allclose(rows[CLASSES], rows[RAW], atol=1e-3)
+        assert moved == (f["calibration"]["method"] == "frequencies")  # nothing was balanced
+    assert len(facts) == 4
+
+
+def test_other_confidence_reuses_cached_predictions(frames, tmp_path):
+    backtest(configuration(tmp_path), frames)
+    for confidence in ({"mode": "aggressive"}, {"margin": 0.003, "fallback": "argmax"}):
+        config = configuration(
+            tmp_path,
+            dual_window={
+                "balancing": {"floor": 50},
+                "calibration": "none",
+                "confidence": confidence,
+            },
+        )
+        files = files_of(config, "*_prediction.feather")
+        before = [path.stat().st_mtime_ns for path in files]
+        backtest(config, frames)
+        assert [path.stat().st_mtime_ns for path in files] == before
+        assert len(files) == 4
 
 
 @pytest.mark.parametrize("window", range(4))
@@ -123,7 +159,7 @@ def test_trap_missing_class_returns_three_columns(frames, tmp_path):
     strategy, result = backtest(config, frames)
     facts = json.loads(files_of(config, "*_dualwindow.json")[0].read_text())
     assert facts["training_windows"]["SHORT"] == 0 < facts["training_windows"]["LONG"]
-    for name in CLASSES:
+    for name in (*CLASSES, *RAW):
         assert {name, f"{name}_mean", f"{name}_std"} <= set(result)
     assert out_of_sample(result)[CLASSES].sum(axis=1).to_numpy() == pytest.approx(1)
     dk = FreqaiDataKitchen(config, live=False, pair=PAIR)
@@ -407,7 +443,7 @@ def test_each_threshold_guards_its_own_direction(run, longs, shorts):
     strategy.can_short = False
     spot = strategy.populate_entry_trend(result.copy(), {"pair": PAIR})
     strategy.can_short = True
-    assert "short" not in set(spot["enter_tag"].dropna())
+    assert not any("short" in tag for tag in spot["enter_tag"].dropna())
 
 
 def test_the_configuration_of_the_user_is_not_changed(frames, tmp_path):
@@ -454,9 +490,9 @@ def test_trap_before_the_first_model_all_columns_are_there_and_nothing_is_predic
     flat = minutes.assign(high=100.0, low=100.0, close=100.0)  # only HOLD is to be seen
     seen = at(strategy, flat, 1999)
     assert (seen[["do_predict", *CLASSES]].to_numpy() == 0).all()
-    strategy.entry_long.value = strategy.entry_short.value = 0.0
+    set_thresholds(strategy, short=0.01, long=0.01)
     entered = strategy.populate_entry_trend(seen, {"pair": PAIR})
-    assert entered["enter_tag"].isna().all()
+    assert entered.get("enter_tag", pd.Series(dtype=object)).isna().all()
 
 
 def test_live_predictions_agree_with_the_backtest_path(live):

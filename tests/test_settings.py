@@ -2,8 +2,11 @@ import re
 
 import pytest
 from examples import ROOT
+from freqtrade.configuration.load_config import load_from_files
 from pydantic import BaseModel
 
+from dualwindow.cache import flatten
+from dualwindow.confidence import ExpectedValue, Thresholds
 from dualwindow.settings import Settings, SettingsError
 
 
@@ -38,7 +41,7 @@ def test_defaults_are_the_designs():
     assert (settings.windows.history, settings.windows.horizon) == (180, 120)
     assert (training.lstm_units, training.dense_units) == ((128, 64, 32), (32, 16))
     assert (training.dropout, training.learning_rate, training.batch_size) == (0.2, 0.001, 32)
-    assert (training.epochs, training.patience) == (100, 10)
+    assert (training.epochs, training.patience) == (6, 2)
     assert (labels.rule, labels.long_take_profit, labels.short_stop_loss) == (
         "exclusive",
         0.01,
@@ -72,6 +75,14 @@ BOUNDS = [  # setting, smallest or largest allowed, first refused
     ("dual_window__labels__short_stop_loss", 0.0001, 0),
     ("dual_window__balancing__floor", 1, 0),
     ("dual_window__max_untraded_candles", 0, -1),
+    ("dual_window__calibration", "vector", "isotonic"),
+    ("dual_window__confidence__mode", "conservative", "reckless"),
+    ("dual_window__confidence__fallback", "argmax", "long"),
+    ("dual_window__confidence__margin", 0.99, 1),
+    ("dual_window__confidence__margin", -0.99, -1),
+    ("model_training_parameters__feature_dropout", 0, -0.1),
+    ("model_training_parameters__feature_dropout", 0.99, 1),
+    ("model_training_parameters__stride", 1, 0),
     ("model_training_parameters__lstm_units", [1], []),
     ("model_training_parameters__lstm_units", [1], [0]),
     ("model_training_parameters__dense_units", [], [0]),
@@ -169,6 +180,57 @@ def test_class_weights_need_every_class():
         assert "class_weights: must" in problem
 
 
+THRESHOLDS = {"short": 0.5, "hold": 0.4, "long": 0.6}
+
+
+@pytest.mark.parametrize("name", THRESHOLDS)
+def test_bounds_of_custom_thresholds(name):
+    for allowed in (1, 1e-6):
+        block = {"mode": "custom", **THRESHOLDS, name: allowed}
+        chosen = Settings.from_freqai(freqai(dual_window__confidence=block)).dual_window.confidence
+        assert getattr(chosen.thresholds, name) == allowed
+    for refused in (0, 1.01):
+        (problem,) = problems_of(
+            dual_window__confidence={"mode": "custom", **THRESHOLDS, name: refused}
+        )
+        assert f"confidence.{name}: Input should be" in problem
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        (
+            {"mode": "custom", "short": 0.5},
+            "'custom' needs a threshold for each of ['hold', 'long']",
+        ),
+        ({"mode": "balanced", "long": 0.6}, "['long'] would be ignored by mode 'balanced'"),
+        ({"long": 0.6}, "['long'] would be ignored by mode 'expected_value'"),
+        ({"mode": "aggressive", "margin": 0.001}, "margin would be ignored by mode 'aggressive'"),
+    ],
+)
+def test_confidence_that_contradicts_itself_is_refused(block, message):
+    (problem,) = problems_of(dual_window__confidence=block)
+    assert message in problem
+
+
+def test_modes_become_rules():
+    barriers = Settings.from_freqai(freqai()).dual_window.labels.barriers
+
+    def rule(**block):
+        chosen = Settings.from_freqai(freqai(dual_window__confidence=block)).dual_window
+        return chosen.confidence.rule(barriers, fees=0.001)
+
+    assert rule(mode="aggressive") == Thresholds(short=0.45, hold=0.40, long=0.45)
+    assert rule(mode="custom", **THRESHOLDS) == Thresholds(**THRESHOLDS)
+    assert rule(margin=0.002) == ExpectedValue(barriers, 0.001, 0.002)
+
+
+def test_presets_set_the_same_keys_so_that_one_replaces_another():
+    presets = [load_from_files([str(path)]) for path in (ROOT / "config/presets").glob("*.json")]
+    assert len(presets) == 4
+    assert len({str(flatten(preset).keys()) for preset in presets}) == 1
+
+
 def test_the_configuration_is_not_changed():
     config = freqai(feature_parameters__label_period_candles=30)
     before = repr(config)
@@ -185,7 +247,7 @@ def test_every_setting_is_described():
                 yield f"{path}{name}", field.description
 
     described = dict(fields(Settings, ""))
-    assert len(described) == 25
+    assert len(described) == 34
     assert all(described.values())
 
 

@@ -1,0 +1,170 @@
+"""Parameters, tags and exits of the strategy, inside the real freqtrade."""
+
+import json
+import logging
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from examples import ROOT
+from freqai_run import PAIR, configuration, load_strategy, market
+from freqtrade.exceptions import FreqtradeException
+
+FOUND = {
+    "buy": {
+        "mode": "balanced",
+        "margin": 0.0,
+        "entry_short": 0.61,
+        "entry_hold": 0.41,
+        "entry_long": 0.62,
+    },
+    "sell": {"exit_on_opposite": True, "exit_at_horizon": False},
+}
+
+
+@pytest.fixture(scope="module")
+def frames():
+    return market()
+
+
+@pytest.fixture
+def load(frames, tmp_path):
+    """Load a copy of the strategy, beside it a file of hyperopt's, with some confidence."""
+
+    def load(confidence=None, parameters=None, **changes):
+        strategies = tmp_path / "strategies"
+        strategies.mkdir(exist_ok=True)
+        shutil.copy(ROOT / "strategies/DualWindowStrategy.py", strategies)
+        if parameters is not None:
+            content = {"strategy_name": "DualWindowStrategy", "params": parameters}
+            (strategies / "DualWindowStrategy.json").write_text(json.dumps(content))
+        config = configuration(tmp_path, dual_window={"confidence": confidence or {}})
+        config |= {"strategy_path": str(strategies), **changes}
+        return load_strategy({k: v for k, v in config.items() if v is not None}, frames)
+
+    return load
+
+
+def predicted(rows) -> pd.DataFrame:
+    """Candles with probabilities of SHORT, HOLD, LONG, and what do_predict says."""
+    frame = pd.DataFrame(rows, columns=["SHORT", "HOLD", "LONG", "do_predict"])
+    return frame.assign(close=100.0)
+
+
+def entries(strategy, rows) -> list[str | None]:
+    frame = strategy.populate_entry_trend(predicted(rows), {"pair": PAIR})
+    tags = frame.get("enter_tag", pd.Series(index=frame.index, dtype=object))
+    return [None if pd.isna(tag) else tag for tag in tags]
+
+
+@pytest.mark.parametrize(
+    ("confidence", "expected"),
+    [
+        # break even at (0.005 + 0.001) / 0.015 = 0.4
+        pytest.param({}, ["long 0.40-0.45", "long 0.55-0.60", "long 0.70-0.75"], id="value"),
+        pytest.param({"mode": "aggressive"}, [None, "long 0.55-0.60", "long 0.70-0.75"], id="low"),
+        pytest.param({"mode": "balanced"}, [None, "long 0.55-0.60", "long 0.70-0.75"], id="mid"),
+        pytest.param({"mode": "conservative"}, [None, None, "long 0.70-0.75"], id="high"),
+        pytest.param(
+            {"mode": "custom", "short": 0.9, "hold": 0.9, "long": 0.72}, [None] * 3, id="custom"
+        ),
+    ],
+)
+def test_each_mode_enters_where_it_should_and_says_why(load, confidence, expected):
+    strategy = load(confidence)
+    rows = [(0.1, 0.49, 0.41, 1), (0.1, 0.35, 0.55, 1), (0.1, 0.2, 0.70, 1)]
+    mode = confidence.get("mode", "expected_value")
+    assert entries(strategy, rows) == [e and f"{mode} {e}" for e in expected]
+    mirrored = [(long, hold, short, ok) for short, hold, long, ok in rows]
+    tags = [e and f"{mode} {e}".replace("long", "short") for e in expected]
+    assert entries(strategy, mirrored) == tags
+
+
+def test_what_is_no_prediction_enters_nothing(load):
+    strategy = load({"mode": "custom", "short": 0.001, "hold": 0.001, "long": 0.001})
+    rows = [(0.1, 0.1, 0.8, 0), (0.1, 0.1, 0.8, 2), (0, 0, 0, 1), (0.5, 0.5, 0.8, 1)]
+    assert entries(strategy, [*rows, (np.nan, np.nan, np.nan, 1)]) == [None] * 5
+    assert entries(strategy, [(0.1, 0.1, 0.8, 1)]) == ["custom long 0.80-0.85"]
+
+
+def test_argmax_is_the_fallback_where_nothing_passes(load):
+    rows = [(0.2, 0.39, 0.41, 1)]
+    assert entries(load({"mode": "balanced"}), rows) == [None]
+    tags = entries(load({"mode": "balanced", "fallback": "argmax"}), rows)
+    assert tags == ["balanced long 0.40-0.45"]
+
+
+def test_the_opposite_signal_exits_only_if_asked(load):
+    strategy = load()
+    rows = [(0.1, 0.2, 0.7, 1), (0.7, 0.2, 0.1, 1), (0.1, 0.8, 0.1, 1), (0.7, 0.2, 0.1, 0)]
+    quiet = strategy.populate_exit_trend(predicted(rows), {"pair": PAIR})
+    assert "exit_long" not in quiet
+    strategy.exit_on_opposite.value = True
+    frame = strategy.populate_exit_trend(predicted(rows), {"pair": PAIR})
+    strategy.exit_on_opposite.value = False
+    assert frame["exit_long"].fillna(0).tolist() == [0, 1, 0, 0]
+    assert frame["exit_short"].fillna(0).tolist() == [1, 0, 0, 0]
+    assert frame["exit_tag"].dropna().tolist() == ["opposite"] * 2
+
+
+def test_what_hyperopt_found_is_used_by_the_next_run(load):
+    strategy = load({"mode": "balanced"}, FOUND)
+    assert strategy.entry_long.value == 0.62
+    assert strategy.exit_at_horizon.value is False
+    rows = [(0.1, 0.29, 0.61, 1), (0.1, 0.27, 0.63, 1)]
+    assert entries(strategy, rows) == [None, "balanced long 0.60-0.65"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"entry_lnog": 0.5}, r"unknown parameters \['entry_lnog'\]"),
+        ({"entry_hold": None}, r"lacks \['entry_hold'\]: it is from another version"),
+        ({"mode": "conservative"}, "found for confidence mode 'conservative'.*asks for 'balanced'"),
+        ({"entry_long": 1.4}, "long threshold must be above 0 and at most 1. Received: 1.4"),
+    ],
+)
+def test_a_foreign_result_file_is_refused(load, change, message):
+    buy = {k: v for k, v in {**FOUND["buy"], **change}.items() if v is not None}
+    with pytest.raises(FreqtradeException, match=message):
+        load({"mode": "balanced"}, {**FOUND, "buy": buy})
+
+
+def test_a_missing_fee_is_an_error_where_it_decides_and_a_warning_elsewhere(load, caplog):
+    with pytest.raises(FreqtradeException, match="needs to know the trading fee: set 'fee'"):
+        load(fee=None)
+    with caplog.at_level(logging.WARNING):
+        load({"mode": "balanced"}, fee=None)
+    assert "compared without fees" in caplog.text
+
+
+def test_a_margin_that_no_signal_can_reach_is_refused(load):
+    with pytest.raises(FreqtradeException, match=r"no signal can be worth the margin 0\.0095"):
+        load({"margin": 0.0095})
+    load({"margin": 0.0085})
+
+
+@pytest.mark.parametrize(
+    "confidence",
+    [{"mode": "custom", "short": 0.5, "hold": 0.5, "long": 0.50001}, {"margin": 0.0000001}],
+)
+def test_digits_that_a_parameter_cannot_hold_are_not_rounded_away(load, confidence):
+    with pytest.raises(FreqtradeException, match=r"has no more digits than .*; round it"):
+        load(confidence)
+
+
+@pytest.mark.parametrize(
+    ("confidence", "searched"),
+    [
+        ({}, {"margin"}),
+        ({"mode": "balanced"}, {"entry_long", "entry_short"}),
+        ({"mode": "balanced", "fallback": "argmax"}, {"entry_long", "entry_short", "entry_hold"}),
+    ],
+)
+def test_hyperopt_searches_what_the_mode_reads(load, confidence, searched):
+    strategy = load(confidence)
+    found = {n for n, p in vars(strategy).items() if getattr(p, "optimize", False)}
+    assert found == searched
+    assert strategy.exit_on_opposite.optimize
+    assert strategy.exit_at_horizon.optimize
