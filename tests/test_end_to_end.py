@@ -162,15 +162,48 @@ def test_a_second_process_gives_the_same_predictions_bit_for_bit(sandbox, candle
     pd.testing.assert_frame_equal(sandbox.predictions(), predictions, check_exact=True)
 
 
-def test_hyperopt_searches_the_thresholds_with_two_workers(sandbox, candles):
-    words = ["-d", str(candles), "-e", "4", "-j", "2", "--spaces", "buy", "--random-state", "1"]
-    words += ["--hyperopt-loss", "SharpeHyperOptLoss", "--disable-param-export"]
-    result = sandbox.freqtrade("hyperopt", *words, **one_pair())
-    assert result.returncode == 0, result.stderr[-3000:]
-    assert "Best result" in result.stdout
-    assert "entry_long" in result.stdout
-    (results,) = (sandbox.user_data / "hyperopt_results").glob("*.fthypt")
+def test_a_backtest_uses_what_hyperopt_has_found(tmp_path):
+    """As a user does it: no --userdir, so that the sandbox keeps everything apart."""
+    for name in ("config", "strategies", "freqaimodels"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "user_data").mkdir()
+    shutil.copy(ROOT / "user_data/config.json", tmp_path / "user_data")
+    (tmp_path / "overlay.json").write_text(json.dumps(merged(SMALL, one_pair())))
+
+    def freqtrade(*words: str) -> str:
+        command = [PROGRAMS / "dualwindow", "sandbox", "run", "--", PROGRAMS / "freqtrade", *words]
+        command += ["--freqaimodel", "DualWindowLSTM", "--no-color"]
+        command += ["-c", "user_data/config.json", "-c", "overlay.json"]
+        environment = {**os.environ, "COLUMNS": "200"}
+        result = subprocess.run(
+            [str(word) for word in command],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert result.returncode == 0, result.stderr[-3000:]
+        return result.stdout + result.stderr
+
+    words = ["-e", "4", "-j", "2", "--spaces", "buy", "sell", "--random-state", "1"]
+    said = freqtrade("hyperopt", *words, "--hyperopt-loss", "SharpeHyperOptLoss")
+    assert "Best result" in said
+    apart = tmp_path / "user_data/sandbox/planted-1"
+    (results,) = (apart / "hyperopt_results").glob("*.fthypt")
     assert len(results.read_text().splitlines()) == 4
+    assert not (tmp_path / "strategies/DualWindowStrategy.json").exists()
+    found = json.loads((apart / "strategies/DualWindowStrategy.json").read_text())["params"]
+    assert found["buy"]["mode"] == "expected_value"
+    said = freqtrade("backtesting", "--cache", "none")
+    assert "argmax against confidence, by window" in said
+    assert "All pairs and windows, fees included" in said
+    loaded = 0
+    for name, value in {**found["buy"], **found["sell"]}.items():
+        assert f"Strategy Parameter: {name} = {value}" in said
+        loaded += 1
+    assert loaded == 7
 
 
 BAD_INPUT = [
@@ -185,6 +218,16 @@ BAD_INPUT = [
         id="barrier-of-zero",
     ),
     pytest.param({"freqai": {"conv_width": 0}}, "freqai.conv_width: ", id="no-history"),
+    pytest.param(
+        {"freqai": {"dual_window": {"confidence": {"mode": "balanced", "long": 0.7}}}},
+        "['long'] would be ignored by mode 'balanced'; set mode 'custom'",
+        id="threshold-of-no-mode",
+    ),
+    pytest.param(
+        {"freqai": {"dual_window": {"confidence": {"margin": 0.02}}}},
+        "no signal can be worth the margin 0.02",
+        id="margin-out-of-reach",
+    ),
     pytest.param(
         {"freqai": {"data_split_parameters": {"shuffle": True}}},
         "freqai.data_split_parameters.shuffle must not be set",
