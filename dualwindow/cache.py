@@ -24,6 +24,7 @@ _SHAPING = (
     "balancing",
     "calibration",
     "candles",
+    "confidence",
     "features",
     "labels",
     "network",

@@ -44,7 +44,7 @@ class Shape(NamedTuple):
     lstm_units: tuple[int, ...]
     dense_units: tuple[int, ...]
     dropout: float
-    feature_dropout: float = 0.0
+    feature_dropout: float
 
 
 class Epoch(NamedTuple):

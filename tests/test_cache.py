@@ -76,9 +76,9 @@ def test_every_module_either_shapes_predictions_or_is_known_not_to():
         "arrays",
         "cache",
         "cli",
-        "settings",
-        "confidence",
         "evaluation",
+        "freqai_keys",
         "report",
+        "settings",
     }
     assert modules - set(_SHAPING) == others

@@ -125,7 +125,7 @@ def test_trades_end_at_the_barriers_or_at_the_horizon(sandbox, candles):
         timerange="20240122-20240131",
         freqai={
             "backtest_period_days": 3,
-            "dual_window": {"labels": labels},
+            "dual_window": {"labels": labels, "confidence": {"margin": -0.003}},
             "model_training_parameters": training,
         },
     )
