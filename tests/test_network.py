@@ -11,7 +11,7 @@ from dualwindow.settings import TrainingSettings
 OPTIONS = TrainingSettings(
     lstm_units=(4, 3), dense_units=(4,), dropout=0.2, epochs=3, batch_size=32, learning_rate=0.02
 )
-SHAPE = network.Shape(5, 2, OPTIONS.lstm_units, OPTIONS.dense_units, OPTIONS.dropout)
+SHAPE = network.Shape(5, 2, OPTIONS.lstm_units, OPTIONS.dense_units, OPTIONS.dropout, 0.2)
 
 
 def separable(n: int = 400, seed: int = 0) -> tuple[network.Samples, network.Samples]:
@@ -169,3 +169,46 @@ def test_the_core_and_the_adapter_do_not_import_tensorflow():
     command = [sys.executable, "-W", "ignore", "-c", script]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "False"
+
+
+def test_what_is_kept_is_the_average_of_the_weights_over_an_epoch():
+    """Oracle: plain Keras without averaging, its weights noted after every batch."""
+    import keras
+
+    shape = SHAPE._replace(dropout=0.0, feature_dropout=0.0)
+    training, validation = separable()
+    options = OPTIONS.model_copy(update={"epochs": 1})
+    kept = network.fit(shape, training, validation, options).weights
+    model = network._build(shape, options.seed)
+    model.set_weights(network._initial_weights(shape, options.seed))
+    model.compile(keras.optimizers.Adam(options.learning_rate), "sparse_categorical_crossentropy")
+    seen = []
+    note = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: seen.append([w.copy() for w in model.get_weights()])
+    )
+    rng = np.random.default_rng(options.seed)
+    batches = network._Batches(training, shape.history, options.batch_size, rng)
+    model.fit(batches, shuffle=False, verbose=0, callbacks=[note])
+    average = seen[0]
+    for weights in seen[1:]:
+        share = 1 / len(seen)
+        average = [(1 - share) * a + share * w for a, w in zip(average, weights, strict=True)]
+    assert len(seen) == 10
+    for ours, theirs in zip(kept, average, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    moved = [np.abs(a - w).max() for a, w in zip(kept, seen[-1], strict=True)]
+    assert max(moved) > 0.01
+
+
+def test_memories_of_the_first_layer_span_the_window():
+    shape = network.Shape(180, 8, (64, 4), (4,), 0.0, 0.0)
+    biases = [w for w in network._initial_weights(shape, 3) if w.shape in ((256,), (16,))]
+    first, second = biases[:2]
+    forget = first[64:128]
+    memory = 1 + np.exp(forget)  # candles until 1/e is left, sigmoid(b) = 1 - 1 / memory
+    assert 2 <= memory.min() < 20
+    assert 160 < memory.max() <= 180
+    np.testing.assert_array_equal(first[:64], -forget)
+    assert (first[128:] == 0).all()
+    assert (second[4:8] == 1).all()  # as Keras has it
+    assert (network._initial_weights(shape, 4)[0] != network._initial_weights(shape, 3)[0]).any()

@@ -17,6 +17,9 @@ from sklearn.metrics import roc_auc_score
 
 from dualwindow import network
 from dualwindow.artifact import Artifact
+from dualwindow.balancing import class_frequencies
+from dualwindow.calibration import Evidence, calibrate, log_loss
+from dualwindow.evaluation import calibration_errors
 from dualwindow.labels import HOLD, LONG, SHORT, UNKNOWN
 from dualwindow.training import TrainingError, train
 
@@ -51,7 +54,7 @@ def test_nothing_is_found_in_a_random_walk():
     known = prediction.valid & (truth != UNKNOWN)
     assert known.sum() == 32_000 - 12
     for code in (SHORT, LONG):
-        score = prediction.probabilities[known, code]
+        score = prediction.scores[known, code]  # calibrated ones may be constant
         area, error = auc_with_error(truth[known] == code, score, horizon=12)
         assert error < 0.03
         assert abs(area - 0.5) < 3 * error
@@ -63,6 +66,70 @@ def test_the_planted_signal_is_found():
     scores = train(data, settings, pipeline()).metadata["validation"]
     assert scores["auc_long"] > 0.7
     assert scores["auc_short"] > 0.7
+
+
+def test_probabilities_of_a_planted_signal_beat_the_frequencies_out_of_sample():
+    data = market_training_data("planted", days=80, seed=1)
+    settings = small_settings(history=24, horizon=24, epochs=8, learning_rate=0.01)
+    n = len(data.candles) * 3 // 4
+    artifact = train(part_of(data, slice(n)), settings, pipeline())
+    rows = slice(n, None)
+    prediction = artifact.predict(data.candles[rows], data.features[rows])
+    known = prediction.valid & (data.labels[rows] != UNKNOWN)
+    truth = data.labels[rows][known]
+    frequencies = np.broadcast_to(class_frequencies(data.labels[:n]), (len(truth), 3))
+    reference = log_loss(frequencies, truth)
+    loss = log_loss(prediction.probabilities[known], truth)
+    assert loss < 0.95 * reference
+    assert loss < log_loss(prediction.scores[known], truth)  # of a balanced training
+    assert max(calibration_errors(prediction.probabilities[known], truth, bins=5)) < 0.06
+
+
+@pytest.mark.parametrize("method", ["none", "prior", "temperature", "vector"])
+def test_the_calibration_is_fitted_on_exactly_the_validation_windows(method):
+    data = market_training_data("planted", days=30, seed=1)
+    config = SETTINGS.model_dump()
+    config["windows"] |= {"history": 24, "horizon": 24}
+    config["dual_window"] |= {"calibration": method}
+    config["training"] |= {"stride": 5}
+    settings = type(SETTINGS).model_validate(config)
+    artifact = train(data, settings, pipeline())
+    facts = artifact.metadata
+    known = np.arange(len(data.labels)) >= round(0.8 * len(data.labels))
+    ends = np.flatnonzero(known & (data.labels != UNKNOWN))[::5]
+    assert len(ends) == sum(facts["validation_windows"].values())
+    rows = slice(ends[0] - 100, None)
+    context = dataclasses.replace(artifact, context=artifact.context[slice(0)])
+    scores = context.predict(data.candles[rows], data.features[rows]).scores[ends - ends[0] + 100]
+    mixture = np.array(list(facts["training_windows"].values())) + 1
+    frequencies = class_frequencies(data.labels)
+    evidence = Evidence(scores, data.labels[ends], frequencies, mixture / mixture.sum(), 24 // 5)
+    fitted, reasons = calibrate(method, evidence)
+    assert facts["calibration"]["method"] == fitted.method
+    assert facts["calibration"]["passed_over"] == reasons
+    np.testing.assert_allclose(artifact.calibration.scale, fitted.scale, rtol=1e-3)
+    np.testing.assert_allclose(artifact.calibration.shift, fitted.shift, atol=1e-3)
+    scored = facts["validation"]
+    assert scored["log_loss"] == pytest.approx(evidence.log_loss(fitted), rel=1e-4)
+    if method != "none":
+        assert scored["log_loss"] <= scored["log_loss_of_frequencies"]
+
+
+def test_stride_takes_every_nth_window_of_both_parts(data):
+    part = part_of(data, slice(2000))
+    config = SETTINGS.model_dump()
+    config["dual_window"]["balancing"]["method"] = "none"
+    counts = {}
+    for stride in (1, 7):
+        config["training"]["stride"] = stride
+        facts = train(part, type(SETTINGS).model_validate(config), pipeline()).metadata
+        sizes = [sum(facts[f"{p}_windows"].values()) for p in ("training", "validation")]
+        counts[stride] = (sizes, facts["rejected"]["between strides"])
+        assert sum(sizes) + sum(facts["rejected"].values()) == 2000
+    (every, none), (seventh, between) = counts[1], counts[7]
+    assert none == 0
+    assert seventh == [-(-n // 7) for n in every]
+    assert between == sum(every) - sum(seventh)
 
 
 def test_a_leak_would_be_found():
