@@ -42,11 +42,11 @@ from dualwindow.sandbox.listings import COINS, synthetic_listing
 from dualwindow.sandbox.market import FIRST, PairHistory
 from dualwindow.sandbox.ohlcv import joined
 from dualwindow.sandbox.oracle import class_probabilities
-from dualwindow.scaling import prepared
+from dualwindow.scaling import known_rows, prepared
 from dualwindow.settings import Settings
 from dualwindow.splits import chronological_split
 from dualwindow.training import TrainingData, train
-from dualwindow.windows import gather
+from dualwindow.windows import broken_windows, gather, whole
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "skill.json"
@@ -94,10 +94,13 @@ def with_features(
     return minutes, candle_features(minutes, HourlyLevels(*levels))
 
 
+def candle_file(datadir: Path, pair: str, timeframe: str) -> Path:
+    return datadir / f"{pair.replace('/', '_')}-{timeframe}.feather"
+
+
 @cache
 def recorded(datadir: Path, pair: str) -> tuple[Candles, FloatArray]:
-    stem = pair.replace("/", "_").replace(":", "_")
-    minutes, hours = (pd.read_feather(datadir / f"{stem}-{t}.feather") for t in ("1m", "1h"))
+    minutes, hours = (pd.read_feather(candle_file(datadir, pair, t)) for t in ("1m", "1h"))
     opened = hours["date"].to_numpy("datetime64[s]").astype(np.int64)
     close, volume = (hours[c].to_numpy(np.float64) for c in ("close", "volume"))
     return with_features(Candles.from_frame(minutes, 60), opened, close, volume)
@@ -137,10 +140,16 @@ def lightgbm_peer(
     data: TrainingData, settings: Settings, inputs: Callable[[IntArray], FloatArray]
 ) -> Callable[[IntArray], FloatArray]:
     """Train LightGBM on the windows that `train` takes; return a map of rows to probabilities."""
+    broken = broken_windows(
+        data.candles,
+        known_rows(data.features),
+        settings.windows.history,
+        settings.dual_window.max_untraded_candles,
+    )
     horizon, stride = settings.windows.horizon, settings.training.stride
     share = settings.windows.validation_share
     split = chronological_split(data.candles.date, horizon * data.candles.step, share)
-    usable = (data.labels != UNKNOWN) & (np.arange(len(data.labels)) >= settings.windows.history)
+    usable = (data.labels != UNKNOWN) & whole(broken)
     fit_on = np.flatnonzero(usable & split.train)[::stride]
     check_on = np.flatnonzero(usable & split.validation)[::stride]
     model = lightgbm.LGBMClassifier(random_state=settings.training.seed, verbose=-1, n_jobs=1)
@@ -213,7 +222,7 @@ def measure(plan: Plan, window: Window) -> dict[str, Any]:
             peer = lightgbm_peer(data, settings, inputs)
             result[name] = scores(peer(b - a + judged), truth[judged], reference)
     else:
-        some = judged[::30]
+        some = judged[::60]
         true = true_probabilities(plan, window, candles[b:c], some)
         ours = log_loss(prediction.probabilities[some], truth[some])
         base = log_loss(np.broadcast_to(frequencies, (len(some), 3)), truth[some])
@@ -235,10 +244,12 @@ def true_probabilities(plan: Plan, window: Window, candles: Candles, rows: IntAr
         np.concatenate([block.regime for block in blocks])[minute],
         plan.settings.dual_window.labels.barriers,
         plan.settings.windows.horizon,
+        n_paths=2000,
     )
 
 
-def windows_between(first: str, last: str, plan: Plan, pairs: Sequence[str]) -> list[Window]:
+def windows_between(timerange: str, plan: Plan, pairs: Sequence[str]) -> list[Window]:
+    first, _, last = timerange.partition("-")
     start, stop = (int(pd.Timestamp(day, tz="UTC").timestamp()) for day in (first, last))
     step = plan.window_days * DAY
     starts = range(start, stop - step + 1, step)
@@ -307,8 +318,9 @@ def of_recorded(results: Sequence[dict[str, Any]], holdout: str) -> list[tuple[s
         goals.append((f"better log loss than {peer}", text, np.mean(better) >= 0.8))
         for side in ("auc_short", "auc_long"):
             both = [(r["dualwindow"][side], r[peer][side]) for r in mine]
-            us, them = np.array([pair for pair in both if None not in pair], float).mean(axis=0)
-            goals.append((f"mean {side}, ours / {peer}", f"{us:.3f} / {them:.3f}", us >= them))
+            if told := [pair for pair in both if None not in pair]:
+                us, them = np.mean(told, axis=0)
+                goals.append((f"mean {side}, ours / {peer}", f"{us:.3f} / {them:.3f}", us >= them))
     return goals
 
 
@@ -358,7 +370,17 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="windows at a time")
     parser.add_argument("--only", choices=["recorded", "synthetic"], help="leave the others out")
     parser.add_argument("--out", type=Path, default=RESULTS)
-    return parser.parse_args()
+    chosen = parser.parse_args()
+    chosen.holdout = f"{pd.Timestamp(chosen.holdout):%Y-%m-%d}"
+    missing = [
+        pair for pair in chosen.pairs if not candle_file(chosen.datadir, pair, "1m").is_file()
+    ]
+    if missing and chosen.only != "synthetic":
+        parser.error(
+            f"no 1m candles of {', '.join(missing)} in {chosen.datadir}; name the folder "
+            "with --datadir, or leave recorded candles out with --only synthetic"
+        )
+    return chosen
 
 
 def main() -> int:
@@ -366,15 +388,18 @@ def main() -> int:
     configured = load_from_files([str(path) for path in chosen.config])["freqai"]
     settings = Settings.from_freqai(configured)
     plan = Plan(settings, chosen.datadir, chosen.train_days, chosen.window_days)
-    first, _, last = chosen.timerange.partition("-")
     windows = [] if chosen.only == "recorded" else synthetic_windows()
     if chosen.only != "synthetic":
-        windows = windows_between(first, last, plan, chosen.pairs) + windows
+        windows = windows_between(chosen.timerange, plan, chosen.pairs) + windows
+    if not windows:
+        print(f"skill.py: {chosen.timerange} holds no window of {chosen.window_days} days")
+        return 2
     results: list[dict[str, Any]] = []
     os.environ["OMP_NUM_THREADS"] = "1"  # a window per core is faster than a core per window
     with ProcessPoolExecutor(chosen.jobs, get_context("spawn"), one_thread) as pool:
         for result in pool.map(partial(measure, plan), windows):
             results.append(result)
+            write(chosen.out, results, [])
             said = f"{result['source']} {result['pair']} {result['window']}"
             print(said, f"skill {result['dualwindow']['skill']:+.3f}", flush=True)
     goals = of_recorded(results, chosen.holdout) + of_synthetic(results)

@@ -68,10 +68,19 @@ def _venues(arguments: argparse.Namespace) -> "Venues":
     return Venues(market, market, market)
 
 
+def _are_ours(command: Sequence[str]) -> bool:
+    """Tell whether strategies are read from here: no configuration given names another folder."""
+    given = [Path(word) for word in command if word.endswith(".json")]
+    texts = [path.read_text(errors="replace") for path in given if path.is_file()]
+    return _STRATEGIES.is_dir() and not any('"strategy_path"' in text for text in texts)
+
+
 def _make_folders(apart: "Isolated") -> None:
     for folder in filter(None, (apart.user_data, apart.strategies)):
         folder.mkdir(parents=True, exist_ok=True)
     if apart.strategies is not None:
+        for old in apart.strategies.glob("*.py"):
+            old.unlink()
         for file in _STRATEGIES.glob("*.py"):
             shutil.copy2(file, apart.strategies)
 
@@ -85,8 +94,8 @@ def _sandbox_run(arguments: argparse.Namespace) -> int:
     venues = _venues(arguments)
     market, seed = arguments.market or MarketKind.PLANTED, _seed(arguments)
     source = "recorded" if arguments.data is not None else f"{market}-{seed}"
-    strategies = Path("strategies")
-    apart = isolated(arguments.command, source, arguments.data, has_strategies=strategies.is_dir())
+    ours = _are_ours(arguments.command)
+    apart = isolated(arguments.command, source, arguments.data, has_strategies=ours)
     if apart is None:
         if any("freqtrade" in word for word in arguments.command):
             print(

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
-from dualwindow.confidence import MODES, ExpectedValue, Rule, Thresholds
+from dualwindow.confidence import MODES, Thresholds
 from dualwindow.freqai_keys import FEATURE_KEYS, FREQAI_KEYS, SPLIT_KEYS, refused_keys
 from dualwindow.labels import CLASSES, RULES, Barriers, LabelRule
 
@@ -151,12 +151,6 @@ class ConfidenceSettings(_Frozen):
         if self.short is not None and self.hold is not None and self.long is not None:
             return Thresholds(self.short, self.hold, self.long)
         return MODES.get(self.mode, MODES["balanced"])
-
-    def rule(self, barriers: Barriers, fees: float) -> Rule:
-        """Build the rule; `fees` of entry and exit together, a fraction of the stake."""
-        if self.mode == "expected_value":
-            return ExpectedValue(barriers, fees, self.margin)
-        return self.thresholds
 
 
 class DualWindowSettings(_Frozen):

@@ -222,16 +222,15 @@ def _select(
     reasons[Rejection.PURGED] = split.purged
     good = ~np.logical_or.reduce(list(reasons.values()))
     rejected = count_rejections(reasons)
-    _refuse_poor_selection(data, good & split.train, good & split.validation, rejected)
     stride = settings.training.stride
     candidates = np.flatnonzero(good & split.train)[::stride]
     validation = np.flatnonzero(good & split.validation)[::stride]
+    rejected[Rejection.STRIDE.value] = int(good.sum()) - len(candidates) - len(validation)
+    _refuse_poor_selection(data, candidates, validation, rejected)
     kept, weights = _balance(data.labels[candidates], dual_window.balancing)
     train = candidates[kept]
     recency = recency_weights(int(split.train.sum()), windows.weight_factor)
     weights = weights * recency[train]
-    n_good = int((good & ~split.purged).sum())
-    rejected[Rejection.STRIDE.value] = n_good - len(candidates) - len(validation)
     rejected[Rejection.THINNED.value] = len(candidates) - len(train)
     return _Selection(train, weights / weights.mean(), validation, rejected)
 
@@ -247,11 +246,11 @@ def _balance(labels: IntArray, settings: BalancingSettings) -> tuple[IntArray, F
 
 
 def _refuse_poor_selection(
-    data: TrainingData, candidates: BoolArray, validation: BoolArray, rejected: dict[str, int]
+    data: TrainingData, candidates: IntArray, validation: IntArray, rejected: dict[str, int]
 ) -> None:
     lost = ", ".join(f"{n} {reason}" for reason, n in rejected.items() if n)
-    if not candidates.any() or not validation.any():
-        part = "validation" if candidates.any() else "training"
+    if len(candidates) == 0 or len(validation) == 0:
+        part = "training" if len(candidates) == 0 else "validation"
         raise TrainingError(
             f"{data.pair}: no whole window is left in the {part} part of {len(data.candles)} "
             f"candles ({lost}); raise train_period_days or data_split_parameters.test_size, or "
@@ -260,9 +259,9 @@ def _refuse_poor_selection(
     counts = class_counts(data.labels[candidates])
     if (counts > 0).sum() == 1:
         raise TrainingError(
-            f"{data.pair}: all {candidates.sum()} training windows are {CLASSES[counts.argmax()]}, "
+            f"{data.pair}: all {len(candidates)} training windows are {CLASSES[counts.argmax()]}, "
             "so there is nothing to tell apart; set freqai.dual_window.labels to barriers that "
-            "the price sometimes touches"
+            "the price sometimes touches, or lower model_training_parameters.stride"
         )
 
 

@@ -322,11 +322,10 @@ class DualWindowLSTM(BaseClassifierModel):
                 self._compared.setdefault(way, []).append(record)
             title = f"{window.startdt:%Y-%m-%d} .. {window.stopdt:%Y-%m-%d}"
             rows.append((title, {way: quality([r], costs) for way, r in records.items()}))
-        if not rows:  # predictions of a live run are shown, which had no windows
-            return
         console = Console(width=None if sys.stdout.isatty() else 160)
-        console.print(window_table(f"{pair}: argmax against confidence, by window", rows))
-        if is_last:
+        if rows:  # predictions of a live run have no windows
+            console.print(window_table(f"{pair}: argmax against confidence, by window", rows))
+        if is_last and self._compared:
             overall = {way: quality(records, costs) for way, records in self._compared.items()}
             console.print(comparison_table("All pairs and windows, fees included", overall))
             self._compared = {}

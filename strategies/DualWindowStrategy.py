@@ -1,8 +1,11 @@
 """Trade the class probabilities of DualWindowLSTM."""
 
 import logging
+from collections.abc import Mapping
 from copy import copy
 from datetime import datetime, timedelta
+from math import floor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +19,8 @@ from freqtrade.strategy import (
     IStrategy,
     stoploss_from_absolute,
 )
+from freqtrade.strategy.hyper import detect_all_parameters
+from freqtrade.strategy.parameters import BaseParameter
 from pandas import DataFrame
 
 from dualwindow.candles import Candles
@@ -30,8 +35,15 @@ from dualwindow.confidence import (
 )
 from dualwindow.features import FEATURES, HourlyLevels, candle_features, hourly_levels
 from dualwindow.labels import CLASSES, LONG, SHORT, UNKNOWN
+from dualwindow.parameters import Allowed, foreign_parameters
 
 logger = logging.getLogger(__name__)
+
+
+def _allowed(parameter: BaseParameter) -> Allowed:
+    if isinstance(parameter, CategoricalParameter):
+        return parameter.opt_range
+    return parameter.decimals if isinstance(parameter, DecimalParameter) else None
 
 
 class DualWindowStrategy(IStrategy):
@@ -129,13 +141,12 @@ class DualWindowStrategy(IStrategy):
         self.fees = 2 * (fee or 0.0)
 
     def _take_confidence(self) -> None:
-        """Let parameters begin with the configured values and check those hyperopt has found.
+        """Let parameters begin with the configured values, and check those hyperopt has found.
 
-        freqtrade overwrites them with the file that hyperopt writes as soon as this returns; it
-        says nothing about names it does not know, and nothing about those that are missing.
+        freqtrade overwrites them with the file that hyperopt writes as soon as `bot_start`
+        returns; it says nothing about names that it does not know or that are missing.
         """
-        thresholds = self.confidence.thresholds
-        by_value = self.confidence.mode == "expected_value"
+        thresholds, by_value = self.confidence.thresholds, self.confidence.mode == "expected_value"
         configured = {
             "mode": (self.confidence.mode, False),
             "margin": (self.confidence.margin, by_value),
@@ -153,45 +164,44 @@ class DualWindowStrategy(IStrategy):
                     f"{parameter.value}; round it. Received: {value}"
                 )
             setattr(self, name, parameter)
-        found = self._ft_params_from_file
-        buy, sell = found.get("buy", {}), found.get("sell", {})
-        if found:
-            self._refuse_foreign_parameters({**buy, **sell})
+        self._check_rule({})
+        best = max(self.barriers.long_take_profit, self.barriers.short_take_profit) - self.fees
+        self.margin.high = min(self.margin.high, floor(best * 1e5 - 1) / 1e5)
+        if self._ft_params_from_file:
+            self._check_file()
+
+    def _check_rule(self, found: dict[str, Any]) -> None:
         try:
-            self._rule(**{name: buy.get(name, value) for name, (value, _) in configured.items()})
+            self._rule(found)
         except ConfidenceError as error:
             raise OperationalException(str(error)) from error
 
-    def _refuse_foreign_parameters(self, found: dict[str, Any]) -> None:
-        file = f"{type(self).__name__}.json beside the strategy, which hyperopt wrote,"
-        remedy = "delete it, or run hyperopt again"
-        known = {"exit_on_opposite", "exit_at_horizon"} | {
-            "mode", "margin", "entry_short", "entry_hold", "entry_long"
-        }  # fmt: skip
-        if unknown := sorted(set(found) - known):
-            raise OperationalException(f"{file} has unknown parameters {unknown}; {remedy}")
-        if missing := sorted(known - set(found)):
+    def _check_file(self) -> None:
+        """Refuse what hyperopt found for something else; a new search starts without it."""
+        spaces = detect_all_parameters(type(self))
+        known = {name: _allowed(p) for space in spaces.values() for name, p in space.items()}
+        file = self._ft_params_from_file
+        found = {name: value for space in spaces for name, value in file.get(space, {}).items()}
+        problems = foreign_parameters(found, known, self.confidence.mode)
+        path = Path(self.__file__).with_suffix(".json")
+        if problems and self.config["runmode"] == RunMode.HYPEROPT:
+            logger.warning("%s is not used, and will be replaced: %s", path, "; ".join(problems))
+            self._ft_params_from_file = {}
+        elif problems:
             raise OperationalException(
-                f"{file} lacks {missing}: it is from another version of the strategy; {remedy}"
+                f"{path}, which hyperopt wrote, does not fit: {'; '.join(problems)}. Delete it, or "
+                "run hyperopt again"
             )
-        if found["mode"] != self.confidence.mode:
-            raise OperationalException(
-                f"{file} was found for confidence mode '{found['mode']}', the configuration asks "
-                f"for '{self.confidence.mode}'; {remedy}, or set that mode"
-            )
+        else:
+            self._check_rule(found)
 
-    def _rule(
-        self, mode: str, margin: float, entry_short: float, entry_hold: float, entry_long: float
-    ) -> Rule:
-        if mode == "expected_value":
-            return ExpectedValue(self.barriers, self.fees, margin)
-        return Thresholds(entry_short, entry_hold, entry_long)
-
-    @property
-    def rule(self) -> Rule:
-        """The confidence rule with the present values of the parameters."""
+    def _rule(self, found: Mapping[str, Any] | None = None) -> Rule:
+        """Build the confidence rule from the parameters as they are, or as they were found."""
         names = ("mode", "margin", "entry_short", "entry_hold", "entry_long")
-        return self._rule(**{name: getattr(self, name).value for name in names})
+        now = {name: getattr(self, name).value for name in names} | dict(found or {})
+        if now["mode"] == "expected_value":
+            return ExpectedValue(self.barriers, self.fees, now["margin"])
+        return Thresholds(now["entry_short"], now["entry_hold"], now["entry_long"])
 
     # --- features and targets ------------------------------------------------------------------
 
@@ -236,8 +246,10 @@ class DualWindowStrategy(IStrategy):
                 "argmax": self._most_probable(predicted),
                 self.mode.value: self._decide(predicted),
             }
-            last = metadata["pair"] == self.dp.current_whitelist()[-1]
-            self.freqai.compare(predicted, metadata["pair"], ways, self.fees, is_last=last)
+            pairs = reversed(self.dp.current_whitelist())  # those without candles never come
+            last = next(p for p in pairs if len(self.dp.get_pair_dataframe(p, self.timeframe)))
+            is_last = metadata["pair"] == last
+            self.freqai.compare(predicted, metadata["pair"], ways, self.fees, is_last=is_last)
         return predicted
 
     # --- entries and exits on signals ----------------------------------------------------------
@@ -254,7 +266,7 @@ class DualWindowStrategy(IStrategy):
     def _decide(self, dataframe: DataFrame) -> np.ndarray:
         """Decide SHORT, HOLD or LONG by confidence; UNKNOWN where nothing was predicted."""
         probabilities, predicted = self._probabilities(dataframe)
-        decided = decide(probabilities, self.rule, self.confidence.fallback)
+        decided = decide(probabilities, self._rule(), self.confidence.fallback)
         return np.where(predicted, decided, UNKNOWN)
 
     def _most_probable(self, dataframe: DataFrame) -> np.ndarray:
@@ -268,6 +280,7 @@ class DualWindowStrategy(IStrategy):
         for side, code in sides:
             rows = np.flatnonzero(decided == code)
             band = np.floor(dataframe[CLASSES[code]].to_numpy()[rows] * 20 + 1e-9) / 20
+            band = np.minimum(band, 0.95)
             tags = [f"{self.mode.value} {side} {low:.2f}-{low + 0.05:.2f}" for low in band]
             dataframe.loc[dataframe.index[rows], f"enter_{side}"] = 1
             dataframe.loc[dataframe.index[rows], "enter_tag"] = np.array(tags, dtype=object)

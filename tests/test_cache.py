@@ -78,6 +78,7 @@ def test_every_module_either_shapes_predictions_or_is_known_not_to():
         "cli",
         "evaluation",
         "freqai_keys",
+        "parameters",
         "report",
         "settings",
     }

@@ -174,3 +174,23 @@ def test_help_waits_for_nothing_heavy():
     )
     assert result.stdout.splitlines()[0].startswith("usage: dualwindow")
     assert result.stdout.splitlines()[-1] == "[]"
+
+
+def test_strategies_are_copied_unless_a_configuration_names_another_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "strategies").mkdir()
+    (tmp_path / "strategies/Mine.py").write_text("# mine")
+    (tmp_path / "own.json").write_text('{"strategy_path": "elsewhere"}')
+    (tmp_path / "plain.json").write_text("{}")
+    program = tmp_path / "freqtrade"
+    program.write_text("#!/bin/sh\necho called with $@\n")
+    program.chmod(0o755)
+    copies = tmp_path / "user_data/sandbox/planted-1/strategies"
+    command = ["sandbox", "run", "--", str(program), "backtesting", "-d", "candles", "-c"]
+    assert main([*command, "own.json"]) == 0
+    assert not copies.exists()
+    assert main([*command, "plain.json"]) == 0
+    (copies / "Mine.json").write_text("{}")
+    (tmp_path / "strategies/Mine.py").rename(tmp_path / "strategies/Yours.py")
+    assert main([*command, "plain.json"]) == 0
+    assert sorted(path.name for path in copies.iterdir()) == ["Mine.json", "Yours.py"]

@@ -6,7 +6,7 @@ from freqtrade.configuration.load_config import load_from_files
 from pydantic import BaseModel
 
 from dualwindow.cache import flatten
-from dualwindow.confidence import ExpectedValue, Thresholds
+from dualwindow.confidence import Thresholds
 from dualwindow.settings import Settings, SettingsError
 
 
@@ -213,16 +213,14 @@ def test_confidence_that_contradicts_itself_is_refused(block, message):
     assert message in problem
 
 
-def test_modes_become_rules():
-    barriers = Settings.from_freqai(freqai()).dual_window.labels.barriers
-
-    def rule(**block):
+def test_modes_have_thresholds():
+    def thresholds(**block):
         chosen = Settings.from_freqai(freqai(dual_window__confidence=block)).dual_window
-        return chosen.confidence.rule(barriers, fees=0.001)
+        return chosen.confidence.thresholds
 
-    assert rule(mode="aggressive") == Thresholds(short=0.45, hold=0.40, long=0.45)
-    assert rule(mode="custom", **THRESHOLDS) == Thresholds(**THRESHOLDS)
-    assert rule(margin=0.002) == ExpectedValue(barriers, 0.001, 0.002)
+    assert thresholds(mode="aggressive") == Thresholds(short=0.45, hold=0.40, long=0.45)
+    assert thresholds(mode="custom", **THRESHOLDS) == Thresholds(**THRESHOLDS)
+    assert thresholds() == Thresholds(short=0.55, hold=0.45, long=0.55)
 
 
 def test_presets_set_the_same_keys_so_that_one_replaces_another():

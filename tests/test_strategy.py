@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from examples import ROOT
 from freqai_run import PAIR, configuration, load_strategy, market
+from freqtrade.enums import RunMode
 from freqtrade.exceptions import FreqtradeException
 
 FOUND = {
@@ -23,6 +24,11 @@ FOUND = {
 }
 
 
+BANDS = [
+    f"long {band}" for band in ("0.40-0.45", "0.45-0.50", "0.55-0.60", "0.70-0.75", "0.95-1.00")
+]
+
+
 @pytest.fixture(scope="module")
 def frames():
     return market()
@@ -32,14 +38,15 @@ def frames():
 def load(frames, tmp_path):
     """Load a copy of the strategy, beside it a file of hyperopt's, with some confidence."""
 
-    def load(confidence=None, parameters=None, **changes):
+    def load(confidence=None, parameters=None, labels=None, **changes):
         strategies = tmp_path / "strategies"
         strategies.mkdir(exist_ok=True)
         shutil.copy(ROOT / "strategies/DualWindowStrategy.py", strategies)
         if parameters is not None:
             content = {"strategy_name": "DualWindowStrategy", "params": parameters}
             (strategies / "DualWindowStrategy.json").write_text(json.dumps(content))
-        config = configuration(tmp_path, dual_window={"confidence": confidence or {}})
+        block = {"confidence": confidence or {}, "labels": labels or {}}
+        config = configuration(tmp_path, dual_window=block)
         config |= {"strategy_path": str(strategies), **changes}
         return load_strategy({k: v for k, v in config.items() if v is not None}, frames)
 
@@ -62,18 +69,20 @@ def entries(strategy, rows) -> list[str | None]:
     ("confidence", "expected"),
     [
         # break even at (0.005 + 0.001) / 0.015 = 0.4
-        pytest.param({}, ["long 0.40-0.45", "long 0.55-0.60", "long 0.70-0.75"], id="value"),
-        pytest.param({"mode": "aggressive"}, [None, "long 0.55-0.60", "long 0.70-0.75"], id="low"),
-        pytest.param({"mode": "balanced"}, [None, "long 0.55-0.60", "long 0.70-0.75"], id="mid"),
-        pytest.param({"mode": "conservative"}, [None, None, "long 0.70-0.75"], id="high"),
+        pytest.param({}, BANDS, id="value"),
+        pytest.param({"mode": "aggressive"}, [None, *BANDS[1:]], id="low"),
+        pytest.param({"mode": "balanced"}, [None, None, *BANDS[2:]], id="mid"),
+        pytest.param({"mode": "conservative"}, [None, None, None, *BANDS[3:]], id="high"),
         pytest.param(
-            {"mode": "custom", "short": 0.9, "hold": 0.9, "long": 0.72}, [None] * 3, id="custom"
+            {"mode": "custom", "short": 0.72, "hold": 0.9, "long": 0.72},
+            [None, None, None, None, BANDS[4]],
+            id="custom",
         ),
     ],
 )
 def test_each_mode_enters_where_it_should_and_says_why(load, confidence, expected):
     strategy = load(confidence)
-    rows = [(0.1, 0.49, 0.41, 1), (0.1, 0.35, 0.55, 1), (0.1, 0.2, 0.70, 1)]
+    rows = [(0.0, 1 - p, p, 1) for p in (0.41, 0.45, 0.55, 0.70, 1.0)]
     mode = confidence.get("mode", "expected_value")
     assert entries(strategy, rows) == [e and f"{mode} {e}" for e in expected]
     mirrored = [(long, hold, short, ok) for short, hold, long, ok in rows]
@@ -120,15 +129,40 @@ def test_what_hyperopt_found_is_used_by_the_next_run(load):
     ("change", "message"),
     [
         ({"entry_lnog": 0.5}, r"unknown parameters \['entry_lnog'\]"),
-        ({"entry_hold": None}, r"lacks \['entry_hold'\]: it is from another version"),
-        ({"mode": "conservative"}, "found for confidence mode 'conservative'.*asks for 'balanced'"),
-        ({"entry_long": 1.4}, "long threshold must be above 0 and at most 1. Received: 1.4"),
+        ({"entry_hold": None}, r"no values for \['entry_hold'\]: it is from another version"),
+        ({"mode": "conservative"}, "found for confidence mode 'conservative'.* says 'balanced'"),
+        ({"entry_long": 1.4}, r"long threshold must be above 0 and at most 1\. Received: 1\.4"),
+        ({"entry_long": "high"}, "entry_long must be a number with at most 3 digits"),
+        ({"entry_long": 0.12345}, "entry_long must be a number with at most 3 digits"),
+        ({"mode": "bold"}, "mode must be one of"),
     ],
 )
 def test_a_foreign_result_file_is_refused(load, change, message):
     buy = {k: v for k, v in {**FOUND["buy"], **change}.items() if v is not None}
-    with pytest.raises(FreqtradeException, match=message):
+    with pytest.raises(FreqtradeException, match=message) as error:
         load({"mode": "balanced"}, {**FOUND, "buy": buy})
+    assert "DualWindowStrategy.json" in str(error.value) or "threshold" in str(error.value)
+    sell = {**FOUND["sell"], "exit_on_opposite": "no"}
+    with pytest.raises(
+        FreqtradeException, match=r"exit_on_opposite must be one of \[True, False\]"
+    ):
+        load({"mode": "balanced"}, {**FOUND, "sell": sell})
+
+
+def test_a_new_search_replaces_a_foreign_file(load, caplog):
+    strategy = load({"mode": "conservative"}, FOUND, runmode=RunMode.HYPEROPT, spaces=["buy"])
+    assert "is not used, and will be replaced" in caplog.text
+    assert strategy.entry_long.value == 0.70
+
+
+def test_hyperopt_never_draws_a_margin_out_of_reach(load):
+    """A take-profit of 0.4 % less fees of 0.1 % is less than the widest margin."""
+    labels = {"long_take_profit": 0.004, "short_take_profit": 0.004}
+    strategy = load(labels=labels, fee=0.0005)
+    assert strategy.margin.high == pytest.approx(0.00299)
+    for edge in (strategy.margin.low, strategy.margin.high):
+        strategy.margin.value = edge
+        assert entries(strategy, [(0.0, 0.0, 1.0, 1)]) == ["expected_value long 0.95-1.00"]
 
 
 def test_a_missing_fee_is_an_error_where_it_decides_and_a_warning_elsewhere(load, caplog):

@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 _OFFLINE = ("backtesting", "hyperopt")
-_WITH_STRATEGY = (*_OFFLINE, "trade")
+_WITH_STRATEGY = (
+    *_OFFLINE,
+    "trade",
+    "lookahead-analysis",
+    "recursive-analysis",
+    "plot-dataframe",
+    "plot-profit",
+)
 
 
 class Isolated(NamedTuple):
@@ -43,7 +50,8 @@ def isolated(
     command : words, one of which names freqtrade, as in ``timeout 60 freqtrade trade``
     source : names where the candles come from, for example ``planted-1``
     recorded : folder of recorded candles that are being replayed, if any
-    has_strategies : whether there is a folder `strategies` here, which can be copied
+    has_strategies : whether the strategies come from the folder `strategies` here, which can be
+        copied
 
     Returns
     -------
