@@ -388,6 +388,9 @@ def main() -> int:
     configured = load_from_files([str(path) for path in chosen.config])["freqai"]
     settings = Settings.from_freqai(configured)
     plan = Plan(settings, chosen.datadir, chosen.train_days, chosen.window_days)
+    if settings.dual_window.labels.rule != "exclusive" and chosen.only != "recorded":
+        print("skill.py: only 'exclusive' labels have true probabilities; add --only recorded")
+        return 2
     windows = [] if chosen.only == "recorded" else synthetic_windows()
     if chosen.only != "synthetic":
         windows = windows_between(chosen.timerange, plan, chosen.pairs) + windows
