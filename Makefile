@@ -10,7 +10,7 @@ BIN := .venv/bin
 	touch $@
 
 demo: .venv/installed ## the main job on synthetic candles, without the internet
-	rm -rf user_data/sandbox/planted-1/models/demo
+	rm -rf user_data/sandbox/planted-1/models/demo user_data/sandbox/planted-1/strategies
 	FREQTRADE__FREQAI__IDENTIFIER=demo $(BIN)/dualwindow sandbox run -- $(BIN)/freqtrade backtesting --freqaimodel DualWindowLSTM --cache none
 
 test: .venv/installed lint

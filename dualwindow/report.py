@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
+from rich.box import SIMPLE
 from rich.table import Table
 
 from dualwindow.evaluation import Direction, Quality
@@ -24,29 +25,28 @@ def _hits(direction: Direction) -> str:
 
 
 def window_table(title: str, rows: Sequence[tuple[str, Mapping[str, Quality]]]) -> Table:
-    """Compare ways of deciding window by window: a line per window and way."""
-    table = Table(title=title, title_justify="left")
+    """Compare ways of deciding window by window; it fits into 80 columns."""
+    table = Table(
+        title=title, title_justify="left", box=SIMPLE, pad_edge=False, collapse_padding=True
+    )
     for column in ("window", "decided by"):
         table.add_column(column, no_wrap=True)
-    for column in ("accuracy", "trading F1", "HOLD %", "per day"):
+    for column in ("trading\nF1", "per\nday"):
         table.add_column(column, justify="right")
     for side in ("SHORT", "LONG"):
-        table.add_column(f"{side} hit % (needed)", justify="right", min_width=8)
-        table.add_column(f"{side} value %", justify="right", no_wrap=True)
+        table.add_column(f"{side}\nhit %", justify="right")
+        table.add_column(f"{side}\nvalue %", justify="right", no_wrap=True)
     for window, ways in rows:
         for i, (way, q) in enumerate(ways.items()):
             table.add_row(
                 "" if i else window,
                 way,
-                number(q.accuracy, ".3f"),
                 number(q.trading_f1, ".3f"),
-                number(100 * q.share_of_hold, ".1f"),
-                number(q.signals_per_day, ".1f"),
-                _hits(q.short),
-                _value(q.short),
-                _hits(q.long),
-                _value(q.long),
-                end_section=i + 1 == len(ways),
+                number(q.signals_per_day, ".0f"),
+                number(100 * q.short.hit_rate, ".0f"),
+                number(100 * q.short.expected_value, "+.2f"),
+                number(100 * q.long.hit_rate, ".0f"),
+                number(100 * q.long.expected_value, "+.2f"),
             )
     return table
 
@@ -66,7 +66,7 @@ def comparison_table(title: str, ways: Mapping[str, Quality]) -> Table:
         line(name, [" / ".join(number(x, ".3f") for x in getattr(q, field)) for q in several])
     line("trading F1", [number(q.trading_f1, ".3f") for q in several])
     line("share of HOLD, %", [number(100 * q.share_of_hold, ".1f") for q in several])
-    line("signals per day", [number(q.signals_per_day, ".1f") for q in several])
+    line("signals per day and pair", [number(q.signals_per_day, ".1f") for q in several])
     for side in ("short", "long"):
         both = [getattr(q, side) for q in several]
         name = side.upper()

@@ -123,7 +123,9 @@ class ConfidenceSettings(_Frozen):
         "expected_value", description="what an entry must exceed: its costs, or thresholds"
     )
     short: float | None = Field(None, gt=0, le=1, description="custom: threshold of SHORT")
-    hold: float | None = Field(None, gt=0, le=1, description="custom: threshold of HOLD")
+    hold: float | None = Field(
+        None, gt=0, le=1, description="custom with fallback argmax: threshold of HOLD"
+    )
     long: float | None = Field(None, gt=0, le=1, description="custom: threshold of LONG")
     margin: float = Field(
         0.0, gt=-1, lt=1, description="expected_value: the least value, a fraction of the stake"
@@ -135,8 +137,9 @@ class ConfidenceSettings(_Frozen):
     @model_validator(mode="after")
     def _thresholds_belong_to_custom(self) -> "ConfidenceSettings":
         given = {n: getattr(self, n) for n in ("short", "hold", "long")}
-        if self.mode == "custom" and None in given.values():
-            missing = [name for name, value in given.items() if value is None]
+        needed = given.keys() if self.fallback == "argmax" else ("short", "long")
+        missing = [name for name in needed if given[name] is None]
+        if self.mode == "custom" and missing:
             raise ValueError(f"mode 'custom' needs a threshold for each of {missing}")
         extra = [name for name, value in given.items() if value is not None]
         if self.mode != "custom" and extra:
@@ -147,9 +150,10 @@ class ConfidenceSettings(_Frozen):
 
     @property
     def thresholds(self) -> Thresholds:
-        """Those of the mode; those of ``balanced`` where the mode has none."""
-        if self.short is not None and self.hold is not None and self.long is not None:
-            return Thresholds(self.short, self.hold, self.long)
+        """Those of the mode; those of ``balanced`` where it has none and none is read."""
+        if self.short is not None and self.long is not None:
+            hold = MODES["balanced"].hold if self.hold is None else self.hold
+            return Thresholds(self.short, hold, self.long)
         return MODES.get(self.mode, MODES["balanced"])
 
 

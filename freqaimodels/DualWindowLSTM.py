@@ -2,7 +2,6 @@
 
 import json
 import logging
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -320,14 +319,15 @@ class DualWindowLSTM(BaseClassifierModel):
             }
             for way, record in records.items():
                 self._compared.setdefault(way, []).append(record)
-            title = f"{window.startdt:%Y-%m-%d} .. {window.stopdt:%Y-%m-%d}"
+            title = f"{window.startdt:%m-%d} .. {window.stopdt:%m-%d}"
             rows.append((title, {way: quality([r], costs) for way, r in records.items()}))
-        console = Console(width=None if sys.stdout.isatty() else 160)
+        console = Console()
         if rows:  # predictions of a live run have no windows
             console.print(window_table(f"{pair}: argmax against confidence, by window", rows))
         if is_last and self._compared:
+            paid = f"after fees of {100 * fees:.2f} %" if fees else "without fees"
             overall = {way: quality(records, costs) for way, records in self._compared.items()}
-            console.print(comparison_table("All pairs and windows, fees included", overall))
+            console.print(comparison_table(f"All pairs and windows, {paid}", overall))
             self._compared = {}
 
     # --- what is cached ------------------------------------------------------------------------

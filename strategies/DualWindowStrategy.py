@@ -127,6 +127,14 @@ class DualWindowStrategy(IStrategy):
             self.stoploss = -min(0.99, 10 * max(stops))
         self._take_fees()
         self._take_confidence()
+        logger.info(
+            "Trades end at %s or after %s; fees %.2f %%; entries by %s, fallback %s",
+            ", ".join(f"{k} {100 * v:g} %" for k, v in vars(self.barriers).items()),
+            self.horizon,
+            100 * self.fees,
+            self.confidence.mode,
+            self.confidence.fallback,
+        )
 
     def _take_fees(self) -> None:
         """Read the fee of the configuration; entry and exit pay it once each."""
@@ -160,8 +168,9 @@ class DualWindowStrategy(IStrategy):
             parameter.value, parameter.optimize = value, optimize
             if parameter.value != value:
                 raise OperationalException(
-                    f"dual_window.confidence: hyperopt's {name} has no more digits than "
-                    f"{parameter.value}; round it. Received: {value}"
+                    f"freqai.dual_window.confidence.{name.removeprefix('entry_')}: at most "
+                    f"{parameter.decimals} digits behind the point, as hyperopt has them. "
+                    f"Received: {value}"
                 )
             setattr(self, name, parameter)
         self._check_rule({})
@@ -174,7 +183,7 @@ class DualWindowStrategy(IStrategy):
         try:
             self._rule(found)
         except ConfidenceError as error:
-            raise OperationalException(str(error)) from error
+            raise OperationalException(str(error)) from None
 
     def _check_file(self) -> None:
         """Refuse what hyperopt found for something else; a new search starts without it."""

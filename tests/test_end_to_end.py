@@ -198,7 +198,7 @@ def test_a_backtest_uses_what_hyperopt_has_found(tmp_path):
     assert found["buy"]["mode"] == "expected_value"
     said = freqtrade("backtesting", "--cache", "none")
     assert "argmax against confidence, by window" in said
-    assert "All pairs and windows, fees included" in said
+    assert "All pairs and windows, after fees of 0.10 %" in said
     loaded = 0
     for name, value in {**found["buy"], **found["sell"]}.items():
         assert f"Strategy Parameter: {name} = {value}" in said

@@ -201,6 +201,10 @@ def test_bounds_of_custom_thresholds(name):
     [
         (
             {"mode": "custom", "short": 0.5},
+            "'custom' needs a threshold for each of ['long']",
+        ),
+        (
+            {"mode": "custom", "short": 0.5, "fallback": "argmax"},
             "'custom' needs a threshold for each of ['hold', 'long']",
         ),
         ({"mode": "balanced", "long": 0.6}, "['long'] would be ignored by mode 'balanced'"),
@@ -220,6 +224,7 @@ def test_modes_have_thresholds():
 
     assert thresholds(mode="aggressive") == Thresholds(short=0.45, hold=0.40, long=0.45)
     assert thresholds(mode="custom", **THRESHOLDS) == Thresholds(**THRESHOLDS)
+    assert thresholds(mode="custom", short=0.6, long=0.7) == Thresholds(0.6, 0.45, 0.7)
     assert thresholds() == Thresholds(short=0.55, hold=0.45, long=0.55)
 
 

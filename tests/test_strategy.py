@@ -184,7 +184,7 @@ def test_a_margin_that_no_signal_can_reach_is_refused(load):
     [{"mode": "custom", "short": 0.5, "hold": 0.5, "long": 0.50001}, {"margin": 0.0000001}],
 )
 def test_digits_that_a_parameter_cannot_hold_are_not_rounded_away(load, confidence):
-    with pytest.raises(FreqtradeException, match=r"has no more digits than .*; round it"):
+    with pytest.raises(FreqtradeException, match=r"confidence\.(long|margin): at most [35] digits"):
         load(confidence)
 
 
