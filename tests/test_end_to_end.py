@@ -35,6 +35,23 @@ def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
+def in_sandbox(
+    words: list[Any], cwd: Path, overlay: Path, **variables: str
+) -> subprocess.CompletedProcess:
+    command = [PROGRAMS / "dualwindow", "sandbox", "run", "--", PROGRAMS / "freqtrade", *words]
+    command += ["--freqaimodel", "DualWindowLSTM", "--no-color", "-c", "user_data/config.json"]
+    command += ["-c", overlay]
+    return subprocess.run(
+        [str(word) for word in command],
+        cwd=cwd,
+        env={**os.environ, "COLUMNS": "200", **variables},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
 class Sandbox:
     """A user data folder, and freqtrade run on it from the repository's root."""
 
@@ -45,19 +62,8 @@ class Sandbox:
     def freqtrade(self, action: str, *words: str, **changes: Any) -> subprocess.CompletedProcess:
         overlay = self.user_data / "overlay.json"
         overlay.write_text(json.dumps(merged(SMALL, changes)))
-        command = [PROGRAMS / "dualwindow", "sandbox", "run", "--", PROGRAMS / "freqtrade", action]
-        command += ["--freqaimodel", "DualWindowLSTM", "--userdir", self.user_data, "--no-color"]
-        command += ["-c", "user_data/config.json", "-c", overlay, *words]
-        environment = {**os.environ, "FREQTRADE__FREQAI__IDENTIFIER": "small", "COLUMNS": "200"}
-        return subprocess.run(
-            [str(word) for word in command],
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        words = [action, "--userdir", self.user_data, *words]
+        return in_sandbox([*words], ROOT, overlay, FREQTRADE__FREQAI__IDENTIFIER="small")
 
     def predictions(self) -> pd.DataFrame:
         files = sorted((self.user_data / "models" / "small").rglob("*_prediction.feather"))
@@ -171,19 +177,7 @@ def test_a_backtest_uses_what_hyperopt_has_found(tmp_path):
     (tmp_path / "overlay.json").write_text(json.dumps(merged(SMALL, one_pair())))
 
     def freqtrade(*words: str) -> str:
-        command = [PROGRAMS / "dualwindow", "sandbox", "run", "--", PROGRAMS / "freqtrade", *words]
-        command += ["--freqaimodel", "DualWindowLSTM", "--no-color"]
-        command += ["-c", "user_data/config.json", "-c", "overlay.json"]
-        environment = {**os.environ, "COLUMNS": "200"}
-        result = subprocess.run(
-            [str(word) for word in command],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        result = in_sandbox([*words], tmp_path, Path("overlay.json"))
         assert result.returncode == 0, result.stderr[-3000:]
         return result.stdout + result.stderr
 
