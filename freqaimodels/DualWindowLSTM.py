@@ -3,7 +3,6 @@
 import json
 import logging
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,6 @@ import pandas as pd
 from datasieve.pipeline import Pipeline
 from freqtrade.configuration import TimeRange
 from freqtrade.exceptions import OperationalException
-from freqtrade.exchange import timeframe_to_seconds
 from freqtrade.freqai.base_models.BaseClassifierModel import BaseClassifierModel
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.strategy import IStrategy
@@ -20,22 +18,16 @@ from pandas import DataFrame
 from rich.console import Console
 
 from dualwindow.artifact import Artifact
-from dualwindow.cache import (
-    CachedWindow,
-    CacheError,
-    CacheRecord,
-    digest_candles,
-    digest_core,
-    digest_sources,
-)
+from dualwindow.cache import CachedWindow, CacheError, CacheRecord, digest_core, digest_sources
 from dualwindow.candles import Candles
+from dualwindow.comparison import Comparison
 from dualwindow.confidence import most_probable
-from dualwindow.evaluation import Costs, Record, follow, quality
+from dualwindow.evaluation import Costs
 from dualwindow.labels import CLASSES, UNKNOWN, label_candles
-from dualwindow.report import comparison_table, window_table
 from dualwindow.scaling import prepared
 from dualwindow.settings import Settings, SettingsError
 from dualwindow.training import TrainingData, train
+from dualwindow_freqtrade.backtests import cached_windows, populate_from_candles
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +65,7 @@ class DualWindowLSTM(BaseClassifierModel):
         self._windows: dict[str, CachedWindow] = {}
         self._training_error: Exception | None = None
         self._tested: list[TimeRange] = []  # FreqAI forgets them before the strategy goes on
-        self._compared: dict[str, list[Record]] = {}
+        self._comparison: Comparison | None = None
 
     # --- labels and features -------------------------------------------------------------------
 
@@ -301,34 +293,23 @@ class DualWindowLSTM(BaseClassifierModel):
         fees : of entry and exit together, a fraction of the stake
         is_last : whether this is the last pair
         """
-        labels = self.settings.dual_window.labels
-        costs = Costs(labels.barriers, self.settings.windows.horizon, fees)
-        candles, rows = self._candles(dataframe), []
+        labels, horizon = self.settings.dual_window.labels, self.settings.windows.horizon
+        if self._comparison is None:
+            self._comparison = Comparison(Costs(labels.barriers, horizon, fees))
+        candles, console = self._candles(dataframe), Console()
         truth = label_candles(
             candles,
             labels.function,
             labels.barriers,
-            costs.horizon,
+            horizon,
             self.settings.dual_window.max_untraded_candles,
         )
-        for window in self._tested:
-            inside = (candles.date >= window.startts) & (candles.date < window.stopts)
-            records = {
-                way: follow(candles, truth, np.where(inside, decided, UNKNOWN), costs)
-                for way, decided in ways.items()
-            }
-            for way, record in records.items():
-                self._compared.setdefault(way, []).append(record)
-            title = f"{window.startdt:%m-%d} .. {window.stopdt:%m-%d}"
-            rows.append((title, {way: quality([r], costs) for way, r in records.items()}))
-        console = Console()
-        if rows:  # predictions of a live run have no windows
-            console.print(window_table(f"{pair}: argmax against confidence, by window", rows))
-        if is_last and self._compared:
-            paid = f"after fees of {100 * fees:.2f} %" if fees else "without fees"
-            overall = {way: quality(records, costs) for way, records in self._compared.items()}
-            console.print(comparison_table(f"All pairs and windows, {paid}", overall))
-            self._compared = {}
+        windows = [(window.startdt, window.stopdt) for window in self._tested]
+        if windows:  # predictions of a live run have none
+            console.print(self._comparison.add(pair, candles, truth, ways, windows))
+        if windows and is_last:
+            console.print(self._comparison.overall())
+            self._comparison = None
 
     # --- what is cached ------------------------------------------------------------------------
 
@@ -346,7 +327,7 @@ class DualWindowLSTM(BaseClassifierModel):
                 "features": digest_sources(getattr(strategy, name) for name in _FEATURE_METHODS),
                 "model": digest_sources(getattr(self, name) for name in _MODEL_METHODS),
             }
-        self._windows = self._digest_windows(dataframe, dk, strategy)
+        self._windows = cached_windows(dataframe, dk, strategy, self.corr_pairlist)
         self._tested = dk.backtesting_timeranges
         try:
             self._cache.check("code", self._code)
@@ -357,7 +338,7 @@ class DualWindowLSTM(BaseClassifierModel):
             # A window goes on from the model before it, which cached predictions do not bring.
             for window in self._windows.values():
                 window.prediction.unlink(missing_ok=True)
-        _populate_from_candles(dk, list(dataframe.columns))
+        populate_from_candles(dk, list(dataframe.columns))
         return super().start_backtesting(dataframe, metadata, dk, strategy)
 
     def _remember(self, dk: FreqaiDataKitchen) -> None:
@@ -383,64 +364,3 @@ class DualWindowLSTM(BaseClassifierModel):
             # What is unset and what is switched off are the same.
             "feature_parameters": {k: v for k, v in self.ft_params.items() if v},
         }
-
-    def _digest_windows(
-        self, dataframe: DataFrame, dk: FreqaiDataKitchen, strategy: IStrategy
-    ) -> dict[str, CachedWindow]:
-        """Digest the candles of each training window, and of the backtest window after it.
-
-        The candles that the first features look back on count, too. The pair is part of it:
-        FreqAI names files after the base coin alone.
-        """
-        frames = self._candle_frames(dk.pair, strategy)
-        windows = {}
-        for trained, tested in zip(dk.training_timeranges, dk.backtesting_timeranges, strict=True):
-            start, stop, end = trained.startdt, trained.stopdt, tested.stopdt
-            before = [f[(f["date"] >= start - back) & (f["date"] < stop)] for f, back in frames]
-            after = [f[(f["date"] >= stop) & (f["date"] < end)] for f, _ in frames]
-            dk.set_new_model_names(dk.pair, int(trained.stopts))
-            n_tested = int(dataframe["date"].between(stop, end, inclusive="left").sum())
-            predictions = Path(dk.full_path, dk.backtest_predictions_folder)
-            windows[dk.model_filename] = CachedWindow(
-                f"{dk.pair} {digest_candles(before)}",
-                digest_candles(after),
-                n_tested,
-                prediction=predictions / f"{dk.model_filename}_prediction.feather",
-                metadata=dk.data_path / f"{dk.model_filename}_metadata.json",
-                model=dk.data_path / f"{dk.model_filename}_model.joblib",
-            )
-        return windows
-
-    def _candle_frames(
-        self, pair: str, strategy: IStrategy
-    ) -> list[tuple[DataFrame, pd.Timedelta]]:
-        """Collect all candles that features are made of, with how far back they look."""
-        frames = []
-        for p in (pair, *self.corr_pairlist):
-            for timeframe in self.ft_params["include_timeframes"]:
-                frame = strategy.dp.get_pair_dataframe(p, timeframe)
-                if frame.empty:
-                    raise OperationalException(
-                        f"{p}: there are no {timeframe} candles; download them first: "
-                        f"freqtrade download-data -p {p} -t {timeframe} --timerange ..."
-                    )
-                lookback = strategy.startup_candle_count * timeframe_to_seconds(timeframe)
-                frames.append((frame, pd.Timedelta(seconds=lookback)))
-        return frames
-
-
-def _populate_from_candles(dk: FreqaiDataKitchen, columns: list[str]) -> None:
-    """Keep FreqAI from computing features on top of features.
-
-    To compare feature lists it populates the last row of its frame once more. Where a cached
-    window follows one that is not, that frame is populated already, and every column would be
-    merged twice under a new name.
-    """
-    populate = dk.use_strategy_to_populate_indicators
-
-    def from_candles(
-        strategy: IStrategy, *, prediction_dataframe: DataFrame, pair: str
-    ) -> DataFrame:
-        return populate(strategy, prediction_dataframe=prediction_dataframe[columns], pair=pair)
-
-    dk.use_strategy_to_populate_indicators = from_candles

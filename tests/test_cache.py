@@ -76,6 +76,7 @@ def test_every_module_either_shapes_predictions_or_is_known_not_to():
         "arrays",
         "cache",
         "cli",
+        "comparison",
         "evaluation",
         "freqai_keys",
         "parameters",

@@ -1,0 +1,1 @@
+"""What the adapters share that needs freqtrade; the core never imports it."""

@@ -1,0 +1,86 @@
+"""Say which files of a FreqAI backtest belong to which candles, and keep it from a crash."""
+
+from pathlib import Path
+
+import pandas as pd
+from freqtrade.exceptions import OperationalException
+from freqtrade.exchange import timeframe_to_seconds
+from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+from freqtrade.strategy import IStrategy
+from pandas import DataFrame
+
+from dualwindow.cache import CachedWindow, digest_candles
+
+
+def cached_windows(
+    dataframe: DataFrame, dk: FreqaiDataKitchen, strategy: IStrategy, corr_pairs: list[str]
+) -> dict[str, CachedWindow]:
+    """Digest the candles of each training window, and of the backtest window after it.
+
+    The candles that the first features look back on count, too. The pair is part of it: FreqAI
+    names files after the base coin alone.
+
+    Parameters
+    ----------
+    dataframe : candles of the pair of `dk`
+    dk : knows the windows
+    strategy : knows the candles of other timeframes and pairs
+    corr_pairs : other pairs that features are made of
+
+    Returns
+    -------
+    The windows by FreqAI's name for their model.
+    """
+    frames = _candle_frames(dk, strategy, corr_pairs)
+    windows = {}
+    for trained, tested in zip(dk.training_timeranges, dk.backtesting_timeranges, strict=True):
+        start, stop, end = trained.startdt, trained.stopdt, tested.stopdt
+        before = [f[(f["date"] >= start - back) & (f["date"] < stop)] for f, back in frames]
+        after = [f[(f["date"] >= stop) & (f["date"] < end)] for f, _ in frames]
+        dk.set_new_model_names(dk.pair, int(trained.stopts))
+        n_tested = int(dataframe["date"].between(stop, end, inclusive="left").sum())
+        predictions = Path(dk.full_path, dk.backtest_predictions_folder)
+        windows[dk.model_filename] = CachedWindow(
+            f"{dk.pair} {digest_candles(before)}",
+            digest_candles(after),
+            n_tested,
+            prediction=predictions / f"{dk.model_filename}_prediction.feather",
+            metadata=dk.data_path / f"{dk.model_filename}_metadata.json",
+            model=dk.data_path / f"{dk.model_filename}_model.joblib",
+        )
+    return windows
+
+
+def _candle_frames(
+    dk: FreqaiDataKitchen, strategy: IStrategy, corr_pairs: list[str]
+) -> list[tuple[DataFrame, pd.Timedelta]]:
+    """Collect all candles that features are made of, with how far back they look."""
+    frames = []
+    for p in (dk.pair, *corr_pairs):
+        for timeframe in dk.freqai_config["feature_parameters"]["include_timeframes"]:
+            frame = strategy.dp.get_pair_dataframe(p, timeframe)
+            if frame.empty:
+                raise OperationalException(
+                    f"{p}: there are no {timeframe} candles; download them first: "
+                    f"freqtrade download-data -p {p} -t {timeframe} --timerange ..."
+                )
+            lookback = strategy.startup_candle_count * timeframe_to_seconds(timeframe)
+            frames.append((frame, pd.Timedelta(seconds=lookback)))
+    return frames
+
+
+def populate_from_candles(dk: FreqaiDataKitchen, columns: list[str]) -> None:
+    """Keep FreqAI from computing features on top of features.
+
+    To compare feature lists it populates the last row of its frame once more. Where a cached
+    window follows one that is not, that frame is populated already, and every column would be
+    merged twice under a new name.
+    """
+    populate = dk.use_strategy_to_populate_indicators
+
+    def from_candles(
+        strategy: IStrategy, *, prediction_dataframe: DataFrame, pair: str
+    ) -> DataFrame:
+        return populate(strategy, prediction_dataframe=prediction_dataframe[columns], pair=pair)
+
+    dk.use_strategy_to_populate_indicators = from_candles
