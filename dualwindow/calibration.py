@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import brentq, minimize
 from scipy.special import log_softmax, softmax
 
 from dualwindow.arrays import FloatArray, IntArray
@@ -26,6 +26,7 @@ _LEAST_SAMPLES = {"vector": 5.0, "temperature": 1.0, "prior": 0.0}
 # Standard deviations of what is believed before the validation part is seen: that scales are near
 # 1 (in log) and shifts near 0. A few days of candles are too few to be believed outright.
 _SCALE_SPREAD, _SHIFT_SPREAD = 1.0, 0.3
+_LEAST_SHARE = 0.01  # of a calibration, below which the frequencies are quoted
 
 
 @dataclass(frozen=True)
@@ -145,34 +146,60 @@ _METHODS: dict[str, Callable[[Evidence], Calibration]] = {
 def calibrate(method: Method, evidence: Evidence) -> tuple[Calibration, list[str]]:
     """Fit the method, or the nearest simpler one that the validation windows allow.
 
-    From ``vector`` over ``temperature`` and ``prior`` down to the class frequencies, a method is
-    passed over if a class has too few independent windows, or if it makes the log loss on the
-    validation windows worse than quoting the class frequencies does. ``none`` is taken as it is.
+    From ``vector`` over ``temperature`` to ``prior``, a method is passed over if a class has too
+    few independent windows. What is fitted is drawn towards the class frequencies as far as it
+    takes not to be worse than they are on the validation windows. ``none`` is taken as it is.
 
     Returns
     -------
-    The calibration, and for each method that was passed over a reason for the log.
+    The calibration, and for the log, why methods were passed over or drawn to the frequencies.
     """
     if method == "none":
         return uncalibrated(), []
-    bound = evidence.log_loss(frequencies_only(evidence))
     independent = np.bincount(evidence.labels, minlength=len(CLASSES)) / evidence.overlap
-    reasons = []
+    rare = int(independent.argmin())
     names = list(_METHODS)
-    for name in names[names.index(method) :]:
-        rare = int(independent.argmin())
-        if independent[rare] < _LEAST_SAMPLES[name]:
-            reasons.append(
-                f"{name}: the validation part has only {independent[rare]:.1f} independent "
-                f"{CLASSES[rare]} windows, it needs {_LEAST_SAMPLES[name]:.0f}"
-            )
-            continue
-        fitted = _METHODS[name](evidence)
-        loss = evidence.log_loss(fitted)
-        if loss <= bound:
-            return fitted, reasons
-        reasons.append(f"{name}: validation log loss {loss:.4f}, the frequencies give {bound:.4f}")
-    return frequencies_only(evidence), reasons
+    names = names[names.index(method) :]
+    allowed = [name for name in names if independent[rare] >= _LEAST_SAMPLES[name]]
+    reasons = [
+        f"{name} is passed over: the validation part has only {independent[rare]:.1f} independent "
+        f"{CLASSES[rare]} windows, it needs {_LEAST_SAMPLES[name]:.0f}"
+        for name in names[: names.index(allowed[0])]
+    ]
+    fitted = _METHODS[allowed[0]](evidence)
+    share = _credible_share(fitted, evidence)
+    if share == 1:
+        return fitted, reasons
+    bound = evidence.log_loss(frequencies_only(evidence))
+    reasons.append(
+        f"{fitted.method} counts by {100 * share:.0f} %: all of it has a validation log loss of "
+        f"{evidence.log_loss(fitted):.4f}, the class frequencies have {bound:.4f}"
+    )
+    return _drawn_to_frequencies(fitted, evidence, share), reasons
+
+
+def _credible_share(fitted: Calibration, evidence: Evidence) -> float:
+    """How much of a calibration is not worse than the frequencies: 1 all, 0 nothing of it.
+
+    In between, the loss is convex and 0 is the frequencies themselves, so everything up to the
+    share that equals them is at least as good.
+    """
+    bound = evidence.log_loss(frequencies_only(evidence))
+
+    def excess(share: float) -> float:
+        return evidence.log_loss(_drawn_to_frequencies(fitted, evidence, share)) - bound
+
+    if excess(1.0) <= 0:
+        return 1.0
+    # The root, rounded down: the side that is not worse.
+    return brentq(excess, _LEAST_SHARE, 1.0) - 1e-6 if excess(_LEAST_SHARE) < 0 else 0.0
+
+
+def _drawn_to_frequencies(fitted: Calibration, evidence: Evidence, share: float) -> Calibration:
+    if share == 0:
+        return frequencies_only(evidence)
+    shift = share * fitted.shift + (1 - share) * _odds(evidence.frequencies)
+    return Calibration(fitted.method, share * fitted.scale, shift)
 
 
 def _shift(evidence: Evidence, scale: FloatArray) -> FloatArray:

@@ -142,7 +142,7 @@ def train(
         _mixture(training),
         overlap=max(settings.windows.horizon // options.stride, 1),
     )
-    calibration, passed_over = calibrate(settings.dual_window.calibration, evidence)
+    calibration, remarks = calibrate(settings.dual_window.calibration, evidence)
     metadata = {
         **_facts(data, settings, split, selection),
         "epochs": [epoch._asdict() for epoch in fitted.epochs],
@@ -151,7 +151,7 @@ def train(
             "method": calibration.method,
             "scale": calibration.scale.tolist(),
             "shift": calibration.shift.tolist(),
-            "passed_over": passed_over,
+            "remarks": remarks,
         },
         "validation": _scores(evidence, calibration),
         "warm_start": warm,

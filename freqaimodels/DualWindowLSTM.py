@@ -178,8 +178,8 @@ class DualWindowLSTM(BaseClassifierModel):
             facts["validation"]["log_loss_of_raw_scores"],
             facts["validation"]["log_loss_of_frequencies"],
         )
-        for reason in facts["calibration"]["passed_over"]:
-            logger.warning("%s calibration falls back from %s", pair, reason)
+        for remark in facts["calibration"]["remarks"]:
+            logger.warning("%s calibration: %s", pair, remark)
         # Live, FreqAI names the files only after training; the timestamp is already in the path.
         dk.set_new_model_names(pair, int(dk.data_path.name.rpartition("_")[2]))
         dk.data_path.mkdir(parents=True, exist_ok=True)

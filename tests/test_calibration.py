@@ -88,10 +88,31 @@ def test_a_method_never_does_worse_than_the_frequencies_on_validation(seed):
             assert known.log_loss(fitted) <= known.log_loss(frequencies_only(known)) + 1e-12
             checked += 1
     assert checked == 9
-    fitted, reasons = calibrate("prior", evidence(misleading, labels))
+
+
+def test_scores_that_say_the_opposite_leave_the_frequencies(seed):
+    true, labels = world(seed)
+    opposite = balanced(true)[:, ::-1]
+    fitted, remarks = calibrate("prior", evidence(opposite, labels))
     assert fitted.method == "frequencies"
-    assert "prior: validation log loss" in reasons[0]
-    np.testing.assert_allclose(fitted.apply(misleading), np.tile(FREQUENCIES, (500, 1)))
+    assert remarks[0].startswith("prior counts by 0 %")
+    np.testing.assert_allclose(fitted.apply(opposite), np.tile(FREQUENCIES, (4000, 1)))
+
+
+@pytest.mark.parametrize("method", ["prior", "temperature"])
+def test_boastful_scores_count_as_far_as_they_are_not_worse_than_the_frequencies(seed, method):
+    """Half a day of validation windows: too little for the belief in the scores to give way."""
+    true, labels = world(seed, n=600)
+    boastful = softmax(6 * np.log(balanced(true)), axis=1)
+    known = evidence(boastful, labels, overlap=600)
+    bound = known.log_loss(frequencies_only(known))
+    assert known.log_loss(by_prior(known)) > bound
+    fitted, remarks = calibrate(method, known)
+    assert 0 < fitted.scale[0] < 1
+    assert bound - 1e-4 < known.log_loss(fitted) <= bound
+    more = Calibration(method, fitted.scale * 1.01, fitted.shift)
+    assert known.log_loss(more) > bound
+    assert "counts by" in remarks[-1]
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def test_the_calibration_is_fitted_on_exactly_the_validation_windows(method):
     evidence = Evidence(scores, data.labels[ends], frequencies, mixture / mixture.sum(), 24 // 5)
     fitted, reasons = calibrate(method, evidence)
     assert facts["calibration"]["method"] == fitted.method
-    assert facts["calibration"]["passed_over"] == reasons
+    assert facts["calibration"]["remarks"] == reasons
     np.testing.assert_allclose(artifact.calibration.scale, fitted.scale, rtol=1e-3)
     np.testing.assert_allclose(artifact.calibration.shift, fitted.shift, atol=1e-3)
     scored = facts["validation"]
