@@ -26,13 +26,16 @@ class Prediction:
     ----------
     probabilities : (n, 3) of SHORT, HOLD, LONG, calibrated; NaN where `valid` is False
     scores : (n, 3) the plain softmax they are made from; NaN where `valid` is False
-    valid : (n,) False where the window is not whole or the candle is an outlier
+    valid : (n,) False where the window is not whole, the candle is an outlier, or the network
+        gave no numbers
+    failed : (n,) True where it is for the last reason that `valid` is False
     dissimilarity : (n,) FreqAI's DI values, 0 where there are none
     """
 
     probabilities: FloatArray
     scores: FloatArray
     valid: BoolArray
+    failed: BoolArray
     dissimilarity: FloatArray
 
 
@@ -73,6 +76,10 @@ class Artifact:
 
         return network.from_keras(self.shape, self.keras_file)
 
+    def is_sound(self) -> bool:
+        """Tell whether all weights are numbers."""
+        return all(bool(np.isfinite(w).all()) for w in self.weights)
+
     def predict(self, candles: Candles, features: FloatArray) -> Prediction:
         """Predict every candle whose window is whole, in one batched pass.
 
@@ -100,10 +107,13 @@ class Artifact:
         scores[valid] = network.predict(
             self.shape, self.weights, scaled.rows, np.flatnonzero(valid)
         )
+        failed = valid & ~known_rows(scores)
+        scores[failed] = np.nan
         asked = slice(n_context, None)
         return Prediction(
             self.calibration.apply(scores[asked]),
             scores[asked],
-            valid[asked],
+            (valid & ~failed)[asked],
+            failed[asked],
             scaled.dissimilarity[asked],
         )

@@ -96,12 +96,7 @@ class CacheRecord:
     def _compare(
         self, part: str, recorded: dict[str, Any], found: dict[str, Any], names: Iterable[str]
     ) -> None:
-        changed = [
-            f"{name}: {recorded.get(name, 'not set')} -> {found.get(name, 'not set')}"
-            for name in names
-            if recorded.get(name) != found.get(name)
-        ]
-        if changed:
+        if changed := differences(recorded, found, names):
             raise CacheError(
                 f"the models and predictions in {self._folder} were made with other {part} "
                 f"({'; '.join(changed)}); {self._remedy}"
@@ -187,6 +182,23 @@ def flatten(facts: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[prefix + key] = value
     return flat
+
+
+def differences(
+    recorded: Mapping[str, Any], found: Mapping[str, Any], names: Iterable[str]
+) -> list[str]:
+    """Say which of the named values have changed, with both of them.
+
+    Examples
+    --------
+    >>> differences({"seed": 1, "stride": 5}, {"seed": 2, "stride": 5}, ["seed", "stride", "x"])
+    ['seed: 1 -> 2']
+    """
+    return [
+        f"{name}: {recorded.get(name, 'not set')} -> {found.get(name, 'not set')}"
+        for name in names
+        if recorded.get(name) != found.get(name)
+    ]
 
 
 def digest_candles(frames: Iterable[pd.DataFrame]) -> str:

@@ -108,12 +108,18 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
 
 
 class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
-    """Report every epoch, and stop on a loss that is no number."""
+    """Report every epoch, and stop on a loss that is no number, or when told to."""
 
-    def __init__(self, report: Callable[[Epoch], None]) -> None:
+    def __init__(self, report: Callable[[Epoch], None], interrupt: Callable[[], None]) -> None:
         super().__init__()
-        self._report = report
+        self._report, self._interrupt = report, interrupt
         self.epochs: list[Epoch] = []
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        self._interrupt()
+
+    def on_test_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        self._interrupt()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self._started = time.perf_counter()
@@ -141,6 +147,7 @@ def fit(
     *,
     start: Weights | None = None,
     report: Callable[[Epoch], None] = lambda epoch: None,
+    interrupt: Callable[[], None] = lambda: None,
     tensorboard: Path | None = None,
 ) -> Fitted:
     """Train a network from seeded weights, or from `start`, and keep the best epoch.
@@ -158,14 +165,15 @@ def fit(
     settings : training settings; the network's part of them must agree with `shape`
     start : weights to begin with, in the order of `Fitted.weights`
     report : called after every epoch
+    interrupt : called after every batch; what it raises ends the training
     tensorboard : folder for TensorBoard's files, or None
 
     Raises
     ------
     FloatingPointError
-        If the loss becomes NaN or infinite.
+        If the loss or a weight becomes NaN or infinite.
     """
-    progress = _Progress(report)
+    progress = _Progress(report, interrupt)
     callbacks = [
         progress,
         # Before early stopping, which keeps the weights that it finds in the model.
@@ -193,7 +201,13 @@ def fit(
             shuffle=False,  # the batches shuffle themselves, from the seed
             verbose=0,
         )
-        return Fitted([np.asarray(w) for w in trainer.model.get_weights()], progress.epochs)
+        weights = [np.asarray(w) for w in trainer.model.get_weights()]
+    if not all(np.isfinite(w).all() for w in weights):
+        raise FloatingPointError(
+            "training ended with weights that are no numbers; lower "
+            f"model_training_parameters.learning_rate. Received: {settings.learning_rate:g}"
+        )
+    return Fitted(weights, progress.epochs)
 
 
 def predict(shape: Shape, weights: Weights, rows: FloatArray, ends: IntArray) -> FloatArray:
@@ -243,6 +257,13 @@ def from_keras(shape: Shape, content: bytes) -> Weights:
         return [np.asarray(w) for w in skeleton.model.get_weights()]
 
 
+def use_threads(n: int) -> None:
+    """Cap the threads of TensorFlow's operations; only before the first of them has run."""
+    # TensorFlow refuses where something in the process has used it before; then so be it.
+    with contextlib.suppress(RuntimeError):
+        tf.config.threading.set_intra_op_parallelism_threads(n)
+
+
 @lru_cache(maxsize=1)
 def use_device() -> str:
     """Set the process's device up, once, and say in words what it is."""
@@ -254,7 +275,6 @@ def use_device() -> str:
     # Same seed, same bits, also on a GPU.
     tf.config.experimental.enable_op_determinism()
     # An LSTM is one long chain: running operations side by side gains no time and costs 100 MB.
-    # TensorFlow refuses where something else in the process has used it first; then so be it.
     with contextlib.suppress(RuntimeError):
         tf.config.threading.set_inter_op_parallelism_threads(1)
     devices = tf.config.list_physical_devices("GPU")

@@ -157,6 +157,20 @@ class ConfidenceSettings(_Frozen):
         return MODES.get(self.mode, MODES["balanced"])
 
 
+class GuardSettings(_Frozen):
+    """What keeps a live bot from opening trades. Nothing here shapes a prediction."""
+
+    max_candle_age: float = Field(
+        1.0, gt=0, description="candles since the newest one closed; more is stale"
+    )
+    max_prediction_share: float = Field(
+        0.5, gt=0, description="share of a candle that a prediction of one pair may take"
+    )
+    max_identical: int = Field(
+        30, ge=1, description="predictions in a row with the very same scores"
+    )
+
+
 class DualWindowSettings(_Frozen):
     """The one block of our own, `freqai.dual_window`: what FreqAI has no key for."""
 
@@ -171,6 +185,10 @@ class DualWindowSettings(_Frozen):
     confidence: ConfidenceSettings = ConfidenceSettings()
     max_untraded_candles: int = Field(
         15, ge=0, description="a longer run of candles without volume counts as a gap"
+    )
+    guards: GuardSettings = GuardSettings()
+    threads: int | None = Field(
+        None, ge=1, description="of TensorFlow; unset, all cores, and live all but one"
     )
 
 
@@ -266,6 +284,7 @@ def _suggest(key: str, known: set[str]) -> str:
         "freqai.dual_window.labels": set(LabelSettings.model_fields),
         "freqai.dual_window.balancing": set(BalancingSettings.model_fields),
         "freqai.dual_window.confidence": set(ConfidenceSettings.model_fields),
+        "freqai.dual_window.guards": set(GuardSettings.model_fields),
     }
     for block, keys in homes.items():
         if key in keys:

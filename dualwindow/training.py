@@ -81,6 +81,7 @@ def train(
     *,
     previous: Artifact | None = None,
     report: "Callable[[Epoch], None]" = lambda epoch: None,
+    interrupt: Callable[[], None] = lambda: None,
     tensorboard: Path | None = None,
 ) -> Artifact:
     """Split, scale, select windows, fit, calibrate and evaluate.
@@ -95,6 +96,7 @@ def train(
     pipeline : unfitted
     previous : an earlier model of the pair to go on from, if its network has the same shape
     report : called after every epoch
+    interrupt : called after every batch and between the steps; what it raises ends the training
     tensorboard : folder for TensorBoard's files, or None
 
     Raises
@@ -114,6 +116,7 @@ def train(
     fit_pipeline(pipeline, data.features[usable & split.train])
     scaled = apply_pipeline(pipeline, data.features)
     selection = _select(data, settings, split, usable, scaled.inliers)
+    interrupt()
 
     options = settings.training
     shape = network.Shape(
@@ -133,6 +136,7 @@ def train(
         options,
         start=previous.weights if previous is not None and warm else None,
         report=report,
+        interrupt=interrupt,
         tensorboard=tensorboard,
     )
     evidence = Evidence(

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,20 @@ import pandas as pd
 from datasieve.pipeline import Pipeline
 from freqtrade.configuration import TimeRange
 from freqtrade.exceptions import OperationalException
-from freqtrade.freqai.base_models.BaseClassifierModel import BaseClassifierModel
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 from rich.console import Console
 
 from dualwindow.artifact import Artifact
-from dualwindow.cache import CachedWindow, CacheError, CacheRecord, digest_core, digest_sources
+from dualwindow.cache import (
+    CachedWindow,
+    CacheError,
+    CacheRecord,
+    digest_core,
+    digest_sources,
+    flatten,
+)
 from dualwindow.candles import Candles
 from dualwindow.comparison import Comparison
 from dualwindow.confidence import most_probable
@@ -28,6 +35,7 @@ from dualwindow.scaling import prepared
 from dualwindow.settings import Settings, SettingsError
 from dualwindow.training import TrainingData, train
 from dualwindow_freqtrade.backtests import cached_windows, populate_from_candles
+from dualwindow_freqtrade.live import TRAINED_AT, LiveModel
 
 logger = logging.getLogger(__name__)
 
@@ -40,10 +48,11 @@ _FEATURE_METHODS = (
     "feature_engineering_standard",
     "set_freqai_targets",
 )
+_NOT_SHAPING = {"confidence", "guards", "threads"}
 _MODEL_METHODS = ("set_targets", "define_data_pipeline", "fit", "train", "predict")
 
 
-class DualWindowLSTM(BaseClassifierModel):
+class DualWindowLSTM(LiveModel):
     """Classify candles as SHORT, HOLD or LONG with an LSTM over the last `conv_width` candles.
 
     A strategy uses it with two lines: ``return self.freqai.set_targets(dataframe)`` in
@@ -56,9 +65,11 @@ class DualWindowLSTM(BaseClassifierModel):
     def __init__(self, config: dict[str, Any]) -> None:
         try:
             self.settings = Settings.from_freqai(config.get("freqai", {}))
-            super().__init__(config)
+            dual_window = self.settings.dual_window
+            super().__init__(config, dual_window.guards, dual_window.threads)
             self._cache = CacheRecord(self.full_path)
-            self._cache.check("settings", self._shaping_settings())
+            if not self._is_live:  # live, every model is checked by itself
+                self._cache.check("settings", self._shaping_settings())
         except (SettingsError, CacheError) as error:
             raise OperationalException(str(error)) from error
         self._code: dict[str, str] = {}
@@ -129,12 +140,12 @@ class DualWindowLSTM(BaseClassifierModel):
             tuple(data_dictionary["train_features"].columns),
             data_dictionary["train_labels"][TARGET].map(codes).fillna(UNKNOWN).to_numpy(np.int8),
         )
-        total = self.settings.training.epochs
+        total, previous = self.settings.training.epochs, self._previous_model(dk.pair)
         model = train(
             data,
             self.settings,
             dk.feature_pipeline,
-            previous=self._previous_model(dk.pair),
+            previous=previous,
             report=lambda epoch: logger.info(
                 "%s epoch %d/%d: loss %.4f, validation loss %.4f, rate %.2g, %.1f s",
                 dk.pair,
@@ -145,8 +156,10 @@ class DualWindowLSTM(BaseClassifierModel):
                 epoch.learning_rate,
                 epoch.seconds,
             ),
+            interrupt=self.stop_if_asked,
             tensorboard=dk.data_path / "tensorboard" if self.activate_tensorboard else None,
         )
+        model = replace(model, metadata={**model.metadata, "made_from": self.fingerprint()})
         if not self.live:  # live, FreqAI keeps it itself once it is saved
             self.dd.model_dictionary[dk.pair] = model
         return model
@@ -178,14 +191,23 @@ class DualWindowLSTM(BaseClassifierModel):
             facts["validation"]["log_loss_of_raw_scores"],
             facts["validation"]["log_loss_of_frequencies"],
         )
+        if self.continual_learning:
+            warm = "the weights of the model before" if facts["warm_start"] else "new weights"
+            logger.info("%s learnt from %s", pair, warm)
         for remark in facts["calibration"]["remarks"]:
             logger.warning("%s calibration: %s", pair, remark)
         # Live, FreqAI names the files only after training; the timestamp is already in the path.
-        dk.set_new_model_names(pair, int(dk.data_path.name.rpartition("_")[2]))
+        trained_at = int(dk.data_path.name.rpartition("_")[2])
+        dk.data["extra_returns_per_train"] = {
+            **dk.data["extra_returns_per_train"],
+            TRAINED_AT: trained_at,
+        }
+        dk.set_new_model_names(pair, trained_at)
         dk.data_path.mkdir(parents=True, exist_ok=True)
         path = dk.data_path / f"{dk.model_filename}_dualwindow.json"
         path.write_text(json.dumps(facts, indent=1))
-        self._remember(dk)
+        if not self.live:
+            self._remember(dk)
 
     def _fill_class_statistics(self, counts: Mapping[str, int], dk: FreqaiDataKitchen) -> None:
         """Give FreqAI the mean and deviation of every column, also of a class that is absent.
@@ -224,7 +246,10 @@ class DualWindowLSTM(BaseClassifierModel):
                 "longer computes; set another freqai.identifier"
             )
         features = unfiltered_df[list(model.feature_names)].to_numpy(np.float64)
-        prediction = model.predict(self._candles(unfiltered_df), features)
+        candles = self._candles(unfiltered_df)
+        prediction = model.predict(candles, features)
+        if self.live:
+            self.guard(prediction, float(candles.date[-1]), dk)
         # FreqAI's convention for "no prediction" is 0 with do_predict 0: it fits statistics to
         # these columns and cannot take NaN there.
         both = np.nan_to_num(np.hstack([prediction.probabilities, prediction.scores]))
@@ -245,12 +270,9 @@ class DualWindowLSTM(BaseClassifierModel):
         strategy: IStrategy,
         dk: FreqaiDataKitchen,
     ) -> FreqaiDataKitchen:
-        """Defuse what FreqAI does before its first prediction, then go on as it does."""
-        # With no model yet, it returns only the classes that it happened to see.
+        """Name all columns: without a model, FreqAI returns only the classes it happened to see."""
         dk.unique_class_list = list(COLUMNS)
-        pair = metadata["pair"]
-        if pair not in self.dd.model_dictionary and self.dd.pair_dict[pair]["model_filename"]:
-            self._load_whole(pair, dk)
+        self._digest_code(strategy)
         return super().start_live(dataframe, metadata, strategy, dk)
 
     def model_exists(self, dk: FreqaiDataKitchen) -> bool:
@@ -321,12 +343,7 @@ class DualWindowLSTM(BaseClassifierModel):
         strategy: IStrategy,
     ) -> FreqaiDataKitchen:
         """Refuse predictions cached from other code or candles, then go on as FreqAI does."""
-        if not self._code:  # once: the files may be edited while the first pair trains
-            self._code = {
-                "core": digest_core(),
-                "features": digest_sources(getattr(strategy, name) for name in _FEATURE_METHODS),
-                "model": digest_sources(getattr(self, name) for name in _MODEL_METHODS),
-            }
+        self._digest_code(strategy)
         self._windows = cached_windows(dataframe, dk, strategy, self.corr_pairlist)
         self._tested = dk.backtesting_timeranges
         try:
@@ -341,17 +358,28 @@ class DualWindowLSTM(BaseClassifierModel):
         populate_from_candles(dk, list(dataframe.columns))
         return super().start_backtesting(dataframe, metadata, dk, strategy)
 
+    def _digest_code(self, strategy: IStrategy) -> None:
+        if not self._code:  # once: the files may be edited while the first pair trains
+            self._code = {
+                "core": digest_core(),
+                "features": digest_sources(getattr(strategy, name) for name in _FEATURE_METHODS),
+                "model": digest_sources(getattr(self, name) for name in _MODEL_METHODS),
+            }
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Everything that shapes a prediction but the candles, by dotted names."""
+        return flatten({**self._shaping_settings(), "code": self._code})
+
     def _remember(self, dk: FreqaiDataKitchen) -> None:
         """Record what the files that FreqAI is about to write were made from."""
         self._cache.add("settings", self._shaping_settings())
-        if not self.live:
-            self._cache.add("code", self._code)
-            self._cache.add("candles", self._windows[dk.model_filename].facts)
+        self._cache.add("code", self._code)
+        self._cache.add("candles", self._windows[dk.model_filename].facts)
 
     def _shaping_settings(self) -> dict[str, Any]:
         """Collect everything in the configuration that shapes a prediction."""
         freqai = self.freqai_info
-        shaping = self.settings.model_dump(mode="json", exclude={"dual_window": {"confidence"}})
+        shaping = self.settings.model_dump(mode="json", exclude={"dual_window": _NOT_SHAPING})
         return {
             **shaping,
             "model": type(self).__name__,

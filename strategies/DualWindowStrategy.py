@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from freqtrade.enums import RunMode, TradingMode
+from freqtrade.enums import TRADE_MODES, RunMode, TradingMode
 from freqtrade.exceptions import OperationalException
 from freqtrade.exchange import timeframe_to_seconds
 from freqtrade.persistence import Trade
@@ -33,6 +33,7 @@ from dualwindow.confidence import (
     decide,
     most_probable,
 )
+from dualwindow.credentials import CredentialsError, rest_credentials
 from dualwindow.features import FEATURES, HourlyLevels, candle_features, hourly_levels
 from dualwindow.labels import CLASSES, LONG, SHORT, UNKNOWN
 from dualwindow.parameters import Allowed, foreign_parameters
@@ -93,6 +94,15 @@ class DualWindowStrategy(IStrategy):
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__(config)
         self.can_short = config.get("trading_mode", TradingMode.SPOT) != TradingMode.SPOT
+        api = config.get("api_server", {})
+        if api.get("enabled") and not api.get("password") and config.get("runmode") in TRADE_MODES:
+            # Before freqtrade starts the server, which would let everybody in.
+            path = Path(config["user_data_dir"], "rest_api.json")
+            try:
+                api.update(rest_credentials(path))
+            except CredentialsError as error:
+                raise OperationalException(str(error)) from error
+            logger.info("REST API: username and password are in %s", path)
 
     def bot_start(self, **kwargs: Any) -> None:
         """Take the barriers and the horizon from the model, and check what features need."""

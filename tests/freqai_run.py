@@ -8,11 +8,19 @@ import numpy as np
 import pandas as pd
 from examples import ROOT
 from freqtrade.enums import RunMode
+from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.resolvers import StrategyResolver
+from freqtrade.resolvers.freqaimodel_resolver import FreqaiModelResolver
 from pandas import DataFrame
 
 PAIR = "BTC/USDT:USDT"
 HISTORY = 10
+DUAL_WINDOW = {
+    "balancing": {"floor": 50},
+    "calibration": "none",
+    # Candles of these tests are old, and some are predicted without FreqAI.
+    "guards": {"max_candle_age": 1e9, "max_prediction_share": 1e9},
+}
 
 
 def configuration(user_data: Path, **freqai: Any) -> dict[str, Any]:
@@ -55,7 +63,7 @@ def configuration(user_data: Path, **freqai: Any) -> dict[str, Any]:
             "backtest_period_days": 0.25,
             "activate_tensorboard": False,
             "data_split_parameters": {"test_size": 0.2},
-            "dual_window": {"balancing": {"floor": 50}, "calibration": "none"},
+            "dual_window": DUAL_WINDOW,
             "feature_parameters": features,
             "model_training_parameters": training | freqai.pop("model_training_parameters", {}),
             **freqai,
@@ -117,6 +125,50 @@ def backtest(config: dict[str, Any], frames: Mapping[str, DataFrame], pair: str 
     """Run all windows through FreqAI and return strategy and annotated candles."""
     strategy = load_strategy(config, frames)
     return strategy, strategy.advise_indicators(frames["1m"].copy(), {"pair": pair})
+
+
+def live_configuration(user_data: Path, **freqai: Any) -> dict[str, Any]:
+    """A dry run on candles of `market`, which may be an hour off the clock."""
+    guards = DUAL_WINDOW["guards"] | freqai.pop("guards", {})
+    options = {"live_retrain_hours": 1, "dual_window": DUAL_WINDOW | {"guards": guards}}
+    return configuration(user_data, **(options | freqai)) | {"runmode": RunMode.DRY_RUN}
+
+
+def dry_run(config: dict[str, Any]):
+    """Start a strategy on minutes that end now, without the thread that trains.
+
+    Returns
+    -------
+    The strategy and all its minutes.
+    """
+    yesterday = pd.Timestamp.now("UTC").floor("h") - pd.Timedelta("47h")
+    frames = market(start=str(yesterday.tz_localize(None)))
+    strategy = StrategyResolver.load_strategy(config)
+    strategy.dp = Frames(frames, config["runmode"])
+    # Not ft_bot_start(), which would download candles.
+    strategy.freqai = FreqaiModelResolver.load_freqaimodel(config)
+    strategy.freqai_info = config["freqai"]
+    strategy.bot_start()
+    strategy.freqai.start_scanning = lambda strategy: None  # the test trains when it wants to
+    known = {**frames, "1m": frames["1m"].head(2000)}
+    strategy.freqai.dd.historic_data[PAIR] = known
+    return strategy, frames["1m"]
+
+
+def at(strategy, minutes: DataFrame, row: int) -> DataFrame:
+    """What the strategy sees when the candle of this row has just closed."""
+    strategy.dp.frames["1m"] = minutes.iloc[row - 999 : row + 1].reset_index(drop=True)
+    return strategy.advise_indicators(strategy.dp.frames["1m"].copy(), {"pair": PAIR})
+
+
+def train_now(strategy) -> FreqaiDataKitchen:
+    """Train as FreqAI's thread does when it is time."""
+    model = strategy.freqai
+    dk = FreqaiDataKitchen(strategy.config, live=True, pair=PAIR)
+    _, trained_on, loaded = dk.check_if_new_training_required(0)
+    dk.set_paths(PAIR, trained_on.stopts)
+    model.extract_data_and_train_model(trained_on, PAIR, strategy, dk, loaded)
+    return dk
 
 
 def out_of_sample(result: DataFrame) -> DataFrame:

@@ -77,10 +77,14 @@ def test_every_module_either_shapes_predictions_or_is_known_not_to():
         "cache",
         "cli",
         "comparison",
+        "credentials",
         "evaluation",
+        "files",
         "freqai_keys",
+        "guards",
         "parameters",
         "report",
         "settings",
+        "status",
     }
     assert modules - set(_SHAPING) == others

@@ -10,18 +10,18 @@ import pytest
 from freqai_run import (
     HISTORY,
     PAIR,
-    Frames,
+    at,
     backtest,
     configuration,
+    dry_run,
+    live_configuration,
     load_strategy,
     market,
     out_of_sample,
+    train_now,
 )
-from freqtrade.enums import RunMode
 from freqtrade.exceptions import OperationalException, StrategyError
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
-from freqtrade.resolvers import StrategyResolver
-from freqtrade.resolvers.freqaimodel_resolver import FreqaiModelResolver
 
 CLASSES = ["SHORT", "HOLD", "LONG"]
 RAW = [f"{name}_raw" for name in CLASSES]
@@ -87,7 +87,7 @@ def test_calibrated_and_raw_scores_are_both_returned(frames, tmp_path):
         assert scores["log_loss"] <= scores["log_loss_of_frequencies"] + 1e-9
         rows = result.iloc[360 * window : 360 * (window + 1)]
         moved = not np.allclose(rows[CLASSES], rows[RAW], atol=1e-3)
-        assert moved == (f["calibration"]["method"] == "frequencies")  # nothing was balanced
+        assert moved == (f["calibration"]["scale"] != [1.0, 1.0])  # nothing was balanced
     assert len(facts) == 4
 
 
@@ -463,30 +463,11 @@ def test_settings_reach_every_hyperopt_worker(run):
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory):
-    """A dry run on minutes that end now, without the thread: strategy, model, all minutes."""
-    config = configuration(tmp_path_factory.mktemp("user_data"), live_retrain_hours=1)
-    config["runmode"] = RunMode.DRY_RUN
-    yesterday = pd.Timestamp.now("UTC").floor("h") - pd.Timedelta("47h")
-    frames = market(start=str(yesterday.tz_localize(None)))
-    strategy = StrategyResolver.load_strategy(config)
-    strategy.dp = Frames(frames, config["runmode"])
-    strategy.freqai = FreqaiModelResolver.load_freqaimodel(config)
-    strategy.freqai_info = config["freqai"]
-    strategy.bot_start()
-    strategy.freqai.scanning = True  # the test trains when it wants to
-    known = {**frames, "1m": frames["1m"].head(2000)}
-    strategy.freqai.dd.historic_data[PAIR] = known
-    return config, strategy, frames["1m"]
-
-
-def at(strategy, minutes: pd.DataFrame, row: int) -> pd.DataFrame:
-    """What the strategy sees when the candle of this row has just closed."""
-    strategy.dp.frames["1m"] = minutes.iloc[row - 999 : row + 1].reset_index(drop=True)
-    return strategy.advise_indicators(strategy.dp.frames["1m"].copy(), {"pair": PAIR})
+    return dry_run(live_configuration(tmp_path_factory.mktemp("user_data")))
 
 
 def test_trap_before_the_first_model_all_columns_are_there_and_nothing_is_predicted(live):
-    _, strategy, minutes = live
+    strategy, minutes = live
     flat = minutes.assign(high=100.0, low=100.0, close=100.0)  # only HOLD is to be seen
     seen = at(strategy, flat, 1999)
     assert (seen[["do_predict", *CLASSES]].to_numpy() == 0).all()
@@ -496,13 +477,10 @@ def test_trap_before_the_first_model_all_columns_are_there_and_nothing_is_predic
 
 
 def test_live_predictions_agree_with_the_backtest_path(live):
-    config, strategy, minutes = live
-    model = strategy.freqai
+    strategy, minutes = live
+    config, model = strategy.config, strategy.freqai
     at(strategy, minutes, 2799)
-    dk = FreqaiDataKitchen(config, live=True, pair=PAIR)
-    _, trained_on, loaded = dk.check_if_new_training_required(0)
-    dk.set_paths(PAIR, trained_on.stopts)
-    model.extract_data_and_train_model(trained_on, PAIR, strategy, dk, loaded)
+    dk = train_now(strategy)
     assert len(list(dk.data_path.glob("*_dualwindow.json"))) == 1
 
     first = at(strategy, minutes, 2799)  # the whole frame, which FreqAI marks as no prediction

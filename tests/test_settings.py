@@ -250,7 +250,7 @@ def test_every_setting_is_described():
                 yield f"{path}{name}", field.description
 
     described = dict(fields(Settings, ""))
-    assert len(described) == 34
+    assert len(described) == 38
     assert all(described.values())
 
 

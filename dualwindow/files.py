@@ -1,0 +1,30 @@
+"""Write files so that a reader, or a crash, finds the old content or the new, never half of it."""
+
+import os
+from pathlib import Path
+
+
+def write_aside(path: Path, content: bytes) -> None:
+    """Write `content` to a file beside `path`, and rename it once it is on the disk.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, for example because the disk is full; what was there stays.
+    """
+    aside = path.with_name(f"{path.name}.tmp")
+    try:
+        with aside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except OSError:
+        aside.unlink(missing_ok=True)
+        raise
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged file, so that nothing stumbles over it and nothing is lost."""
+    damaged = path.with_name(f"{path.name}.damaged")
+    return path.replace(damaged)

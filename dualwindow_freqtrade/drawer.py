@@ -1,0 +1,157 @@
+"""Keep FreqAI's files whole: written aside and renamed, set aside when damaged."""
+
+import json
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import rapidjson
+from freqtrade.freqai.data_drawer import METADATA_NUMBER_MODE, FreqaiDataDrawer
+from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+
+from dualwindow.files import set_aside, write_aside
+
+logger = logging.getLogger(__name__)
+
+_PREDICTIONS = "historic_predictions.pkl"
+_BACKUP = "historic_predictions.backup.pkl"
+_INDEXES = ("pair_dictionary.json", "global_metadata.json")
+
+
+def heal(folder: Path) -> None:
+    """Make a folder of models fit to be loaded: FreqAI stops at damaged files.
+
+    Damaged ones are renamed, so that FreqAI begins without them; predictions come back from
+    their backup. What an interrupted saving has left behind is removed.
+    """
+    for leftover in (*folder.glob("sub-train-*.tmp"), *folder.glob("*.tmp")):
+        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
+    for name in _INDEXES:
+        path = folder / name
+        if path.is_file() and not _is_json(path):
+            logger.warning("%s is damaged; it is now %s", path, set_aside(path).name)
+    path, backup = folder / _PREDICTIONS, folder / _BACKUP
+    if path.is_file() and not _is_pickle(path):
+        logger.warning("%s is damaged; it is now %s", path, set_aside(path).name)
+    if not path.is_file() and backup.is_file():
+        if _is_pickle(backup):
+            write_aside(path, backup.read_bytes())
+            logger.warning("the predictions come from their backup, %s", backup)
+        else:
+            logger.warning("%s is damaged; it is now %s", backup, set_aside(backup).name)
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        json.loads(path.read_text())
+    except ValueError:
+        return False
+    return True
+
+
+def _is_pickle(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            cloudpickle.load(file)
+    except Exception:  # damaged pickles raise whatever they like
+        return False
+    return True
+
+
+class WholeFilesDrawer(FreqaiDataDrawer):
+    """FreqAI's drawer, whose files are there wholly or not at all.
+
+    It has no state of its own, so that the drawer that FreqAI makes can become one.
+    """
+
+    def save_historic_predictions_to_disk(self) -> None:
+        """Save all predictions; a disk that is full must not end the thread that trains."""
+        content = cloudpickle.dumps(dict(self.historic_predictions))
+        try:
+            write_aside(self.historic_predictions_path, content)
+            write_aside(self.historic_predictions_bkp_path, content)
+        except OSError as error:
+            logger.error("the predictions could not be saved, but are kept in memory: %s", error)
+
+    def save_drawer_to_disk(self) -> None:
+        """Save which model is the newest of each pair."""
+        with self.save_lock:
+            write_aside(self.pair_dictionary_path, self._json(self.pair_dict))
+
+    def save_global_metadata_to_disk(self, metadata: dict[str, Any]) -> None:
+        """Save when the bot began to predict."""
+        with self.save_lock:
+            write_aside(self.global_metadata_path, self._json(metadata))
+
+    def _json(self, content: Any) -> bytes:
+        text = rapidjson.dumps(content, default=self.np_encoder, number_mode=METADATA_NUMBER_MODE)
+        return text.encode()
+
+    def save_data(self, model: Any, coin: str, dk: FreqaiDataKitchen) -> None:
+        """Save a model with FreqAI's usual files, and only then make it the newest.
+
+        The folder is filled under another name; a reader or a crash never meets half of it.
+        """
+        folder = Path(dk.data_path)
+        aside = folder.with_name(f"{folder.name}.tmp")
+        if folder.is_dir():
+            folder.replace(aside)
+        aside.mkdir(parents=True, exist_ok=True)
+        dk.data |= {
+            "data_path": str(folder),
+            "model_filename": str(dk.model_filename),
+            "training_features_list": dk.training_features_list,
+            "label_list": dk.label_list,
+        }
+        parts = {
+            "model.joblib": cloudpickle.dumps(model),
+            "metadata.json": self._json(dk.data),
+            "feature_pipeline.pkl": cloudpickle.dumps(dk.feature_pipeline),
+            "label_pipeline.pkl": cloudpickle.dumps(dk.label_pipeline),
+            "trained_df.pkl": cloudpickle.dumps(dk.data_dictionary["train_features"]),
+            "trained_dates_df.pkl": cloudpickle.dumps(dk.data_dictionary["train_dates"]),
+        }
+        try:
+            for name, content in parts.items():
+                write_aside(aside / f"{dk.model_filename}_{name}", content)
+        except OSError:
+            shutil.rmtree(aside)
+            raise
+        aside.replace(folder)
+        self._publish(model, coin, dk)
+
+    def _publish(self, model: Any, coin: str, dk: FreqaiDataKitchen) -> None:
+        with self.pair_dict_lock:
+            self._remember(model, coin, dk)
+        self.pair_dict[coin] |= {
+            "model_filename": str(dk.model_filename),
+            "data_path": str(dk.data_path),
+        }
+        self.save_drawer_to_disk()
+
+    def _remember(self, model: Any, coin: str, dk: FreqaiDataKitchen) -> None:
+        self.model_dictionary[coin] = model
+        self.meta_data_dictionary[coin] = {
+            "metadata": dk.data,
+            "feature_pipeline": dk.feature_pipeline,
+            "label_pipeline": dk.label_pipeline,
+        }
+
+    def load_data(self, coin: str, dk: FreqaiDataKitchen) -> Any:
+        """Load a model with the facts of its own training, whatever the other thread saves.
+
+        Once it is loaded, predictions no longer need its files.
+        """
+        with self.pair_dict_lock:
+            model = super().load_data(coin, dk)
+            if model is not None and coin not in self.meta_data_dictionary:
+                self._remember(model, coin, dk)
+        return model
+
+    def forget(self, coin: str) -> None:
+        """Go on as if the pair had never been trained; its files stay until they are purged."""
+        self.model_dictionary.pop(coin, None)
+        self.meta_data_dictionary.pop(coin, None)
+        self.pair_dict[coin] = self.empty_pair_dict.copy()

@@ -1,0 +1,207 @@
+"""Make FreqAI's live loop one that can be left alone."""
+
+import logging
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from freqtrade.configuration import TimeRange
+from freqtrade.enums import RunMode
+from freqtrade.exchange import timeframe_to_seconds
+from freqtrade.freqai.base_models.BaseClassifierModel import BaseClassifierModel
+from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+from freqtrade.strategy import IStrategy
+from pandas import DataFrame
+
+from dualwindow.artifact import Artifact, Prediction
+from dualwindow.cache import differences
+from dualwindow.guards import Limits, Reading
+from dualwindow.settings import GuardSettings
+from dualwindow.status import Status
+from dualwindow_freqtrade.drawer import WholeFilesDrawer, heal
+
+logger = logging.getLogger(__name__)
+
+# Column of FreqAI's stored predictions: when the model that made them was trained.
+TRAINED_AT = "model_timestamp"
+_REST = 60  # seconds between a failed training of a pair and the next
+
+
+class TrainingStoppedError(Exception):
+    """The bot is shutting down."""
+
+
+class LiveModel(BaseClassifierModel):
+    """A classifier that trains in one thread and predicts in another, for weeks.
+
+    What it adds to FreqAI acts in dry and live runs only: files that are whole or not there at
+    all, saved models that are taken up only if they are sound and were made in the same way,
+    trainings that stop when the bot does, a training thread that does not die, and guards that
+    keep the strategy out of new trades.
+    """
+
+    def __init__(self, config: dict[str, Any], guards: GuardSettings, threads: int | None) -> None:
+        self._is_live = config.get("runmode") in (RunMode.DRY_RUN, RunMode.LIVE)
+        folder = Path(config["user_data_dir"], "models", config["freqai"].get("identifier", ""))
+        if self._is_live and folder.is_dir():
+            heal(folder)
+        super().__init__(config)
+        if self._is_live:
+            # FreqAI makes its drawer itself; this one differs in how it writes, not in what it has.
+            self.dd.__class__ = WholeFilesDrawer
+        self._threads_wanted = threads
+        self._status = Status(self.full_path, _limits(config, guards))
+        self._failed_at: dict[str, float] = {}
+        self._began = 0.0
+        self._judged = False
+
+    def fingerprint(self) -> Mapping[str, Any]:
+        """Everything that shapes a prediction: two models with the same one can be exchanged."""
+        raise NotImplementedError
+
+    def cap_threads(self) -> None:
+        """Leave a live bot one core for its own loop; before TensorFlow's first operation."""
+        from dualwindow import network
+
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        n = self._threads_wanted or (max((cores or 1) - 1, 1) if self._is_live else None)
+        if n is not None:
+            network.use_threads(n)
+
+    # --- start ---------------------------------------------------------------------------------
+
+    def start_live(
+        self,
+        dataframe: DataFrame,
+        metadata: dict[str, Any],
+        strategy: IStrategy,
+        dk: FreqaiDataKitchen,
+    ) -> FreqaiDataKitchen:
+        """Predict one pair as FreqAI does, and write down how that went."""
+        self._began, self._judged = time.monotonic(), False
+        if not self.scanning:
+            self.cap_threads()
+            for pair, known in list(self.dd.pair_dict.items()):
+                if known["model_filename"]:
+                    self._take_up(pair)
+        dk = super().start_live(dataframe, metadata, strategy, dk)
+        pair = metadata["pair"]
+        if not self._judged and TRAINED_AT in dk.data["extra_returns_per_train"]:
+            # There is a model that FreqAI has not asked, because it has expired.
+            self._judge(pair, dataframe["date"].iloc[-1].timestamp(), None, dk)
+        self._status.write()
+        return dk
+
+    def _take_up(self, pair: str) -> None:
+        """Load a saved model now, or go on as if there were none: a new one will be trained."""
+        dk = FreqaiDataKitchen(self.config, live=True, pair=pair)
+        try:
+            model: Artifact = self.dd.load_data(pair, dk)
+            recorded, now = model.metadata["made_from"], self.fingerprint()
+            changed = differences(recorded, now, sorted(recorded.keys() | now.keys()))
+            reason = f"it was made with other settings or code: {'; '.join(changed)}"
+            if not changed:
+                changed = [] if model.is_sound() else ["weights"]
+                reason = "its weights are no numbers"
+        except Exception as error:  # whatever a damaged pickle raises
+            changed, reason = ["file"], f"it is missing or damaged: {type(error).__name__}: {error}"
+        if changed:
+            self.dd.forget(pair)
+            logger.warning(
+                "%s: the model in %s is not used, a new one will be trained; %s",
+                pair,
+                dk.data_path,
+                reason,
+            )
+        else:
+            logger.info("%s: goes on with the model in %s", pair, dk.data_path)
+
+    # --- training ------------------------------------------------------------------------------
+
+    def stop_if_asked(self) -> None:
+        """End a training when the bot shuts down; called between its steps."""
+        if self._stop_event.is_set():
+            raise TrainingStoppedError
+
+    def _start_scanning(self, *args: Any, **kwargs: Any) -> None:
+        """Train pair after pair; FreqAI's thread would die silently of what it does not expect."""
+        while not self._stop_event.is_set():
+            try:
+                super()._start_scanning(*args, **kwargs)
+            except Exception:
+                logger.exception("The training thread failed; it goes on in %d s", _REST)
+                self._stop_event.wait(_REST)
+
+    def extract_data_and_train_model(
+        self,
+        new_trained_timerange: TimeRange,
+        pair: str,
+        strategy: IStrategy,
+        dk: FreqaiDataKitchen,
+        data_load_timerange: TimeRange,
+    ) -> None:
+        """Train and save, or leave everything as it was; FreqAI tries again within a second."""
+        rest = self._failed_at.get(pair, -np.inf) + _REST - time.monotonic()
+        if rest > 0:
+            self._stop_event.wait(rest)
+        before = dict(self.dd.pair_dict[pair])
+        try:
+            self.stop_if_asked()
+            super().extract_data_and_train_model(
+                new_trained_timerange, pair, strategy, dk, data_load_timerange
+            )
+        except BaseException as error:
+            now = self.dd.pair_dict[pair]
+            if now["model_filename"] == before["model_filename"]:
+                now["trained_timestamp"] = before["trained_timestamp"]
+            if isinstance(error, TrainingStoppedError):
+                logger.info("%s: training stopped; the model before it stays", pair)
+                return
+            self._failed_at[pair] = time.monotonic()
+            self._status.failed(pair)
+            raise
+        self._failed_at.pop(pair, None)
+        self._status.trained(pair, new_trained_timerange.stopts)
+
+    # --- guards --------------------------------------------------------------------------------
+
+    def guard(self, prediction: Prediction, opened: float, dk: FreqaiDataKitchen) -> None:
+        """Judge the newest row; if it is in trouble, it is no prediction any more.
+
+        Parameters
+        ----------
+        prediction : of a live run; changed in place
+        opened : when the newest candle opened, seconds since 1970 UTC
+        dk : of the pair
+        """
+        seen = prediction.valid[-1] or prediction.failed[-1]
+        if not self._judge(dk.pair, opened, prediction.scores[-1] if seen else None, dk):
+            prediction.valid[-1] = False
+            prediction.probabilities[-1] = prediction.scores[-1] = np.nan
+
+    def _judge(
+        self, pair: str, opened: float, scores: np.ndarray | None, dk: FreqaiDataKitchen
+    ) -> bool:
+        self._judged = True
+        reading = Reading(
+            now=time.time(),
+            closed=opened + self.base_tf_seconds,
+            trained=dk.data["extra_returns_per_train"][TRAINED_AT],
+            duration=time.monotonic() - self._began,
+            scores=scores,
+        )
+        return self._status.predicted(pair, reading)
+
+
+def _limits(config: Mapping[str, Any], guards: GuardSettings) -> Limits:
+    candle = timeframe_to_seconds(config["timeframe"])
+    hours = config["freqai"].get("expiration_hours", 0)
+    return Limits(
+        candle_age=guards.max_candle_age * candle,
+        duration=guards.max_prediction_share * candle,
+        identical=guards.max_identical,
+        model_age=3600.0 * hours if hours > 0 else np.inf,
+    )
