@@ -5,11 +5,12 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from dualwindow.sandbox import MarketKind, SandboxError
+from dualwindow.sandbox import FaultKind, MarketKind, SandboxError
 
 # The handlers import what they need, so that --help does not wait for pandas.
 if TYPE_CHECKING:
@@ -50,6 +51,15 @@ def _day(text: str) -> datetime:
         ) from None
 
 
+def _moment(text: str) -> datetime:
+    for form in ("%Y-%m-%d", "%Y-%m-%dT%H:%M"):
+        with suppress(ValueError):
+            return datetime.strptime(text, form).replace(tzinfo=UTC)
+    raise argparse.ArgumentTypeError(
+        f"must be a date like 2024-01-10, or 2024-01-10T12:00, in UTC. Received: {text}"
+    )
+
+
 def _seed(arguments: argparse.Namespace) -> int:
     return _DEFAULT_SEED if arguments.seed is None else int(arguments.seed)
 
@@ -60,12 +70,39 @@ def _venues(arguments: argparse.Namespace) -> "Venues":
             raise SandboxError("--data: recorded candles have no --seed and no --market; drop them")
         from dualwindow.sandbox.recorded import recorded_venues
 
-        return recorded_venues(arguments.data)
+        replays = arguments.replay is not None
+        return _replayed(arguments) if replays else recorded_venues(arguments.data)
+    if arguments.replay is not None:
+        raise SandboxError("--replay: only recorded candles can be replayed; add --data DIR")
     from dualwindow.sandbox.market import SyntheticMarket
     from dualwindow.sandbox.venues import Venues
 
     market = SyntheticMarket(MarketKind(arguments.market or MarketKind.PLANTED), _seed(arguments))
     return Venues(market, market, market)
+
+
+def _replayed(arguments: argparse.Namespace) -> "Venues":
+    from dualwindow.sandbox.exchange import wall_clock
+    from dualwindow.sandbox.ohlcv import HOUR
+    from dualwindow.sandbox.replay import minute_text, replayed_venues, shift_between
+
+    now = wall_clock()
+    shift = shift_between(round(arguments.replay.timestamp() * 1000), now)
+    venues = replayed_venues(arguments.data, shift, now)
+    print(
+        f"dualwindow: {minute_text(now - shift)} UTC is replayed as now; recorded candles are "
+        f"dated {shift // HOUR} hours later",
+        file=sys.stderr,
+    )
+    return venues
+
+
+def _source(arguments: argparse.Namespace) -> str:
+    """Name where the candles come from; each start of a replay is a source of its own."""
+    if arguments.replay is not None:
+        return f"replay-{arguments.replay:%Y-%m-%d}-at-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    market = arguments.market or MarketKind.PLANTED
+    return "recorded" if arguments.data is not None else f"{market}-{_seed(arguments)}"
 
 
 def _are_ours(command: Sequence[str]) -> bool:
@@ -91,27 +128,33 @@ def _sandbox_run(arguments: argparse.Namespace) -> int:
     from dualwindow.sandbox.isolation import isolated
     from dualwindow.sandbox.runner import run
 
-    venues = _venues(arguments)
-    market, seed = arguments.market or MarketKind.PLANTED, _seed(arguments)
-    source = "recorded" if arguments.data is not None else f"{market}-{seed}"
+    venues, source = _venues(arguments), _source(arguments)
     ours = _are_ours(arguments.command)
-    apart = isolated(arguments.command, source, arguments.data, has_strategies=ours)
+    live = "live" if arguments.replay is None else source
+    apart = isolated(arguments.command, source, arguments.data, has_strategies=ours, live=live)
+    calls_freqtrade = any("freqtrade" in word for word in arguments.command)
+
+    def announce(address: str) -> None:
+        if calls_freqtrade:  # what any other command says stays its own
+            print(f"dualwindow: the sandbox listens on {address}", file=sys.stderr)
+
     if apart is None:
-        if any("freqtrade" in word for word in arguments.command):
+        if calls_freqtrade:
             print(
                 "dualwindow: freqtrade is called from within another command, which cannot be "
                 "changed; give it a --userdir of its own, or made-up candles mix with real ones",
                 file=sys.stderr,
             )
-        return run(arguments.command, venues, {})
+        return run(arguments.command, venues, {}, arguments.port, announce)
     _make_folders(apart)
     if apart.candles is not None and not any(apart.candles.rglob("*.feather")):
-        words = ["--out", str(apart.candles), "--days", "120"]
-        status = main(["sandbox", "data", *words, "--seed", str(seed), "--market", market])
+        words = ["--out", str(apart.candles), "--days", "120", "--seed", str(_seed(arguments))]
+        market = arguments.market or MarketKind.PLANTED
+        status = main(["sandbox", "data", *words, "--market", market])
         if status:
             return status
     variables = {name: v for name, v in apart.variables.items() if name not in os.environ}
-    return run(apart.command, venues, variables)
+    return run(apart.command, venues, variables, arguments.port, announce)
 
 
 def _sandbox_serve(arguments: argparse.Namespace) -> int:
@@ -154,9 +197,30 @@ def _sandbox_data(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _sandbox_fault(arguments: argparse.Namespace) -> int:
+    from dualwindow.sandbox.fault_request import request_fault
+
+    wanted = {
+        "kind": arguments.kind,
+        "seconds": arguments.seconds,
+        "count": arguments.count,
+        "path": arguments.path,
+        "offset_seconds": arguments.offset,
+    }
+    request_fault(arguments.url, {name: v for name, v in wanted.items() if v is not None})
+    print(f"{arguments.kind}: GET {arguments.url}/sandbox/faults shows its hits, DELETE ends it")
+    return 0
+
+
 def _add_source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--data", type=Path, metavar="DIR", help="replay freqtrade's feather files in DIR"
+        "--data", type=Path, metavar="DIR", help="serve freqtrade's feather files in DIR"
+    )
+    parser.add_argument(
+        "--replay",
+        type=_moment,
+        metavar="YYYY-MM-DD[THH:MM]",
+        help="show this moment of --data (UTC, or up to an hour later) as now, and go on from it",
     )
     parser.add_argument(
         "--seed", type=_whole_number(0), help=f"of the synthetic market (default {_DEFAULT_SEED})"
@@ -187,6 +251,18 @@ def _add_data(commands: "argparse._SubParsersAction[_Parser]") -> None:
     data.set_defaults(handler=_sandbox_data)
 
 
+def _add_fault(commands: "argparse._SubParsersAction[_Parser]") -> None:
+    fault = commands.add_parser("fault", help="let a running sandbox exchange do something wrong")
+    fault.add_argument("kind", choices=list(FaultKind), metavar="KIND", help=", ".join(FaultKind))
+    fault.add_argument("--url", required=True, help="what the sandbox printed when it started")
+    duration = fault.add_mutually_exclusive_group()
+    duration.add_argument("--seconds", type=_whole_number(1), help="default: until it is ended")
+    duration.add_argument("--count", type=_whole_number(1), help="number of requests to hit")
+    fault.add_argument("--path", help="hit only requests whose path and query contain this")
+    fault.add_argument("--offset", type=float, metavar="SECONDS", help="of the clock")
+    fault.set_defaults(handler=_sandbox_fault)
+
+
 def _parser() -> _Parser:
     parser = _Parser(prog="dualwindow", description="Tools around the DualWindowLSTM model.")
     topics = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -198,6 +274,7 @@ def _parser() -> _Parser:
         help="run a freqtrade command against the sandbox exchange",
     )
     _add_source(run)
+    run.add_argument("--port", type=_whole_number(0, 65535), default=0, help="default any free")
     run.set_defaults(handler=_sandbox_run)
     serve = commands.add_parser("serve", help="only run the sandbox exchange")
     _add_source(serve)
@@ -205,6 +282,7 @@ def _parser() -> _Parser:
     serve.add_argument("--host", default="127.0.0.1", help="a loopback address")
     serve.set_defaults(handler=_sandbox_serve)
     _add_data(commands)
+    _add_fault(commands)
     return parser
 
 

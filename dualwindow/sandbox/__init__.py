@@ -12,3 +12,16 @@ class MarketKind(StrEnum):
 
     PLANTED = "planted"
     RANDOM_WALK = "random-walk"
+
+
+class FaultKind(StrEnum):
+    """What the exchange does wrong when asked to; `faults` says what each one is."""
+
+    TOO_MANY_REQUESTS = "429"
+    UNAVAILABLE = "503"
+    TIMEOUT = "timeout"
+    DISCONNECT = "disconnect"
+    EMPTY = "empty"
+    DUPLICATE = "duplicate"
+    MISSING = "missing"
+    CLOCK = "clock"

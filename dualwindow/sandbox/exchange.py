@@ -13,6 +13,7 @@ from aiohttp import web
 
 from dualwindow.sandbox import SandboxError
 from dualwindow.sandbox.api import RequestError, endpoints
+from dualwindow.sandbox.faults import faulty
 from dualwindow.sandbox.venues import Venues
 
 logger = logging.getLogger(__name__)
@@ -46,8 +47,8 @@ def answering(venues: Venues, clock: Clock) -> Callable[[web.BaseRequest], Await
     return answer
 
 
-def loopback(host: str) -> str:
-    """Return the loopback address `host` names.
+def loopback(host: str, option: str = "--host") -> str:
+    """Return the loopback address `host` names; `option` is where the user wrote it.
 
     Raises
     ------
@@ -60,7 +61,7 @@ def loopback(host: str) -> str:
         address = None
     if address is None or not address.is_loopback:
         raise SandboxError(
-            f"--host: {host} is not a loopback address; the sandbox serves this machine only, "
+            f"{option}: {host} is not a loopback address; the sandbox serves this machine only, "
             "use 127.0.0.1"
         )
     return str(address)
@@ -72,18 +73,24 @@ async def running(
 ) -> AsyncIterator[str]:
     """Serve while the context is open, and give the base address, without a slash at the end.
 
-    Port 0 takes any free one.
+    Port 0 takes any free one. Once a replayed recording has run out, that is logged.
 
     Raises
     ------
     SandboxError
         If `host` is not loopback, or the port cannot be had.
     """
-    runner = web.ServerRunner(
-        web.Server(answering(venues, clock), access_log=None), shutdown_timeout=1.0
-    )
+    handler = faulty(answering(venues, clock), clock)
+    # Cancellation ends a request that is never answered when its client gives up.
+    server = web.Server(handler, access_log=None, handler_cancellation=True)
+    runner = web.ServerRunner(server, shutdown_timeout=1.0)
     address = loopback(host)
     await runner.setup()
+    end = asyncio.get_running_loop().call_later(
+        (venues.ends - clock()) / 1000,
+        logger.warning,
+        "The recording has run out: there are no more candles; start an earlier --replay.",
+    )
     try:
         site = web.TCPSite(runner, address, port)
         try:
@@ -97,6 +104,7 @@ async def running(
         taken = runner.addresses[0][1]
         yield f"http://{f'[{address}]' if ':' in address else address}:{taken}"
     finally:
+        end.cancel()
         await runner.cleanup()
 
 

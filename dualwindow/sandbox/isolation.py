@@ -38,7 +38,12 @@ class Isolated(NamedTuple):
 
 
 def isolated(
-    command: Sequence[str], source: str, recorded: Path | None, *, has_strategies: bool
+    command: Sequence[str],
+    source: str,
+    recorded: Path | None,
+    *,
+    has_strategies: bool,
+    live: str = "live",
 ) -> Isolated | None:
     """Give a freqtrade command a user data folder of the sandbox's own.
 
@@ -52,6 +57,8 @@ def isolated(
     recorded : folder of recorded candles that are being replayed, if any
     has_strategies : whether the strategies come from the folder `strategies` here, which can be
         copied
+    live : folder in the data folder for the candles of a bot that trades. A replay needs one of
+        its own each time it starts: the next one shows the same candles at other dates
 
     Returns
     -------
@@ -86,7 +93,7 @@ def isolated(
         words.append("--disable-param-export")
     folder = None
     if action and not _values(words, ("-d", "--datadir", "--data-dir")):
-        folder = _data_folder(action, user_data, recorded)
+        folder = _data_folder(action, user_data / "data", recorded, live)
     if folder is not None:
         words += ["-d", str(folder)]
     made_up = action in _OFFLINE and recorded is None
@@ -96,13 +103,13 @@ def isolated(
     )
 
 
-def _data_folder(action: str, user_data: Path, recorded: Path | None) -> Path:
+def _data_folder(action: str, candles: Path, recorded: Path | None, live: str) -> Path:
     if action == "trade":
         # freqtrade fetches all from the newest candle on disk until now: years of it.
-        return user_data / "data" / "live"
+        return candles / live
     if action in _OFFLINE and recorded is not None:
         return recorded
-    return user_data / "data" / "binance"
+    return candles / "binance"
 
 
 def _values(words: Sequence[str], names: tuple[str, ...]) -> list[str]:

@@ -1,7 +1,7 @@
-"""Markets replayed from freqtrade's feather files, each candle at its own date."""
+"""Markets replayed from freqtrade's feather files, all candles moved by the same time or none."""
 
-import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +11,8 @@ from dualwindow.arrays import FloatArray, IntArray
 from dualwindow.sandbox import SandboxError
 from dualwindow.sandbox.candle_files import futures_file, spot_file
 from dualwindow.sandbox.listings import Listing
-from dualwindow.sandbox.ohlcv import HOUR, MINUTE, Ohlcv, no_candles
+from dualwindow.sandbox.ohlcv import HOUR, MINUTE, Ohlcv
 from dualwindow.sandbox.venues import Venues
-
-logger = logging.getLogger(__name__)
 
 _MOST_DECIMALS = 8
 
@@ -35,14 +33,34 @@ def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     return frame
 
 
-def _time(frame: pd.DataFrame) -> IntArray:
-    return frame["date"].to_numpy("datetime64[ms]").astype(np.int64)
+def _time(frame: pd.DataFrame, shift: int) -> IntArray:
+    return frame["date"].to_numpy("datetime64[ms]").astype(np.int64) + shift
 
 
-def _candles(path: Path) -> Ohlcv:
+def _candles(path: Path, shift: int) -> Ohlcv:
     prices = ("open", "high", "low", "close", "volume")
     frame = _read(path, ("date", *prices))
-    return Ohlcv(_time(frame), *(frame[column].to_numpy(np.float64) for column in prices))
+    return Ohlcv(_time(frame, shift), *(frame[column].to_numpy(np.float64) for column in prices))
+
+
+def opened(candles: Ohlcv) -> Ohlcv:
+    """Return the candles as they stand when they open: one price, and nothing traded yet."""
+    price = candles.open
+    return Ohlcv(candles.time, price, price, price, price, np.zeros(len(price)))
+
+
+def _in_minutes(hours: Ohlcv) -> Ohlcv:
+    """Write each hour as two of its minutes: the first knows its open, the last all of it.
+
+    Joined to an hour again they are the same candle, and nothing of it shows before it is over.
+    """
+    both = (opened(hours), replace(hours, time=hours.time + HOUR - MINUTE))
+    return Ohlcv(
+        *(
+            np.stack([getattr(part, field.name) for part in both], axis=1).ravel()
+            for field in fields(Ohlcv)
+        )
+    )
 
 
 def _decimals(values: FloatArray) -> int:
@@ -54,11 +72,11 @@ def _decimals(values: FloatArray) -> int:
 
 
 class RecordedMarket:
-    """Candles from files; whatever is recorded has happened, and nothing else ever will.
+    """Candles from files; each happens at its own time, and nothing else ever will.
 
     Parameters
     ----------
-    candles : for each coin, its candles; 1m ones, or longer ones of at most an hour
+    candles : for each coin, its 1m candles
     funding : for each coin, times (milliseconds) and rates; a coin without has no fundings
     """
 
@@ -77,9 +95,13 @@ class RecordedMarket:
         }
 
     def span(self, pair: str, now: int) -> tuple[int, int]:
-        """Return the opening of the first recorded candle and the close of the last."""
+        """Return the opening of the first candle, and `now` or the last close before it.
+
+        A gap, or the end of the record, thus stands still at its last candle.
+        """
         time = self._candles[pair].time
-        return int(time[0]), int(time[-1]) + MINUTE
+        last = max(int(np.searchsorted(time, now)) - 1, 0)
+        return int(time[0]), min(int(time[last]) + MINUTE, now)
 
     def minutes(self, pair: str, start: int, stop: int) -> Ohlcv:
         """Return the recorded candles that open in ``[start, stop)``; gaps stay gaps."""
@@ -90,8 +112,12 @@ class RecordedMarket:
         return self.minutes(pair, start, stop).resampled(HOUR)
 
     def forming(self, pair: str, now: int) -> Ohlcv:
-        """Return no candle: a record is complete."""
-        return no_candles()
+        """Return the candle of the minute `now` is in, if there is one, as it opened.
+
+        A record does not tell how a minute went before it was over.
+        """
+        minute = now - now % MINUTE
+        return opened(self.minutes(pair, minute, minute + MINUTE))
 
     def funding(self, pair: str, start: int, stop: int) -> tuple[IntArray, FloatArray]:
         """Return the recorded fundings in ``[start, stop)``."""
@@ -106,17 +132,22 @@ def _recorded(directory: Path, pattern: str) -> dict[str, Path]:
     return {path.name.split("_")[0]: path for path in sorted(directory.glob(pattern))}
 
 
-def _funding(path: Path) -> tuple[IntArray, FloatArray]:
+def _funding(path: Path, shift: int) -> tuple[IntArray, FloatArray]:
     frame = _read(path, ("date",))
     # freqtrade's older files keep the rate in the open of a candle
     rate = _read(path, ("funding_rate",) if "funding_rate" in frame else ("open",)).iloc[:, 1]
-    return _time(frame), rate.to_numpy(np.float64)
+    return _time(frame, shift), rate.to_numpy(np.float64)
 
 
-def recorded_venues(directory: Path) -> Venues:
+def recorded_venues(directory: Path, shift: int = 0) -> Venues:
     """Read what ``freqtrade -d DIRECTORY`` would read, and serve it.
 
     Futures without recorded mark prices get their own prices for marks.
+
+    Parameters
+    ----------
+    directory : with freqtrade's feather files
+    shift : milliseconds to add to every recorded time; whole hours, or hours would be torn apart
 
     Raises
     ------
@@ -130,11 +161,15 @@ def recorded_venues(directory: Path) -> Venues:
             f"--data: no 1m candles in {directory}; expected {spot_file('BTC', '1m')} or "
             f"{futures_file('BTC', '1m', 'futures')}, as 'dualwindow sandbox data' writes them"
         )
-    marks = futures | _recorded(directory, futures_file("*", "1h", "mark"))
+    marks = _recorded(directory, futures_file("*", "1h", "mark"))
     fundings = _recorded(directory, futures_file("*", "1h", "funding_rate"))
-    funding = {base: _funding(path) for base, path in fundings.items()}
+    traded = {base: _candles(path, shift) for base, path in futures.items()}
+    marked = {
+        base: _in_minutes(_candles(marks[base], shift)) if base in marks else traded[base]
+        for base in traded
+    }
     return Venues(
-        RecordedMarket({base: _candles(path) for base, path in spot.items()}, {}),
-        RecordedMarket({base: _candles(path) for base, path in futures.items()}, funding),
-        RecordedMarket({base: _candles(marks[base]) for base in futures}, {}),
+        RecordedMarket({base: _candles(path, shift) for base, path in spot.items()}, {}),
+        RecordedMarket(traded, {base: _funding(path, shift) for base, path in fundings.items()}),
+        RecordedMarket(marked, {}),
     )

@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import BinaryIO
 
 from dualwindow.sandbox.exchange import running
@@ -106,19 +106,34 @@ async def _watch(command: Sequence[str], variables: Mapping[str, str]) -> int:
     return CONFIGURATION_ERROR_STATUS if status == 0 and any(complaints) else status
 
 
-async def _run(command: Sequence[str], venues: Venues, variables: Mapping[str, str]) -> int:
-    async with running(venues) as address:
+async def _run(
+    command: Sequence[str],
+    venues: Venues,
+    variables: Mapping[str, str],
+    port: int,
+    announce: Callable[[str], None],
+) -> int:
+    async with running(venues, port=port) as address:
+        announce(address)
         return await _watch(command, {**environment(address), **variables})
 
 
-def run(command: Sequence[str], venues: Venues, variables: Mapping[str, str]) -> int:
-    """Run `command` beside a sandbox exchange on a free port; return its exit status.
+def run(
+    command: Sequence[str],
+    venues: Venues,
+    variables: Mapping[str, str],
+    port: int,
+    announce: Callable[[str], None],
+) -> int:
+    """Run `command` beside a sandbox exchange; return its exit status.
 
     Parameters
     ----------
     command : words
     venues : what the exchange sells
     variables : environment of the command, beside that which points it at the exchange
+    port : of the exchange; 0 takes any free one
+    announce : is told the exchange's base address before the command starts
 
     Returns
     -------
@@ -129,6 +144,6 @@ def run(command: Sequence[str], venues: Venues, variables: Mapping[str, str]) ->
         print(f"dualwindow: {command[0]}: command not found", file=sys.stderr)
         return COMMAND_NOT_FOUND_STATUS
     try:
-        return asyncio.run(_run(command, venues, variables))
+        return asyncio.run(_run(command, venues, variables, port, announce))
     except BrokenPipeError:  # nobody reads our output any more
         return 128 + signal.SIGPIPE

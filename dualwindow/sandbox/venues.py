@@ -1,5 +1,6 @@
 """What an exchange knows of its markets at one moment, whoever makes the candles."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -44,11 +45,17 @@ class Market(Protocol):
 
 @dataclass(frozen=True)
 class Venues:
-    """The three markets of an exchange; a synthetic one may be all three at once."""
+    """The three markets of an exchange; a synthetic one may be all three at once.
+
+    Parameters
+    ----------
+    ends : milliseconds since 1970 UTC, when the last candle of a replay has closed
+    """
 
     spot: Market
     futures: Market
     mark: Market
+    ends: float = math.inf
 
 
 @dataclass(frozen=True)
