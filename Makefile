@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 BIN := .venv/bin
 
-.PHONY: demo test lint bench bench-skill clean
+.PHONY: demo test lint bench bench-skill bench-live clean
 
 .venv/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -26,6 +26,9 @@ bench: .venv/installed ## half an hour; nothing else should run
 
 bench-skill: .venv/installed ## walk-forward skill; about forty minutes
 	$(BIN)/python -W ignore benchmarks/skill.py $(ARGS)
+
+bench-live: .venv/installed ## bots in real minutes: about an hour; nothing else should run
+	$(BIN)/python -W ignore benchmarks/live.py $(ARGS)
 
 clean:
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -89,8 +89,9 @@ class LiveModel(BaseClassifierModel):
                     self._take_up(pair)
         dk = super().start_live(dataframe, metadata, strategy, dk)
         pair = metadata["pair"]
-        if not self._judged and TRAINED_AT in dk.data["extra_returns_per_train"]:
-            # There is a model that FreqAI has not asked, because it has expired.
+        has_model = TRAINED_AT in dk.data["extra_returns_per_train"]
+        if has_model and not self._judged and dk.check_if_model_expired(self._trained_at(dk)):
+            # FreqAI has not asked it.
             self._judge(pair, dataframe["date"].iloc[-1].timestamp(), None, dk)
         self._status.write()
         return dk
@@ -177,6 +178,8 @@ class LiveModel(BaseClassifierModel):
         opened : when the newest candle opened, seconds since 1970 UTC
         dk : of the pair
         """
+        if dk.pair not in self.dd.model_return_values:
+            return  # FreqAI shows the first prediction of a process to nobody
         seen = prediction.valid[-1] or prediction.failed[-1]
         if not self._judge(dk.pair, opened, prediction.scores[-1] if seen else None, dk):
             prediction.valid[-1] = False
@@ -189,11 +192,14 @@ class LiveModel(BaseClassifierModel):
         reading = Reading(
             now=time.time(),
             closed=opened + self.base_tf_seconds,
-            trained=dk.data["extra_returns_per_train"][TRAINED_AT],
+            trained=self._trained_at(dk),
             duration=time.monotonic() - self._began,
             scores=scores,
         )
         return self._status.predicted(pair, reading)
+
+    def _trained_at(self, dk: FreqaiDataKitchen) -> int:
+        return int(dk.data["extra_returns_per_train"][TRAINED_AT])
 
 
 def _limits(config: Mapping[str, Any], guards: GuardSettings) -> Limits:

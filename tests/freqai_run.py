@@ -72,9 +72,9 @@ def configuration(user_data: Path, **freqai: Any) -> dict[str, Any]:
 
 
 def market(
-    seed: int = 0, volatility: float = 0.001, start: str = "2024-02-01"
+    seed: int = 0, volatility: float = 0.001, start: str = "2024-02-01", days: int = 2
 ) -> dict[str, DataFrame]:
-    """Minutes of two days from `start` and the hours of the forty days that end with them."""
+    """Minutes of some days from `start`, and their hours with those of 38 days before."""
     first = pd.Timestamp(start, tz="UTC")
     rng = np.random.default_rng(seed)
 
@@ -94,8 +94,8 @@ def market(
         )
 
     return {
-        "1m": candles(first, "1min", 2 * 1440, volatility),
-        "1h": candles(first - pd.Timedelta("38D"), "1h", 40 * 24, 8 * volatility),
+        "1m": candles(first, "1min", days * 1440, volatility),
+        "1h": candles(first - pd.Timedelta("38D"), "1h", (38 + days) * 24, 8 * volatility),
     }
 
 
@@ -134,15 +134,15 @@ def live_configuration(user_data: Path, **freqai: Any) -> dict[str, Any]:
     return configuration(user_data, **(options | freqai)) | {"runmode": RunMode.DRY_RUN}
 
 
-def dry_run(config: dict[str, Any]):
+def dry_run(config: dict[str, Any], days: int = 2):
     """Start a strategy on minutes that end now, without the thread that trains.
 
     Returns
     -------
     The strategy and all its minutes.
     """
-    yesterday = pd.Timestamp.now("UTC").floor("h") - pd.Timedelta("47h")
-    frames = market(start=str(yesterday.tz_localize(None)))
+    first = pd.Timestamp.now("UTC").floor("h") - pd.Timedelta(hours=24 * days - 1)
+    frames = market(start=str(first.tz_localize(None)), days=days)
     strategy = StrategyResolver.load_strategy(config)
     strategy.dp = Frames(frames, config["runmode"])
     # Not ft_bot_start(), which would download candles.
@@ -150,7 +150,7 @@ def dry_run(config: dict[str, Any]):
     strategy.freqai_info = config["freqai"]
     strategy.bot_start()
     strategy.freqai.start_scanning = lambda strategy: None  # the test trains when it wants to
-    known = {**frames, "1m": frames["1m"].head(2000)}
+    known = {**frames, "1m": frames["1m"].head(1440 * days - 880)}
     strategy.freqai.dd.historic_data[PAIR] = known
     return strategy, frames["1m"]
 

@@ -159,6 +159,38 @@ def test_a_full_disk_costs_neither_the_model_nor_the_thread(trained, monkeypatch
     assert last(again, minutes, 2803)["do_predict"] == 1
 
 
+def train_and_save(strategy) -> None:
+    """What FreqAI's thread does, with all that it writes."""
+    train_now(strategy)
+    strategy.freqai.dd.save_historic_predictions_to_disk()
+
+
+class Killed(BaseException):
+    """Nothing is tidied up after it, as after kill -9."""
+
+
+@pytest.mark.parametrize("nth", range(1, 9))
+def test_a_kill_at_any_file_of_a_saving_costs_no_model(trained, monkeypatch, nth):
+    strategy, minutes = trained
+    time.sleep(1.1)
+    calls = []
+
+    def kill(descriptor: int) -> None:
+        calls.append(descriptor)
+        if len(calls) == nth:
+            raise Killed
+
+    monkeypatch.setattr(dualwindow.files.os, "fsync", kill)
+    with pytest.raises(Killed):
+        train_and_save(strategy)
+    monkeypatch.undo()
+    again, _ = restart(strategy)
+    at(again, minutes, 2802)
+    seen = at(again, minutes, 2803)
+    assert seen["do_predict"].iloc[-1] == 1
+    assert not list(folder_of(again).rglob("*.tmp"))
+
+
 def test_a_stop_ends_a_training_and_leaves_the_model_before(tmp_path, caplog):
     training = {"lstm_units": [2], "dense_units": [], "stride": 1, "epochs": 1, "patience": 9000}
     strategy, minutes = dry_run(live_configuration(tmp_path, model_training_parameters=training))
@@ -222,7 +254,7 @@ def test_a_trouble_keeps_the_strategy_out_and_is_logged_once(trained, caplog, gu
         assert again.populate_entry_trend(seen, {"pair": PAIR})["enter_tag"].isna().iloc[-1]
     assert caplog.text.count(f"{PAIR}: {said} (") == 1
     facts = json.loads((folder_of(again) / STATUS_FILE).read_text())["pairs"][PAIR]
-    assert facts["counts"][said] == 4
+    assert facts["counts"][said] == 3
     assert said in facts["keeps_out"]
 
 
@@ -238,7 +270,7 @@ def test_an_expired_model_is_counted(trained):
 def test_the_status_tells_ages_and_times(trained):
     strategy, minutes = trained
     facts = json.loads((folder_of(strategy) / STATUS_FILE).read_text())["pairs"][PAIR]
-    assert facts["predictions"] == 3
+    assert facts["predictions"] == 2
     assert facts["trainings"] == 1
     assert facts["failed_trainings"] == 0
     assert 0 < facts["seconds_per_prediction"]["median"] < 5

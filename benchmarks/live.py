@@ -1,0 +1,424 @@
+"""Watch bots for a while: ``make bench-live`` prints tables and writes JSON.
+
+FreqAI itself is in all of them; `endurance` and `latency` call it without an exchange, the others
+are real freqtrade processes against the sandbox, in real minutes. Nothing else should run.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests"))  # the same bots that the tests watch
+
+from bots import Bot, Place, dualwindow, small  # noqa: E402
+from freqai_run import PAIR, at, dry_run, live_configuration, train_now  # noqa: E402
+
+RESULTS = Path(__file__).parent / "results" / "live.json"
+Goal = tuple[str, str, bool]
+NETWORK = {"stride": 10, "epochs": 2}
+
+
+def started(folder: Path, days: int, **training: Any) -> tuple[Any, pd.DataFrame]:
+    """Start a dry run of the default network and windows, without the thread that trains."""
+    config = live_configuration(
+        folder,
+        conv_width=180,
+        train_period_days=days - 1,
+        model_training_parameters=NETWORK
+        | {"lstm_units": [128, 64, 32], "dense_units": [32, 16]}
+        | training,
+    )
+    return dry_run(config, days)
+
+
+def endurance(folder: Path) -> tuple[dict[str, Any], list[Goal]]:
+    """Train 60 times, predict 500 times in between, and look at what the process holds."""
+    strategy, minutes = started(folder, days=4)
+    process, held = psutil.Process(), []
+    rows = iter(range(len(minutes) - 520, len(minutes)))
+    at(strategy, minutes, next(rows))
+    for training in range(60):
+        train_now(strategy)
+        for _ in range(9 if training % 3 else 8):
+            if (row := next(rows, None)) is not None:
+                at(strategy, minutes, row)
+        rss = process.memory_info().rss / 2**20
+        held.append((rss, process.num_threads(), len(process.open_files())))
+    tenth, last = held[9], held[-1]
+    growth = last[0] - tenth[0]
+    found = {"rss_mib": [round(h[0], 1) for h in held], "growth_mib": round(growth, 1)}
+    found |= {"threads": [h[1] for h in held], "open_files": [h[2] for h in held]}
+    return found, [
+        ("memory after 60 trainings against after 10", f"{growth:+.1f} MiB", growth < 30),
+        ("threads", f"{tenth[1]} -> {last[1]}", last[1] <= tenth[1]),
+        ("open files", f"{tenth[2]} -> {last[2]}", last[2] <= tenth[2]),
+    ]
+
+
+def timed(strategy: Any, frame: pd.DataFrame, dk: Any, n: int, pause: float) -> list[float]:
+    """Milliseconds of FreqAI's predict call on the newest 180 candles."""
+    found = []
+    for i in range(n):
+        tail = frame.iloc[-180 - i : len(frame) - i]
+        began = time.perf_counter()
+        strategy.freqai.predict(tail, dk, first=False)
+        found.append(1000 * (time.perf_counter() - began))
+        time.sleep(pause)
+    return found
+
+
+def latency(folder: Path) -> tuple[dict[str, Any], list[Goal]]:
+    """Predict alone, then while a training runs in the other thread."""
+    from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+
+    strategy, minutes = started(folder, days=12)
+    at(strategy, minutes, len(minutes) - 2)
+    train_now(strategy)
+    at(strategy, minutes, len(minutes) - 1)
+    model = strategy.freqai
+    dk = FreqaiDataKitchen(strategy.config, live=True, pair=PAIR)
+    model.model = model.dd.load_data(PAIR, dk)
+    frame = dk.use_strategy_to_populate_indicators(
+        strategy, prediction_dataframe=minutes.tail(2000).copy(), pair=PAIR
+    )
+    timed(strategy, frame, dk, 20, 0)
+    idle = timed(strategy, frame, dk, 500, 0)
+    time.sleep(1.1)
+    thread = threading.Thread(target=train_now, args=(strategy,))
+    thread.start()
+    time.sleep(4)  # features and scaling are done
+    busy = []
+    while thread.is_alive():
+        busy += timed(strategy, frame, dk, 10, 0.02)
+    thread.join()
+    found, goals = {}, []
+    for name, times, middle, tail in (("idle", idle, 10, 50), ("training", busy, 50, 250)):
+        median, worst = np.percentile(times, [50, 99])
+        found[name] = {"n": len(times), "median_ms": round(median, 2), "p99_ms": round(worst, 2)}
+        text = f"median {median:.1f} ms, 99 % below {worst:.1f} ms (n {len(times)})"
+        goals.append((f"prediction, {name}", text, bool(median < middle and worst < tail)))
+    return found, goals
+
+
+def gaps(predictions: pd.DataFrame) -> tuple[int, int]:
+    """How many candles were predicted, and how many between the first and the last were not."""
+    made = predictions["do_predict"] == 1
+    if not made.any():
+        return 0, 0
+    first, last = made.idxmax(), made[::-1].idxmax()
+    span = predictions.loc[first:last]
+    minutes = (span["date_pred"].iloc[-1] - span["date_pred"].iloc[0]) / pd.Timedelta("1min") + 1
+    return int(made.sum()), int(minutes - made.sum())
+
+
+def ten_pairs(folder: Path) -> tuple[dict[str, Any], list[Goal]]:
+    """Ten minutes with ten pairs of the default network, one of which is always in training."""
+    coins = ["BTC", "ETH", "BNB", "SOL", "XRP", "ADA", "DOGE", "AVAX", "TRX", "DOT"]
+    pairs = [f"{coin}/USDT:USDT" for coin in coins]
+    options = {"conv_width": 180, "live_retrain_hours": 0.01, "train_period_days": 7}
+    training = {"model_training_parameters": {"stride": 5, "epochs": 6}}
+    place = Place(folder, small(pairs, **options, **training))
+    bot = Bot(place, folder / "bot.log")
+    try:
+        for pair in pairs:
+            bot.wait_for(f"{pair} trained on", 600)
+        time.sleep(75)
+        began = pd.Timestamp.now("UTC").floor("min")
+        time.sleep(600)
+    finally:
+        seconds = bot.stop()
+    found: dict[str, Any] = {"seconds_to_stop": round(seconds, 1), "pairs": {}}
+    late, missed = 0.0, 0
+    for pair, predictions in place.predictions().items():
+        n, gone = gaps(predictions[predictions["date_pred"] >= began])
+        missed += gone + max(9 - n, 0)
+        delays = place.status()[pair]["seconds_after_candle"]
+        late = max(late, delays["max"])
+        found["pairs"][pair] = {"predicted": n, "missed": gone, "seconds_after_candle": delays}
+    total = sum(p["predicted"] for p in found["pairs"].values())
+    return found, [
+        ("candles of ten pairs in ten minutes", f"{total} predicted, {missed} missed", missed == 0),
+        ("latest prediction after its candle", f"{late:.1f} s", late < 5),
+    ]
+
+
+def checked(place: Place, since: str = "2000-01-01") -> dict[str, Any]:
+    """Look at predictions, at trades on none of them, and at parity with a backtest."""
+    n, missed, unsound = 0, 0, 0
+    predictions = place.predictions()
+    for found in predictions.values():
+        part = found[found["date_pred"] >= pd.Timestamp(since, tz="UTC")]
+        made, gone = gaps(part)
+        n, missed = n + made, missed + gone
+    trades = place.trades()
+    for trade in trades.itertuples():
+        opened = pd.Timestamp(trade.open_date, tz="UTC").floor("min") - pd.Timedelta("1min")
+        found = predictions[trade.pair]
+        row = found[found["date_pred"] == opened]
+        unsound += row.empty or row["do_predict"].iloc[0] != 1
+    words = place.freqtrade("download-data", "-t", "1m", "1h", "--days", "1")
+    subprocess.run(words, cwd=ROOT, capture_output=True, check=True)
+    parity = dualwindow("check", "parity", "--", *place.options)
+    return {
+        "predicted": n,
+        "not predicted": missed,
+        "trades": len(trades),
+        "trades without a prediction": unsound,
+        "parity": parity.stdout.strip().splitlines()[-1] if parity.stdout else parity.stderr[-300:],
+        "sound": parity.returncode == 0 and unsound == 0,
+    }
+
+
+FAULTS = {
+    "429": ["--seconds", "75"],
+    "503": ["--seconds", "75"],
+    "timeout": ["--seconds", "75"],
+    "disconnect": ["--seconds", "75"],
+    "empty": ["--seconds", "75"],
+    "duplicate": ["--seconds", "130"],
+    "missing": ["--seconds", "130"],
+    "clock": ["--seconds", "130", "--offset", "30"],
+}
+
+
+def wait_for_prediction(place: Place, n: int, seconds: float) -> bool:
+    """Wait until every pair has `n` more predictions than now."""
+    before = {pair: known["predictions"] for pair, known in place.status().items()}
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        now = {pair: known["predictions"] for pair, known in place.status().items()}
+        if all(now.get(pair, 0) >= known + n for pair, known in before.items()):
+            return True
+        time.sleep(1)
+    return False
+
+
+def exchange_fault(kind: str, folder: Path) -> dict[str, Any]:
+    """Let a bot run into one of the exchange's faults and see it come back."""
+    place = Place(folder, small(["BTC/USDT:USDT", "ETH/USDT:USDT"]))
+    bot = Bot(place, folder / "bot.log")
+    try:
+        bot.wait_for("ETH/USDT:USDT trained on", 300)
+        time.sleep(70)
+        assert wait_for_prediction(place, 1, 150), f"{kind}: no predictions before the fault"
+        asked = dualwindow("sandbox", "fault", kind, "--url", bot.exchange, *FAULTS[kind])
+        assert asked.returncode == 0, asked.stderr
+        time.sleep(float(FAULTS[kind][1]))
+        back = wait_for_prediction(place, 2, 200)
+    finally:
+        bot.stop()
+    found = checked(place)
+    return found | {"back": back, "reached": bool(back and found["sound"])}
+
+
+def killed(what: str, folder: Path) -> dict[str, Any]:
+    """End a bot by kill -9 while it trains, saves or predicts; start it again."""
+    place = Place(folder, small(["BTC/USDT:USDT", "ETH/USDT:USDT"]))
+    variables = {"DUALWINDOW_KILL": what, "PYTHONPATH": str(Path(__file__).parent / "killing")}
+    bot = Bot(place, folder / "first.log", **variables)
+    bot.process.wait(600)
+    before = place.predictions() if (place.models / "historic_predictions.pkl").exists() else {}
+    whole = json.loads((place.models / "pair_dictionary.json").read_text())
+    again = Bot(place, folder / "second.log")
+    try:
+        again.wait_for("goes on with the model in", 300)
+        time.sleep(70)
+        back = wait_for_prediction(place, 2, 200)
+    finally:
+        again.stop()
+    after = place.predictions()
+    kept = all(
+        after[pair]["date_pred"].isin(old["date_pred"]).sum() == len(old)
+        for pair, old in before.items()
+    )
+    models = all(
+        Path(known["data_path"]).is_dir() for known in whole.values() if known["data_path"]
+    )
+    found = checked(place)
+    reached = bool(back and kept and models and found["sound"])
+    return found | {"back": back, "kept": kept, "reached": reached}
+
+
+def full_disk(folder: Path) -> dict[str, Any]:
+    """Forbid a running bot any file larger than its models for three minutes."""
+    place = Place(folder, small(["BTC/USDT:USDT", "ETH/USDT:USDT"]))
+    bot = Bot(place, folder / "bot.log")
+    try:
+        bot.wait_for("ETH/USDT:USDT trained on", 300)
+        time.sleep(70)
+        process = psutil.Process(bot.pid)
+        (old, hard), models = process.rlimit(psutil.RLIMIT_FSIZE), model_files(place)
+        process.rlimit(psutil.RLIMIT_FSIZE, (30_000, hard))
+        time.sleep(200)
+        failed = sum(known["failed_trainings"] for known in place.status().values())
+        whole = model_files(place) == models
+        process.rlimit(psutil.RLIMIT_FSIZE, (old, hard))
+        back = wait_for_prediction(place, 2, 200)
+        time.sleep(130)
+        trained = len(model_files(place)) > len(models)
+    finally:
+        bot.stop()
+    found = checked(place)
+    reached = bool(back and failed and whole and trained and found["sound"])
+    return found | {"failed trainings": failed, "back": back, "reached": reached}
+
+
+def model_files(place: Place) -> list[Path]:
+    return sorted(place.models.glob("sub-train-*/*_model.joblib"))
+
+
+def truncated(folder: Path) -> dict[str, Any]:
+    """Cut a model in half between two runs."""
+    place = Place(folder, small(["BTC/USDT:USDT", "ETH/USDT:USDT"]))
+    bot = Bot(place, folder / "first.log")
+    bot.wait_for("ETH/USDT:USDT trained on", 300)
+    time.sleep(70)
+    bot.stop()
+    newest = json.loads((place.models / "pair_dictionary.json").read_text())["BTC/USDT:USDT"]
+    (path,) = Path(newest["data_path"]).glob("*_model.joblib")
+    os.truncate(path, path.stat().st_size // 2)
+    again = Bot(place, folder / "second.log")
+    try:
+        again.wait_for("BTC/USDT:USDT: the model in", 300)
+        again.wait_for("BTC/USDT:USDT trained on", 300)
+        time.sleep(130)
+        back = wait_for_prediction(place, 1, 200)
+    finally:
+        again.stop()
+    path.unlink()  # parity cannot read it either
+    found = checked(place)
+    return found | {"back": back, "reached": bool(back and found["sound"])}
+
+
+def faults(folder: Path) -> tuple[dict[str, Any], list[Goal]]:
+    """Every fault, a few bots side by side; the minutes are real, the work is small."""
+    cases: dict[str, Callable[[Path], dict[str, Any]]] = {
+        **{f"exchange: {k}": (lambda f, k=k: exchange_fault(k, f)) for k in FAULTS},
+        **{
+            f"kill -9 while {what}": (lambda f, what=what: killed(what, f))
+            for what in ("training", "saving", "predicting")
+        },
+        "disk full": full_disk,
+        "truncated model": truncated,
+    }
+    found: dict[str, Any] = {}
+
+    def watch(name: str) -> None:
+        place = folder / name.replace(" ", "-").replace(":", "")
+        try:
+            found[name] = cases[name](place)
+        except Exception as error:  # the other cases go on
+            found[name] = {"error": f"{type(error).__name__}: {error}", "reached": False}
+
+    names = list(cases)
+    for batch in (names[:5], names[5:9], names[9:]):
+        threads = [threading.Thread(target=watch, args=(name,)) for name in batch]
+        for thread in threads:
+            thread.start()
+            time.sleep(10)  # the starts cost the most
+        for thread in threads:
+            thread.join()
+    goals = []
+    for name in names:
+        facts = found[name]
+        text = facts.get("error", "")[:200] or ", ".join(
+            f"{key}: {facts[key]}"
+            for key in ("predicted", "not predicted", "trades", "trades without a prediction")
+        )
+        goals.append((name, text, facts["reached"]))
+    return found, goals
+
+
+def warm_start(folder: Path) -> tuple[dict[str, Any], list[Goal]]:
+    """Epochs until a new model is as good as the best cold one, cold and going on from the last."""
+    strategy, _ = started(folder, days=12, epochs=8, patience=8)
+    model = strategy.freqai
+    at(strategy, _, len(_) - 2)
+    train_now(strategy)
+    facts = {}
+    for name, going_on in (("cold", False), ("warm", True)):
+        time.sleep(1.1)
+        model.continual_learning = going_on
+        dk = train_now(strategy)
+        (path,) = dk.data_path.glob("*_dualwindow.json")
+        facts[name] = [e["validation_loss"] for e in json.loads(path.read_text())["epochs"]]
+    goal = min(facts["cold"])
+    epochs = {
+        n: next((i + 1 for i, v in enumerate(x) if v <= goal), None) for n, x in facts.items()
+    }
+    reached = epochs["warm"] is not None and epochs["warm"] < (epochs["cold"] or 99)
+    text = f"cold {epochs['cold']}, warm {epochs['warm']}"
+    return facts | {"epochs": epochs}, [("epochs to the best cold validation loss", text, reached)]
+
+
+PARTS: dict[str, Callable[[Path], tuple[dict[str, Any], list[Goal]]]] = {
+    "endurance": endurance,
+    "latency": latency,
+    "warm_start": warm_start,
+    "ten_pairs": ten_pairs,
+    "faults": faults,
+}
+
+
+def show(parts: Iterable[tuple[str, list[Goal]]]) -> None:
+    table = Table(title="Live")
+    for column in ("what", "measured", "reached"):
+        table.add_column(column)
+    for _, goals in parts:
+        for what, text, reached in goals:
+            table.add_row(what, text, "yes" if reached else "NO")
+    Console().print(table)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=list(PARTS), default=list(PARTS))
+    parser.add_argument("--inside", choices=list(PARTS), help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.inside:  # a process of its own for each part
+        found, goals = PARTS[chosen.inside](chosen.folder)
+        print(json.dumps({"found": found, "goals": goals}))
+        return 0
+    known = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
+    for part in chosen.only:
+        folder = Path(tempfile.mkdtemp(prefix=f"bench-{part}-"))
+        words = [
+            sys.executable,
+            "-W",
+            "ignore",
+            __file__,
+            "--inside",
+            part,
+            "--folder",
+            str(folder),
+        ]
+        done = subprocess.run(words, stdout=subprocess.PIPE, check=True, cwd=ROOT)
+        known[part] = json.loads(done.stdout.splitlines()[-1])
+        RESULTS.parent.mkdir(exist_ok=True)
+        RESULTS.write_text(json.dumps(known, indent=1))
+        show([(part, known[part]["goals"])])
+        if all(goal[2] for goal in known[part]["goals"]):
+            shutil.rmtree(folder)
+    show((part, known[part]["goals"]) for part in chosen.only)
+    return 0 if all(g[2] for part in chosen.only for g in known[part]["goals"]) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

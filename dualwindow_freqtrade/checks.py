@@ -1,0 +1,292 @@
+"""Check on a user's own candles that live is as the backtest, and that the future is unseen."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import numpy as np
+import pandas as pd
+from freqtrade.commands.arguments import Arguments
+from freqtrade.configuration import Configuration, validate_config_consistency
+from freqtrade.data.dataprovider import DataProvider
+from freqtrade.enums import RunMode
+from freqtrade.exceptions import FreqtradeException, OperationalException
+from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+from freqtrade.resolvers import StrategyResolver
+from freqtrade.strategy import IStrategy
+from pandas import DataFrame
+
+from dualwindow.arrays import FloatArray
+from dualwindow.artifact import Artifact
+from dualwindow.candles import Candles
+from dualwindow.labels import CLASSES
+from dualwindow_freqtrade.live import TRAINED_AT
+
+_TOLERANCE = 1e-4  # of a probability; float32 in batches of other sizes differs by 1e-7
+_SHOWN = 5
+
+
+class CheckError(Exception):
+    """A check could not be done."""
+
+
+@dataclass
+class Report:
+    """What a check found.
+
+    Parameters
+    ----------
+    checked : how many values were compared; a check that compared nothing proves nothing
+    problems : what is wrong, the first few in full
+    notes : what could not be checked, and why
+    """
+
+    checked: int = 0
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+class _Market:
+    """What a strategy asks a data provider for, with candles that a check may change."""
+
+    runmode = RunMode.BACKTEST
+
+    def __init__(self, provider: DataProvider, pairs: Sequence[str]) -> None:
+        self._provider, self._pairs = provider, pairs
+        self.change: Callable[[DataFrame, str], DataFrame] = lambda frame, timeframe: frame
+
+    def get_pair_dataframe(self, pair: str, timeframe: str, candle_type: str = "") -> DataFrame:
+        frame = self._provider.historic_ohlcv(pair, timeframe, candle_type)
+        if frame.empty:
+            raise OperationalException(
+                f"{pair}: no {timeframe} candles; download them: freqtrade download-data -p {pair} "
+                f"-t {timeframe} --timerange ..."
+            )
+        return self.change(frame, timeframe)
+
+    def current_whitelist(self) -> list[str]:
+        return list(self._pairs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._provider, name)
+
+
+class Bench:
+    """A strategy with its model and candles, outside of freqtrade's loops.
+
+    Parameters
+    ----------
+    words : options as for ``freqtrade backtesting``
+    """
+
+    def __init__(self, words: Sequence[str]) -> None:
+        arguments = Arguments(["backtesting", *words]).get_parsed_arg()
+        self.config = Configuration(arguments, RunMode.BACKTEST).get_config()
+        validate_config_consistency(self.config, preliminary=True)  # fills in what is left out
+        self.config["candle_type_def"] = self.config.get("candle_type_def", "spot")
+        self.pairs: list[str] = self.config["exchange"]["pair_whitelist"]
+        self.strategy: IStrategy = StrategyResolver.load_strategy(self.config)
+        self.market = _Market(DataProvider(self.config, None), self.pairs)
+        self.strategy.dp = self.market
+        self.strategy.ft_bot_start()
+        self.folder = Path(self.strategy.freqai.full_path)
+
+    def featured(self, pair: str, minutes: DataFrame) -> DataFrame:
+        """Compute the strategy's features as a backtest does."""
+        dk = FreqaiDataKitchen(self.config, live=False, pair=pair)
+        frame = dk.use_strategy_to_populate_indicators(
+            self.strategy, prediction_dataframe=minutes, pair=pair
+        )
+        return dk.remove_special_chars_from_feature_names(frame)
+
+    def minutes(self, pair: str) -> DataFrame:
+        """All candles of the strategy's timeframe."""
+        return self.market.get_pair_dataframe(pair, self.config["timeframe"])
+
+    def models(self, pair: str) -> dict[int, Artifact]:
+        """All saved models of a pair that can be read, by the second of their training."""
+        found = {}
+        for path in sorted(self.folder.glob(f"sub-train-{pair.split('/')[0]}_*/*_model.joblib")):
+            with path.open("rb") as file:
+                model = cloudpickle.load(file)
+            if model.metadata["pair"] == pair:
+                found[int(path.parent.name.rpartition("_")[2])] = model
+        return found
+
+    def predicted(self, model: Artifact, frame: DataFrame) -> tuple[FloatArray, FloatArray]:
+        """Probabilities (n, 3), NaN where there is none, and features of n candles."""
+        features = frame[list(model.feature_names)].to_numpy(np.float64)
+        candles = Candles.from_frame(frame, self.strategy.freqai.base_tf_seconds)
+        return model.predict(candles, features).probabilities, features
+
+
+def check_parity(bench: Bench) -> Report:
+    """Predict the candles of a live run again, as a backtest does, and compare."""
+    path, report = bench.folder / "historic_predictions.pkl", Report()
+    if not path.is_file():
+        raise OperationalException(
+            f"{path} does not exist: a dry or live run stores its predictions there when it ends, "
+            "and after each training; let one run first"
+        )
+    with path.open("rb") as file:
+        stored: dict[str, DataFrame] = cloudpickle.load(file)
+    for pair in bench.pairs:
+        if pair not in stored:
+            report.notes.append(f"{pair}: no live predictions")
+            continue
+        live = stored[pair][stored[pair]["do_predict"] == 1]
+        frame = bench.featured(pair, bench.minutes(pair))
+        models = bench.models(pair)
+        for trained, part in live.groupby(TRAINED_AT):
+            name = f"{pair}, model of {pd.Timestamp(trained, unit='s')}Z"
+            if int(trained) in models:
+                _compare_one_model(bench, models[int(trained)], frame, part, name, report)
+            else:
+                report.notes.append(
+                    f"{name}: {len(part)} predictions, but the model is purged; "
+                    "freqai.purge_old_models false keeps all"
+                )
+    return report
+
+
+def _compare_one_model(
+    bench: Bench, model: Artifact, frame: DataFrame, live: DataFrame, name: str, report: Report
+) -> None:
+    # From where the model's own context ends: the candles before are in the artifact.
+    after = frame[frame["date"] > pd.Timestamp(model.context.date[0], unit="s", tz="UTC")]
+    again, _ = bench.predicted(model, after)
+    rows = pd.Index(after["date"]).get_indexer(pd.DatetimeIndex(live["date_pred"]))
+    if absent := int((rows < 0).sum()):
+        report.notes.append(f"{name}: {absent} predictions, but their candles are not downloaded")
+    live, rows = live[rows >= 0], rows[rows >= 0]
+    difference = np.abs(live[list(CLASSES)].to_numpy(np.float64) - again[rows]).max(axis=1)
+    wrong = ~(difference <= _TOLERANCE)  # NaN is wrong, too
+    report.checked += len(rows)
+    for i in np.flatnonzero(wrong)[:_SHOWN]:
+        report.problems.append(
+            f"{name}: {live['date_pred'].iloc[i]} live {_shown(live[list(CLASSES)].iloc[i])}, "
+            f"as a backtest {_shown(again[rows[i]])}"
+        )
+    if wrong.sum() > _SHOWN:
+        report.problems.append(f"{name}: {wrong.sum()} of {len(rows)} differ")
+
+
+def _shown(probabilities: Any) -> str:
+    return " / ".join(f"{p:.4f}" for p in probabilities)
+
+
+def check_leak(bench: Bench, cuts: int = 5, days: float = 3.0) -> Report:
+    """Change all candles after a moment, and see whether anything before it moves.
+
+    The last `days` of each pair are cut in `cuts` places. Features and labels come from the
+    strategy, predictions from the newest saved model, if there is one.
+    """
+    report = Report()
+    for pair in bench.pairs:
+        models = bench.models(pair)
+        model = models[max(models)] if models else None
+        if model is None:
+            report.notes.append(
+                f"{pair}: no saved model, so only features and labels were checked; a live run or "
+                "a backtest with freqai.save_backtest_models true saves one"
+            )
+        for moment in _moments(bench.minutes(pair)["date"], cuts, days):
+            _look_before(bench, pair, model, moment, days, report)
+    bench.market.change = lambda frame, timeframe: frame
+    return report
+
+
+def _moments(dates: pd.Series, cuts: int, days: float) -> Iterator[pd.Timestamp]:
+    """Spread cuts over the last days, on odd minutes, so that most fall inside an hour."""
+    for share in np.linspace(0.2, 0.9, cuts):
+        yield (dates.iloc[-1] - (1 - share) * pd.Timedelta(days=days)).floor("min")
+
+
+def _look_before(
+    bench: Bench,
+    pair: str,
+    model: Artifact | None,
+    moment: pd.Timestamp,
+    days: float,
+    report: Report,
+) -> None:
+    """Compare rows up to `moment`, the close of a candle, with and without another future."""
+    seen = []
+    for change in (lambda frame, timeframe: frame, _another_future(moment)):
+        bench.market.change = change
+        minutes = bench.minutes(pair)
+        minutes = minutes[minutes["date"] > minutes["date"].iloc[-1] - pd.Timedelta(days=days)]
+        minutes = minutes.reset_index(drop=True)
+        frame = bench.strategy.set_freqai_targets(
+            bench.featured(pair, minutes), metadata={"pair": pair}
+        )
+        seen.append(_columns(bench, model, frame))
+    closed = minutes["date"] + pd.Timedelta(seconds=bench.strategy.freqai.base_tf_seconds)
+    horizon = bench.strategy.freqai.settings.windows.horizon
+    for name in seen[0]:
+        known = (closed <= moment).to_numpy()
+        if name.startswith("&"):  # a label may look as far as its horizon, and no further
+            known = np.r_[known[horizon:], np.zeros(horizon, dtype=bool)]
+        true, changed = (columns[name] for columns in seen)
+        same = _same(true, changed, 1e-6 if name in CLASSES else 1e-12)
+        moved = known & ~same
+        report.checked += int(known.sum())
+        if moved.any():
+            first = minutes["date"].iloc[int(moved.argmax())]
+            report.problems.append(
+                f"{pair}: {name} of {first} changes with candles after {moment} "
+                f"({moved.sum()} rows)"
+            )
+        if same[~known].all():
+            report.notes.append(
+                f"{pair}: {name} does not change after {moment} either, which proves nothing"
+            )
+
+
+def _columns(bench: Bench, model: Artifact | None, frame: DataFrame) -> dict[str, np.ndarray]:
+    columns = {c: frame[c].to_numpy() for c in frame if c.startswith(("%", "&"))}
+    if model is not None:
+        probabilities, _ = bench.predicted(model, frame)
+        columns |= {name: probabilities[:, i] for i, name in enumerate(CLASSES)}
+    return columns
+
+
+def _same(a: np.ndarray, b: np.ndarray, tolerance: float) -> np.ndarray:
+    if a.dtype == object:
+        return (a == b) | (pd.isna(a) & pd.isna(b))
+    return np.isclose(a, b, rtol=1e-9, atol=tolerance, equal_nan=True)
+
+
+def _another_future(moment: pd.Timestamp) -> Callable[[DataFrame, str], DataFrame]:
+    """Move every candle that closes after `moment` by some percent, and let three times trade."""
+
+    def change(frame: DataFrame, timeframe: str) -> DataFrame:
+        later = frame["date"] + pd.Timedelta(timeframe.replace("m", "min")) > moment
+        factors = np.exp(np.random.default_rng(0).normal(0, 0.03, int(later.sum())))
+        prices = ["open", "high", "low", "close"]
+        frame.loc[later, prices] = frame.loc[later, prices].to_numpy() * factors[:, None]
+        frame.loc[later, "volume"] *= 3
+        return frame
+
+    return change
+
+
+def run_check(what: str, words: Sequence[str]) -> Report:
+    """Run the check ``parity`` or ``leak``.
+
+    Parameters
+    ----------
+    words : options as for ``freqtrade backtesting``
+
+    Raises
+    ------
+    CheckError
+        If it cannot be done with this configuration, these candles or models.
+    """
+    checks = {"parity": check_parity, "leak": check_leak}
+    try:
+        return checks[what](Bench(words))
+    except FreqtradeException as error:
+        raise CheckError(str(error)) from error

@@ -1,0 +1,159 @@
+"""Bots in processes of their own, each against a sandbox exchange of its own."""
+
+import base64
+import json
+import os
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import pandas as pd
+from examples import ROOT
+
+PROGRAMS = Path(sys.executable).parent
+
+
+def small(pairs: list[str], **freqai: Any) -> dict[str, Any]:
+    """A network that is trained in seconds, on barriers that are touched every minute or two."""
+    sides = ("long", "short")
+    labels = {f"{s}_take_profit": 0.0003 for s in sides} | {f"{s}_stop_loss": 0.0006 for s in sides}
+    return {
+        "exchange": {"pair_whitelist": pairs},
+        "max_open_trades": len(pairs),
+        "freqai": {
+            "identifier": "small",
+            "conv_width": 60,
+            "train_period_days": 2,
+            "live_retrain_hours": 0.03,
+            "purge_old_models": False,
+            "continual_learning": True,
+            "feature_parameters": {"label_period_candles": 2},
+            "model_training_parameters": {"lstm_units": [8], "dense_units": [4], "epochs": 2},
+            "dual_window": {
+                "labels": labels,
+                "confidence": {"mode": "custom", "short": 0.05, "long": 0.05},
+            },
+            **freqai,
+        },
+    }
+
+
+class Place:
+    """A user data folder with candles until midnight and a configuration."""
+
+    def __init__(self, folder: Path, overlay: dict[str, Any]) -> None:
+        self.user_data = folder / "user_data"
+        self.user_data.mkdir(parents=True)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        overlay = overlay | {"api_server": {"listen_port": self.port}}
+        (self.user_data / "over.json").write_text(json.dumps(overlay))
+        self.models = self.user_data / "models" / overlay["freqai"]["identifier"]
+        self.candles = self.user_data / "candles"
+        pairs = [p.partition(":")[0] for p in overlay["exchange"]["pair_whitelist"]]
+        days = 48 + overlay["freqai"]["train_period_days"]
+        words = ["--days", str(days), "--end", f"{datetime.now(UTC):%Y-%m-%d}", "--pairs", *pairs]
+        made = dualwindow("sandbox", "data", "--out", str(self.candles), *words)
+        assert made.returncode == 0, made.stderr
+
+    @property
+    def options(self) -> list[str]:
+        """Options of any freqtrade command."""
+        words = ["-c", "user_data/config.json", "-c", self.user_data / "over.json"]
+        words += ["--userdir", self.user_data, "-d", self.candles]
+        return [str(word) for word in words]
+
+    def freqtrade(self, *words: str) -> list[str]:
+        """The command of a freqtrade in the sandbox."""
+        run = [PROGRAMS / "dualwindow", "sandbox", "run", "--", PROGRAMS / "freqtrade"]
+        return [*(str(word) for word in run), *words, *self.options]
+
+    def ask(self, what: str) -> dict[str, Any]:
+        """Ask the bot's REST API."""
+        known = json.loads((self.user_data / "rest_api.json").read_text())
+        login = base64.b64encode(f"{known['username']}:{known['password']}".encode()).decode()
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/api/v1/{what}",
+            headers={"Authorization": f"Basic {login}"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
+
+    def predictions(self) -> dict[str, pd.DataFrame]:
+        """What the bot has stored, by pair."""
+        with (self.models / "historic_predictions.pkl").open("rb") as file:
+            return cloudpickle.load(file)
+
+    def status(self) -> dict[str, Any]:
+        """What the bot has written of each pair."""
+        return json.loads((self.models / "dualwindow_status.json").read_text())["pairs"]
+
+    def trades(self) -> pd.DataFrame:
+        """All trades, open and closed."""
+        with sqlite3.connect(self.user_data / "trades.sqlite") as database:
+            return pd.read_sql("select * from trades", database)
+
+
+class Bot:
+    """A dry run in a process."""
+
+    def __init__(self, place: Place, log: Path, **variables: str) -> None:
+        self.place, self.log = place, log
+        words = ["trade", "--freqaimodel", "DualWindowLSTM", "--no-color"]
+        self.process = subprocess.Popen(
+            place.freqtrade(*words),
+            cwd=ROOT,
+            env=os.environ | {"COLUMNS": "300"} | variables,
+            stdout=log.open("wb"),
+            stderr=subprocess.STDOUT,
+        )
+
+    def said(self) -> str:
+        """Everything in the log."""
+        return self.log.read_text(errors="replace")
+
+    def wait_for(self, text: str, seconds: float, since: int = 0) -> None:
+        """Wait until the log says something, in what comes after the first `since` characters."""
+        deadline = time.monotonic() + seconds
+        while text not in self.said()[since:]:
+            assert self.process.poll() is None, self.said()[-3000:]
+            assert time.monotonic() < deadline, f"{text!r} not in {self.said()[-3000:]}"
+            time.sleep(0.5)
+
+    @property
+    def exchange(self) -> str:
+        """The sandbox's address."""
+        self.wait_for("the sandbox listens on", 60)
+        found = re.search(r"the sandbox listens on (\S+)", self.said())
+        assert found is not None
+        return found[1]
+
+    @property
+    def pid(self) -> int:
+        """Of freqtrade itself, the sandbox's child."""
+        self.wait_for("Changing state to: RUNNING", 180)
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return int(children.read_text().split()[0])
+
+    def stop(self) -> float:
+        """End it as a service manager does; return the seconds that it took."""
+        began = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(60)
+        return time.monotonic() - began
+
+
+def dualwindow(*words: str) -> subprocess.CompletedProcess:
+    """Run one of our own commands to its end."""
+    return subprocess.run(
+        [PROGRAMS / "dualwindow", *words], cwd=ROOT, capture_output=True, text=True, check=False
+    )

@@ -1,0 +1,127 @@
+"""The checks that users run: they pass where nothing is wrong, and find what is planted."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cloudpickle
+import pytest
+from examples import ROOT
+from test_end_to_end import SMALL, merged
+
+PROGRAM = str(Path(sys.executable).with_name("dualwindow"))
+PAIR = "BTC/USDT:USDT"
+LEAK = """
+    def feature_engineering_standard(self, dataframe, metadata, **kwargs):
+        dataframe = super().feature_engineering_standard(dataframe, metadata, **kwargs)
+        return dataframe.assign(**{"%-close_change": {WHAT}})
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A backtest with saved models on fifty days of synthetic candles."""
+    folder = tmp_path_factory.mktemp("checks")
+    run(["sandbox", "data", "--out", str(folder / "candles"), "--days", "50"])
+    (folder / "user_data").mkdir()
+    changes = {
+        "timerange": "20240130-20240131",
+        "exchange": {"pair_whitelist": [PAIR]},
+        "freqai": {"save_backtest_models": True},
+    }
+    (folder / "over.json").write_text(json.dumps(merged(SMALL, changes)))
+    freqtrade = [str(Path(PROGRAM).with_name("freqtrade")), "backtesting", *options(folder)]
+    run(["sandbox", "run", "--", *freqtrade])
+    return folder
+
+
+def options(folder: Path) -> list[str]:
+    words = ["-c", "user_data/config.json", "-c", str(folder / "over.json")]
+    words += ["--freqaimodel", "DualWindowLSTM"]
+    return [*words, "--userdir", str(folder / "user_data"), "-d", str(folder / "candles")]
+
+
+def run(words: list[str], status: int = 0) -> str:
+    result = subprocess.run(
+        [PROGRAM, *words], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == status, result.stdout + result.stderr[-3000:]
+    return result.stdout + result.stderr.splitlines()[-1] if status == 2 else result.stdout
+
+
+def check(folder: Path, what: str, *more: str, status: int = 0) -> str:
+    return run(["check", what, "--", *options(folder), *more], status)
+
+
+def test_nothing_leaks(place):
+    said = check(place, "leak")
+    assert "all as it should be" in said
+    assert "note" not in said  # the saved model was checked, too
+    assert int(said.split("leak: ")[1].split()[0]) > 100_000
+
+
+@pytest.mark.parametrize(
+    ("what", "found"),
+    [
+        ("dataframe['close'].pct_change().shift(-1)", True),
+        ("dataframe['close'] / dataframe['close'].mean() - 1", True),
+        ("dataframe['close'] / dataframe['close'].rolling(9, center=True).mean() - 1", True),
+        ("dataframe['close'] / dataframe['close'].rolling(9).mean() - 1", False),
+    ],
+    ids=["next-candle", "mean-of-all", "centred", "past-only"],
+)
+def test_a_leak_is_found_and_the_past_is_allowed(place, tmp_path, what, found):
+    (tmp_path / "Leaky.py").write_text(
+        f"import sys; sys.path.insert(0, {str(ROOT / 'strategies')!r})\n"
+        "from DualWindowStrategy import DualWindowStrategy\n\n\n"
+        "class Leaky(DualWindowStrategy):\n" + LEAK.replace("{WHAT}", what)
+    )
+    more = ["--strategy", "Leaky", "--strategy-path", str(tmp_path)]
+    said = check(place, "leak", *more, status=1 if found else 0)
+    assert ("%-close_change of" in said) == found
+
+
+def store(place: Path, change: float) -> None:
+    """Store a backtest's predictions as if a live run had made them, moved by `change`."""
+    import pandas as pd
+
+    models = place / "user_data/models/small"
+    (path,) = models.rglob("*_prediction.feather")
+    predictions = pd.read_feather(path)
+    trained = int(path.stem.split("_")[-2])
+    rows = predictions.assign(date_pred=predictions["date"], model_timestamp=float(trained))
+    rows.loc[700, "LONG"] += change
+    rows.loc[3, "do_predict"] = 0
+    with (models / "historic_predictions.pkl").open("wb") as file:
+        cloudpickle.dump({PAIR: rows}, file)
+
+
+def test_parity_compares_every_stored_prediction(place):
+    store(place, 0.0)
+    assert f"parity: {1439} values compared, all as it should be" in check(place, "parity")
+
+
+def test_one_prediction_that_differs_is_named(place):
+    store(place, 0.001)
+    said = check(place, "parity", status=1)
+    assert said.count("WRONG") == 1
+    assert "2024-01-30 11:40" in said
+
+
+def test_predictions_of_a_purged_model_are_noted_and_prove_nothing(place, tmp_path):
+    store(place, 0.0)
+    hidden = tmp_path / "hidden"
+    (folder,) = (place / "user_data/models/small").glob("sub-train-*")
+    folder.rename(hidden)
+    try:
+        said = check(place, "parity", status=2)
+    finally:
+        hidden.rename(folder)
+    assert "the model is purged" in said
+    assert "nothing is proved" in said
+
+
+def test_without_live_predictions_parity_says_what_is_missing(place):
+    (place / "user_data/models/small/historic_predictions.pkl").unlink(missing_ok=True)
+    assert "let one run first" in check(place, "parity", status=2)

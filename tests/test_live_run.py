@@ -1,0 +1,68 @@
+"""A dry run of more than six minutes, stopped, resumed and compared with a backtest."""
+
+import subprocess
+import time
+
+import pandas as pd
+import pytest
+from bots import Bot, Place, dualwindow, small
+from examples import ROOT
+
+PAIRS = [f"{coin}/USDT:USDT" for coin in ("BTC", "ETH", "SOL", "XRP")]
+MINUTES = 6.2
+
+
+@pytest.mark.timeout(900)
+def test_six_minutes_then_a_restart_then_parity(tmp_path):
+    place = Place(tmp_path, small(PAIRS))
+    began = time.monotonic()
+    bot = Bot(place, tmp_path / "first.log")
+    try:
+        bot.wait_for("trained on", 180)
+        assert place.ask("ping") == {"status": "pong"}
+        time.sleep(max(60 * MINUTES - (time.monotonic() - began), 0))
+        assert place.ask("count")["max"] == len(PAIRS)
+    finally:
+        seconds = bot.stop()
+    assert seconds < 10
+    assert bot.process.returncode == 130
+    assert " - ERROR - " not in bot.said()
+    assert "Traceback" not in bot.said()
+
+    first = place.predictions()
+    assert first.keys() == set(PAIRS)
+    for pair, predictions in first.items():
+        made = predictions[predictions["do_predict"] == 1]
+        assert len(made) >= 3
+        assert (made["date_pred"].diff().dropna() == pd.Timedelta("1min")).all()
+        assert made[["SHORT", "HOLD", "LONG"]].sum(axis=1).to_numpy() == pytest.approx(1)
+        assert made["model_timestamp"].nunique() >= 2  # it was retrained
+        assert place.status()[pair]["trainings"] >= 2
+        assert sum(place.status()[pair]["counts"].values()) == 0
+    trades = place.trades()
+    assert set(trades["is_short"][trades["is_open"] == 0]) == {0, 1}
+
+    bot = Bot(place, tmp_path / "second.log")
+    try:
+        bot.wait_for("goes on with the model in", 180)
+        time.sleep(130)  # the first candle after a start is never predicted
+    finally:
+        assert bot.stop() < 10
+    assert bot.said().count("goes on with the model in") == len(PAIRS)
+    assert "is not used" not in bot.said()
+    n_new = 0
+    for pair, predictions in place.predictions().items():
+        columns = ["date_pred", "HOLD", "do_predict"]
+        old = first[pair][columns]
+        pd.testing.assert_frame_equal(predictions.head(len(old))[columns], old)
+        n_new += int((predictions["do_predict"].iloc[len(old) :] == 1).sum())
+    assert n_new >= len(PAIRS)
+
+    words = place.freqtrade("download-data", "-t", "1m", "1h", "--days", "1")
+    loaded = subprocess.run(words, cwd=ROOT, capture_output=True, check=False)
+    assert loaded.returncode == 0, loaded.stderr[-2000:]
+    parity = dualwindow("check", "parity", "--", *place.options)
+    assert parity.returncode == 0, parity.stdout + parity.stderr[-2000:]
+    assert int(parity.stdout.partition("parity: ")[2].split()[0]) >= len(PAIRS) * 4
+    status = dualwindow("status", "--models", str(place.models.parent))
+    assert all(pair in status.stdout for pair in PAIRS)
