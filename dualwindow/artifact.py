@@ -80,7 +80,9 @@ class Artifact:
         """Tell whether all weights are numbers."""
         return all(bool(np.isfinite(w).all()) for w in self.weights)
 
-    def predict(self, candles: Candles, features: FloatArray) -> Prediction:
+    def predict(
+        self, candles: Candles, features: FloatArray, n_newest: int | None = None
+    ) -> Prediction:
         """Predict every candle whose window is whole, in one batched pass.
 
         Candle *t* looks at the rows ``t-history+1 .. t``. The training context goes before the
@@ -91,6 +93,7 @@ class Artifact:
         ----------
         candles : n candles
         features : (n, f) unscaled, in the order of `feature_names`; NaN where unknown
+        n_newest : predict so many of the last candles, leave the others out; all if None
         """
         from dualwindow import network
 
@@ -102,7 +105,7 @@ class Artifact:
         usable = known_rows(features)
         broken = broken_windows(candles, usable, self.shape.history, self.max_untraded)
         valid = whole(broken) & scaled.inliers
-        valid[:n_context] = False
+        valid[: n_context if n_newest is None else max(n_context, len(valid) - n_newest)] = False
         scores = np.full((len(candles), len(CLASSES)), np.nan)
         scores[valid] = network.predict(
             self.shape, self.weights, scaled.rows, np.flatnonzero(valid)

@@ -227,7 +227,9 @@ def predict(shape: Shape, weights: Weights, rows: FloatArray, ends: IntArray) ->
     -------
     (m, 3) float64; rows sum to 1
     """
-    forward = _forward(shape)
+    # A live bot asks for one window at a time. XLA compiles that in a second, and then runs it seven
+    # times as fast, also beside a training; it would compile other numbers of windows anew, each.
+    forward = _forward(shape, compiled=len(ends) == 1)
     tensors = [tf.constant(w) for w in weights]
     parts = [np.empty((0, len(CLASSES)))]
     for first in range(0, len(ends), _PREDICT_BATCH):
@@ -353,11 +355,11 @@ def _chrono_bias(units: int, history: int, seed: int) -> FloatArray:
 
 
 @cache
-def _forward(shape: Shape) -> Any:
+def _forward(shape: Shape, *, compiled: bool) -> Any:
     model = _skeleton(shape).model
     generators = model.non_trainable_variables  # of the dropout, which is idle here
 
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    @tf.function(jit_compile=compiled, reduce_retracing=True)  # type: ignore[untyped-decorator]
     def forward(weights: list[Any], windows: Any) -> Any:
         return model.stateless_call(weights, generators, windows, training=False)[0]
 

@@ -247,7 +247,9 @@ class DualWindowLSTM(LiveModel):
             )
         features = unfiltered_df[list(model.feature_names)].to_numpy(np.float64)
         candles = self._candles(unfiltered_df)
-        prediction = model.predict(candles, features)
+        # After its first prediction of a process, FreqAI reads the last row alone.
+        newest_only = self.live and not kwargs.get("first", True)
+        prediction = model.predict(candles, features, n_newest=1 if newest_only else None)
         if self.live:
             self.guard(prediction, float(candles.date[-1]), dk)
         # FreqAI's convention for "no prediction" is 0 with do_predict 0: it fits statistics to

@@ -127,23 +127,36 @@ def test_one_window_is_predicted_as_in_a_batch():
         np.testing.assert_allclose(one[0], batch[i], atol=1e-6)
 
 
-def test_training_and_prediction_in_two_threads_do_not_disturb_each_other():
+@pytest.mark.parametrize("n", [1, 200], ids=["one-compiled-window", "many"])
+def test_training_and_prediction_in_two_threads_do_not_disturb_each_other(n):
     training, validation = separable()
+    ends = validation.ends[:n]
     fitted = network.fit(SHAPE, training, validation, OPTIONS)
-    before = network.predict(SHAPE, fitted.weights, training.rows, validation.ends)
+    before = network.predict(SHAPE, fitted.weights, training.rows, ends)
     options = OPTIONS.model_copy(update={"epochs": 30, "patience": 30})
     alone = network.fit(SHAPE, *separable(seed=3), options)
-    traces = network._forward(SHAPE).experimental_get_tracing_count()
+    forward = network._forward(SHAPE, compiled=n == 1)
+    traces = forward.experimental_get_tracing_count()
+    assert traces
     with ThreadPoolExecutor(1) as background:
         beside = background.submit(network.fit, SHAPE, *separable(seed=3), options)
         during = []
         while not beside.done():
-            during.append(network.predict(SHAPE, fitted.weights, training.rows, validation.ends))
+            during.append(network.predict(SHAPE, fitted.weights, training.rows, ends))
     assert len(during) >= 5
     assert all((p == before).all() for p in during)
     weights = zip(alone.weights, beside.result().weights, strict=True)
     assert all((a == b).all() for a, b in weights)
-    assert network._forward(SHAPE).experimental_get_tracing_count() == traces
+    assert forward.experimental_get_tracing_count() == traces
+
+
+def test_one_window_is_predicted_as_among_many():
+    training, validation = separable()
+    weights = network.fit(SHAPE, training, validation, OPTIONS).weights
+    many = network.predict(SHAPE, weights, training.rows, validation.ends[:20])
+    for end, expected in zip(validation.ends[:20], many, strict=True):
+        one = network.predict(SHAPE, weights, training.rows, np.array([end]))
+        np.testing.assert_allclose(one[0], expected, atol=1e-6)
 
 
 def test_a_diverging_training_stops():
