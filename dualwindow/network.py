@@ -227,8 +227,9 @@ def predict(shape: Shape, weights: Weights, rows: FloatArray, ends: IntArray) ->
     -------
     (m, 3) float64; rows sum to 1
     """
-    # A live bot asks for one window at a time. XLA compiles that in a second, and then runs it seven
-    # times as fast, also beside a training; it would compile other numbers of windows anew, each.
+    # A live bot asks for one window at a time. XLA compiles that within a second and then runs it
+    # seven times as fast, also beside a training; each other number of windows it would compile
+    # anew.
     forward = _forward(shape, compiled=len(ends) == 1)
     tensors = [tf.constant(w) for w in weights]
     parts = [np.empty((0, len(CLASSES)))]
