@@ -256,7 +256,7 @@ def killed(what: str, folder: Path) -> dict[str, Any]:
 
 
 def full_disk(folder: Path) -> dict[str, Any]:
-    """Forbid a running bot any file larger than its models for three minutes."""
+    """Forbid a running bot all large files for three minutes, as a full disk does."""
     place = Place(folder, small(["BTC/USDT:USDT", "ETH/USDT:USDT"]))
     bot = Bot(place, folder / "bot.log")
     try:
@@ -264,7 +264,7 @@ def full_disk(folder: Path) -> dict[str, Any]:
         time.sleep(70)
         process = psutil.Process(bot.pid)
         (old, hard), models = process.rlimit(psutil.RLIMIT_FSIZE), model_files(place)
-        process.rlimit(psutil.RLIMIT_FSIZE, (30_000, hard))
+        process.rlimit(psutil.RLIMIT_FSIZE, (150_000, hard))
         time.sleep(200)
         failed = sum(known["failed_trainings"] for known in place.status().values())
         whole = model_files(place) == models

@@ -249,6 +249,8 @@ class DualWindowLSTM(LiveModel):
         candles = self._candles(unfiltered_df)
         # After its first prediction of a process, FreqAI reads the last row alone.
         newest_only = self.live and not kwargs.get("first", True)
+        if self.live and not newest_only:  # nobody waits for this one: compile what comes after
+            model.predict(candles, features, n_newest=1)
         prediction = model.predict(candles, features, n_newest=1 if newest_only else None)
         if self.live:
             self.guard(prediction, float(candles.date[-1]), dk)
