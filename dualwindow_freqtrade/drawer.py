@@ -68,12 +68,14 @@ class WholeFilesDrawer(FreqaiDataDrawer):
 
     def save_historic_predictions_to_disk(self) -> None:
         """Save all predictions; a disk that is full must not end the thread that trains."""
-        content = cloudpickle.dumps(dict(self.historic_predictions))
-        try:
-            write_aside(self.historic_predictions_path, content)
-            write_aside(self.historic_predictions_bkp_path, content)
-        except OSError as error:
-            logger.error("the predictions could not be saved, but are kept in memory: %s", error)
+        # When the bot stops, both threads come here.
+        with self.save_lock:
+            content = cloudpickle.dumps(dict(self.historic_predictions))
+            try:
+                write_aside(self.historic_predictions_path, content)
+                write_aside(self.historic_predictions_bkp_path, content)
+            except OSError as error:
+                logger.error("the predictions could not be saved, but are in memory: %s", error)
 
     def save_drawer_to_disk(self) -> None:
         """Save which model is the newest of each pair."""
