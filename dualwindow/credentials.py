@@ -5,7 +5,7 @@ import os
 import secrets
 from pathlib import Path
 
-_KEYS = ("username", "password", "jwt_secret_key")
+_KEYS = ("password", "jwt_secret_key")
 
 
 class CredentialsError(ValueError):
@@ -13,7 +13,7 @@ class CredentialsError(ValueError):
 
 
 def rest_credentials(path: Path) -> dict[str, str]:
-    """Read username, password and token secret from a file that only its owner may read.
+    """Read password and token secret from a file that only its owner may read.
 
     The file is written, with random values, where there is none.
 
@@ -23,12 +23,13 @@ def rest_credentials(path: Path) -> dict[str, str]:
         If the file is there and does not hold them.
     """
     if not path.exists():
-        values = ("freqtrader", secrets.token_urlsafe(16), secrets.token_hex(32))
+        values = (secrets.token_urlsafe(16), secrets.token_hex(32))
         made_up = dict(zip(_KEYS, values, strict=True))
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
             json.dump(made_up, file, indent=1)
+    path.chmod(0o600)
     try:
         found = dict(json.loads(path.read_text()))
     except (ValueError, TypeError) as error:

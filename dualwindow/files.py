@@ -4,8 +4,15 @@ import os
 from pathlib import Path
 
 
-def write_aside(path: Path, content: bytes) -> None:
-    """Write `content` to a file beside `path`, and rename it once it is on the disk.
+def write_aside(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Write `content` to a file beside `path`, and rename it once it is whole.
+
+    Parameters
+    ----------
+    path : of the file
+    content : all of it
+    durable : wait until the disk has it; without, it may be lost if the machine stops, not if the
+        program does
 
     Raises
     ------
@@ -17,7 +24,8 @@ def write_aside(path: Path, content: bytes) -> None:
         with aside.open("wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         aside.replace(path)
     except OSError:
         aside.unlink(missing_ok=True)
@@ -26,5 +34,8 @@ def write_aside(path: Path, content: bytes) -> None:
 
 def set_aside(path: Path) -> Path:
     """Rename a damaged file, so that nothing stumbles over it and nothing is lost."""
-    damaged = path.with_name(f"{path.name}.damaged")
+    damaged, n = path.with_name(f"{path.name}.damaged"), 1
+    while damaged.exists():
+        n += 1
+        damaged = path.with_name(f"{path.name}.damaged-{n}")
     return path.replace(damaged)

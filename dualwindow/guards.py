@@ -16,6 +16,7 @@ class Trouble(StrEnum):
     SLOW_PREDICTION = "slow prediction"
     IDENTICAL_SCORES = "identical scores"
     NOT_A_NUMBER = "scores are no numbers"
+    DIVERGED = "training diverged"
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class Guard:
     def __init__(self, limits: Limits) -> None:
         self.counts = dict.fromkeys(Trouble, 0)
         self.present: dict[Trouble, str] = {}
+        self.diverged: str | None = None  # why the last training was no good
         self._limits = limits
         self._last: FloatArray | None = None
         self._run = 1
@@ -81,13 +83,32 @@ class Guard:
         began = {t: text for t, text in self.present.items() if t not in before}
         return began, before.keys() - self.present.keys()
 
+    def look(self, age: float) -> str | None:
+        """Find out, without a prediction, that candles no longer come; count it once.
+
+        Parameters
+        ----------
+        age : seconds since the newest candle closed
+
+        Returns
+        -------
+        What was measured, if it is a trouble that was not present before.
+        """
+        if age <= self._limits.candle_age or Trouble.STALE_CANDLES in self.present:
+            return None
+        text = self._staleness(age)
+        self.present = self.present | {Trouble.STALE_CANDLES: text}
+        self.counts[Trouble.STALE_CANDLES] += 1
+        return text
+
+    def _staleness(self, age: float) -> str:
+        return f"the newest closed {age:.0f} s ago, at most {self._limits.candle_age:.0f} s"
+
     def _troubles(self, reading: Reading) -> dict[Trouble, str]:
         limits, found = self._limits, {}
         age, model_age = reading.now - reading.closed, reading.now - reading.trained
         if age > limits.candle_age:
-            found[Trouble.STALE_CANDLES] = (
-                f"the newest closed {age:.0f} s ago, at most {limits.candle_age:.0f} s"
-            )
+            found[Trouble.STALE_CANDLES] = self._staleness(age)
         if model_age > limits.model_age:
             found[Trouble.EXPIRED_MODEL] = (
                 f"{model_age / 3600:.1f} h old, at most {limits.model_age / 3600:g} h"
@@ -96,6 +117,8 @@ class Guard:
             found[Trouble.SLOW_PREDICTION] = (
                 f"it took {reading.duration:.1f} s, at most {limits.duration:.1f} s"
             )
+        if self.diverged is not None:
+            found[Trouble.DIVERGED] = self.diverged
         if reading.scores is not None:
             found |= self._trouble_of_scores(reading.scores)
         return found

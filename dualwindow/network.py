@@ -230,7 +230,8 @@ def predict(shape: Shape, weights: Weights, rows: FloatArray, ends: IntArray) ->
     # A live bot asks for one window at a time. XLA compiles that within a second and then runs it
     # seven times as fast, also beside a training; each other number of windows it would compile
     # anew.
-    forward = _forward(shape, compiled=len(ends) == 1)
+    on_gpu = use_device().startswith("GPU")  # whose LSTM kernels XLA does not take
+    forward = _forward(shape, compiled=len(ends) == 1 and not on_gpu)
     tensors = [tf.constant(w) for w in weights]
     parts = [np.empty((0, len(CLASSES)))]
     for first in range(0, len(ends), _PREDICT_BATCH):

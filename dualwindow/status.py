@@ -15,7 +15,7 @@ from typing import Any
 from rich.table import Table
 
 from dualwindow.files import write_aside
-from dualwindow.guards import Guard, Limits, Reading
+from dualwindow.guards import Guard, Limits, Reading, Trouble
 
 logger = logging.getLogger(__name__)
 
@@ -95,11 +95,34 @@ class Status:
             known = self._pair(pair)
             known.trained = when
             known.trainings += 1
+            known.guard.diverged = None
 
-    def failed(self, pair: str) -> None:
-        """Count a training that has failed."""
+    def failed(self, pair: str, diverged: str | None = None) -> None:
+        """Count a training that has failed; one that diverged is a trouble until the next."""
         with self._lock:
-            self._pair(pair).failed_trainings += 1
+            known = self._pair(pair)
+            known.failed_trainings += 1
+            known.guard.diverged = diverged
+
+    def waits(self, pair: str) -> None:
+        """Show the pair, also if it has no model yet."""
+        with self._lock:
+            self._pair(pair)
+
+    def look(self, now: float) -> None:
+        """Find pairs whose candles no longer come, at `now` (seconds since 1970 UTC)."""
+        with self._lock:
+            closed = {p: known.closed for p, known in self._pairs.items()}
+            began = {
+                pair: self._pairs[pair].guard.look(now - seconds)
+                for pair, seconds in closed.items()
+                if seconds is not None
+            }
+        for pair, text in began.items():
+            if text is not None:
+                logger.warning("%s: %s (%s); no new trades", pair, Trouble.STALE_CANDLES, text)
+        if any(began.values()):
+            self.write()
 
     def write(self) -> None:
         """Write the file; a disk that is full is logged once and keeps nobody from trading."""
@@ -110,7 +133,7 @@ class Status:
                 "pairs": {pair: known.facts() for pair, known in self._pairs.items()},
             }
         try:
-            write_aside(self._path, json.dumps(facts, indent=1).encode())
+            write_aside(self._path, json.dumps(facts, indent=1).encode(), durable=False)
             self._writable = True
         except OSError as error:
             if self._writable:

@@ -85,6 +85,9 @@ class Bench:
         arguments = Arguments(["backtesting", *words]).get_parsed_arg()
         self.config = Configuration(arguments, RunMode.BACKTEST).get_config()
         validate_config_consistency(self.config, preliminary=True)  # fills in what is left out
+        if not arguments.get("timerange"):
+            # That of the configuration is for backtests; live predictions are later.
+            self.config.pop("timerange", None)
         self.config["candle_type_def"] = self.config.get("candle_type_def", "spot")
         self.pairs: list[str] = self.config["exchange"]["pair_whitelist"]
         self.strategy: IStrategy = StrategyResolver.load_strategy(self.config)
@@ -94,23 +97,26 @@ class Bench:
         self.folder = Path(self.strategy.freqai.full_path)
 
     def featured(self, pair: str, minutes: DataFrame) -> DataFrame:
-        """Compute the strategy's features as a backtest does."""
-        dk = FreqaiDataKitchen(self.config, live=False, pair=pair)
-        frame = dk.use_strategy_to_populate_indicators(
+        """Compute the strategy's features and labels of all these candles, as a backtest does."""
+        # A kitchen that is not live insists on the windows of a timerange.
+        dk = FreqaiDataKitchen(self.config, live=True, pair=pair)
+        return dk.use_strategy_to_populate_indicators(
             self.strategy, prediction_dataframe=minutes, pair=pair
         )
-        return dk.remove_special_chars_from_feature_names(frame)
 
     def minutes(self, pair: str) -> DataFrame:
         """All candles of the strategy's timeframe."""
         return self.market.get_pair_dataframe(pair, self.config["timeframe"])
 
-    def models(self, pair: str) -> dict[int, Artifact]:
-        """All saved models of a pair that can be read, by the second of their training."""
+    def models(self, pair: str, report: Report) -> dict[int, Artifact]:
+        """All saved models of a pair by the second of their training; damaged ones are noted."""
         found = {}
         for path in sorted(self.folder.glob(f"sub-train-{pair.split('/')[0]}_*/*_model.joblib")):
-            with path.open("rb") as file:
-                model = cloudpickle.load(file)
+            try:
+                model = cloudpickle.loads(path.read_bytes())
+            except Exception as error:  # damaged pickles raise whatever they like
+                report.notes.append(f"{path} is damaged: {type(error).__name__}: {error}")
+                continue
             if model.metadata["pair"] == pair:
                 found[int(path.parent.name.rpartition("_")[2])] = model
         return found
@@ -138,14 +144,14 @@ def check_parity(bench: Bench) -> Report:
             continue
         live = stored[pair][stored[pair]["do_predict"] == 1]
         frame = bench.featured(pair, bench.minutes(pair))
-        models = bench.models(pair)
+        models = bench.models(pair, report)
         for trained, part in live.groupby(TRAINED_AT):
             name = f"{pair}, model of {pd.Timestamp(trained, unit='s')}Z"
             if int(trained) in models:
                 _compare_one_model(bench, models[int(trained)], frame, part, name, report)
             else:
                 report.notes.append(
-                    f"{name}: {len(part)} predictions, but the model is purged; "
+                    f"{name}: {len(part)} predictions, but the model is gone; "
                     "freqai.purge_old_models false keeps all"
                 )
     return report
@@ -185,7 +191,7 @@ def check_leak(bench: Bench, cuts: int = 5, days: float = 3.0) -> Report:
     """
     report = Report()
     for pair in bench.pairs:
-        models = bench.models(pair)
+        models = bench.models(pair, report)
         model = models[max(models)] if models else None
         if model is None:
             report.notes.append(
@@ -219,10 +225,7 @@ def _look_before(
         minutes = bench.minutes(pair)
         minutes = minutes[minutes["date"] > minutes["date"].iloc[-1] - pd.Timedelta(days=days)]
         minutes = minutes.reset_index(drop=True)
-        frame = bench.strategy.set_freqai_targets(
-            bench.featured(pair, minutes), metadata={"pair": pair}
-        )
-        seen.append(_columns(bench, model, frame))
+        seen.append(_columns(bench, model, bench.featured(pair, minutes)))
     closed = minutes["date"] + pd.Timedelta(seconds=bench.strategy.freqai.base_tf_seconds)
     horizon = bench.strategy.freqai.settings.windows.horizon
     for name in seen[0]:

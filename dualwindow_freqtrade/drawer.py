@@ -3,6 +3,7 @@
 import json
 import logging
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,38 +18,40 @@ logger = logging.getLogger(__name__)
 
 _PREDICTIONS = "historic_predictions.pkl"
 _BACKUP = "historic_predictions.backup.pkl"
-_INDEXES = ("pair_dictionary.json", "global_metadata.json")
+_INDEXES = ("pair_dictionary.json", "global_metadata.json", "metric_tracker.json")
 
 
 def heal(folder: Path) -> None:
     """Make a folder of models fit to be loaded: FreqAI stops at damaged files.
 
     Damaged ones are renamed, so that FreqAI begins without them; predictions come back from
-    their backup. What an interrupted saving has left behind is removed.
+    their backup. What interrupted trainings and savings have left behind is removed.
     """
-    for leftover in (*folder.glob("sub-train-*.tmp"), *folder.glob("*.tmp")):
+    for leftover in folder.glob("*.tmp"):
         shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
+    for models in folder.glob("sub-train-*"):
+        if not any(models.glob("*_metadata.json")):
+            shutil.rmtree(models)
     for name in _INDEXES:
-        path = folder / name
-        if path.is_file() and not _is_json(path):
-            logger.warning("%s is damaged; it is now %s", path, set_aside(path).name)
+        _set_aside_unless(folder / name, _is_json)
     path, backup = folder / _PREDICTIONS, folder / _BACKUP
-    if path.is_file() and not _is_pickle(path):
+    _set_aside_unless(path, _is_pickle)
+    _set_aside_unless(backup, _is_pickle)
+    if backup.is_file() and not path.is_file():
+        write_aside(path, backup.read_bytes())
+        logger.warning("the predictions come from their backup, %s", backup)
+
+
+def _set_aside_unless(path: Path, is_whole: Callable[[Path], bool]) -> None:
+    if path.is_file() and not is_whole(path):
         logger.warning("%s is damaged; it is now %s", path, set_aside(path).name)
-    if not path.is_file() and backup.is_file():
-        if _is_pickle(backup):
-            write_aside(path, backup.read_bytes())
-            logger.warning("the predictions come from their backup, %s", backup)
-        else:
-            logger.warning("%s is damaged; it is now %s", backup, set_aside(backup).name)
 
 
 def _is_json(path: Path) -> bool:
     try:
-        json.loads(path.read_text())
+        return isinstance(json.loads(path.read_text()), dict)
     except ValueError:
         return False
-    return True
 
 
 def _is_pickle(path: Path) -> bool:
@@ -151,6 +154,25 @@ class WholeFilesDrawer(FreqaiDataDrawer):
             if model is not None and coin not in self.meta_data_dictionary:
                 self._remember(model, coin, dk)
         return model
+
+    def purge_old_models(self) -> None:
+        """Keep the newest models of each coin, and whichever any pair still uses.
+
+        FreqAI counts folders without a model, and takes the models of pairs of the same coin for
+        those of one.
+        """
+        n_kept = self.freqai_info["purge_old_models"]
+        if not n_kept:
+            return
+        n_kept = 2 if isinstance(n_kept, bool) else n_kept
+        in_use = {Path(known["data_path"]) for known in self.pair_dict.values()}
+        by_coin: dict[str, list[Path]] = {}
+        for path in sorted(self.full_path.glob("sub-train-*/*_model.joblib")):
+            by_coin.setdefault(path.parent.name.rpartition("_")[0], []).append(path.parent)
+        for folders in by_coin.values():
+            for folder in folders[:-n_kept]:
+                if folder not in in_use:
+                    shutil.rmtree(folder)
 
     def forget(self, coin: str) -> None:
         """Go on as if the pair had never been trained; its files stay until they are purged."""

@@ -1,11 +1,13 @@
 """Make FreqAI's live loop one that can be left alone."""
 
+import errno
 import logging
 import os
+import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from freqtrade.configuration import TimeRange
@@ -21,13 +23,24 @@ from dualwindow.cache import differences
 from dualwindow.guards import Limits, Reading
 from dualwindow.settings import GuardSettings
 from dualwindow.status import Status
+from dualwindow.training import TrainingError
 from dualwindow_freqtrade.drawer import WholeFilesDrawer, heal
 
 logger = logging.getLogger(__name__)
 
 # Column of FreqAI's stored predictions: when the model that made them was trained.
 TRAINED_AT = "model_timestamp"
-_REST = 60  # seconds between a failed training of a pair and the next
+_REST, _LONGEST_REST = 60, 3600  # seconds after a failed training of a pair; doubled each time
+# Errors of the machine, not of the file that was being read.
+_PASSING = (errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+
+
+class _Failures(NamedTuple):
+    """How often in a row trainings of a pair have failed, and how long it is left alone."""
+
+    n: int
+    rest: float
+    rest_until: float
 
 
 class TrainingStoppedError(Exception):
@@ -52,9 +65,11 @@ class LiveModel(BaseClassifierModel):
         if self._is_live:
             # FreqAI makes its drawer itself; this one differs in how it writes, not in what it has.
             self.dd.__class__ = WholeFilesDrawer
+            self._add_missing_columns()
         self._threads_wanted = threads
         self._status = Status(self.full_path, _limits(config, guards))
-        self._failed_at: dict[str, float] = {}
+        self._failures: dict[str, _Failures] = {}
+        self._taken_up: set[str] = set()
         self._began = 0.0
         self._judged = False
 
@@ -82,22 +97,46 @@ class LiveModel(BaseClassifierModel):
     ) -> FreqaiDataKitchen:
         """Predict one pair as FreqAI does, and write down how that went."""
         self._began, self._judged = time.monotonic(), False
+        pair = metadata["pair"]
         if not self.scanning:
             self.cap_threads()
-            for pair, known in list(self.dd.pair_dict.items()):
-                if known["model_filename"]:
-                    self._take_up(pair)
+        # All of them before the thread begins to train; a pair that joins later when it comes.
+        for known in (pair, *(() if self.scanning else strategy.dp.current_whitelist())):
+            if known not in self._taken_up:
+                self._take_up(known)
+                self._taken_up.add(known)
         dk = super().start_live(dataframe, metadata, strategy, dk)
-        pair = metadata["pair"]
         has_model = TRAINED_AT in dk.data["extra_returns_per_train"]
         if has_model and not self._judged and dk.check_if_model_expired(self._trained_at(dk)):
             # FreqAI has not asked it.
             self._judge(pair, dataframe["date"].iloc[-1].timestamp(), None, dk)
+        self._status.waits(pair)
         self._status.write()
         return dk
 
+    def watch_candles(self, now: float) -> None:
+        """Look whether candles still come; for a strategy's `bot_loop_start`.
+
+        Without new ones FreqAI is not asked at all, and freqtrade keeps its last signals.
+
+        Parameters
+        ----------
+        now : seconds since 1970 UTC
+        """
+        self._status.look(now)
+
+    def _add_missing_columns(self) -> None:
+        """Let FreqAI go on with predictions stored before there was a column."""
+        extra = self.freqai_info.get("extra_returns_per_train", {})
+        for frame in self.dd.historic_predictions.values():
+            for name in (TRAINED_AT, *extra):
+                if name not in frame:
+                    frame[name] = 0.0
+
     def _take_up(self, pair: str) -> None:
         """Load a saved model now, or go on as if there were none: a new one will be trained."""
+        if not self.dd.get_pair_dict_info(pair)[0]:
+            return
         dk = FreqaiDataKitchen(self.config, live=True, pair=pair)
         try:
             model: Artifact = self.dd.load_data(pair, dk)
@@ -108,6 +147,8 @@ class LiveModel(BaseClassifierModel):
                 changed = [] if model.is_sound() else ["weights"]
                 reason = "its weights are no numbers"
         except Exception as error:  # whatever a damaged pickle raises
+            if isinstance(error, OSError) and error.errno in _PASSING:
+                raise
             changed, reason = ["file"], f"it is missing or damaged: {type(error).__name__}: {error}"
         if changed:
             self.dd.forget(pair)
@@ -127,14 +168,52 @@ class LiveModel(BaseClassifierModel):
         if self._stop_event.is_set():
             raise TrainingStoppedError
 
-    def _start_scanning(self, *args: Any, **kwargs: Any) -> None:
-        """Train pair after pair; FreqAI's thread would die silently of what it does not expect."""
-        while not self._stop_event.is_set():
+    def _start_scanning(self, strategy: IStrategy) -> None:
+        """Train the most overdue pair, again and again, until the bot stops.
+
+        FreqAI's own loop dies silently of an error outside of a training, waits for the pair at
+        the head of its queue while others are due, and repeats what has failed every second.
+        """
+        while not self._stop_event.wait(1):
             try:
-                super()._start_scanning(*args, **kwargs)
+                self._train_most_overdue(strategy)
             except Exception:
                 logger.exception("The training thread failed; it goes on in %d s", _REST)
                 self._stop_event.wait(_REST)
+
+    def _train_most_overdue(self, strategy: IStrategy) -> None:
+        now = time.monotonic()
+        pairs = [
+            pair
+            for pair in strategy.dp.current_whitelist()
+            if pair not in self._failures or now > self._failures[pair].rest_until
+        ]
+        if not pairs:
+            return
+        trained, pair = min((self.dd.get_pair_dict_info(pair)[1], pair) for pair in pairs)
+        dk = FreqaiDataKitchen(self.config, self.live, pair)
+        due, timerange, loaded = dk.check_if_new_training_required(trained)
+        if not due:
+            return
+        dk.set_paths(pair, timerange.stopts)
+        self.train_timer("start")
+        try:
+            self.extract_data_and_train_model(timerange, pair, strategy, dk, loaded)
+        except Exception as error:
+            rest = self._failures[pair].rest
+            known = isinstance(error, TrainingError | FloatingPointError | OSError)
+            logger.error(
+                "%s: training failed, it is tried again in %d s: %s: %s",
+                pair,
+                rest,
+                type(error).__name__,
+                error,
+                exc_info=None if known else error,
+            )
+        self.train_timer("stop", pair)
+        self.dd.save_historic_predictions_to_disk()
+        if self.freqai_info.get("write_metrics_to_disk", False):
+            self.dd.save_metric_tracker_to_disk()
 
     def extract_data_and_train_model(
         self,
@@ -144,10 +223,7 @@ class LiveModel(BaseClassifierModel):
         dk: FreqaiDataKitchen,
         data_load_timerange: TimeRange,
     ) -> None:
-        """Train and save, or leave everything as it was; FreqAI tries again within a second."""
-        rest = self._failed_at.get(pair, -np.inf) + _REST - time.monotonic()
-        if rest > 0:
-            self._stop_event.wait(rest)
+        """Train and save, or leave everything as it was."""
         before = dict(self.dd.pair_dict[pair])
         try:
             self.stop_if_asked()
@@ -158,13 +234,17 @@ class LiveModel(BaseClassifierModel):
             now = self.dd.pair_dict[pair]
             if now["model_filename"] == before["model_filename"]:
                 now["trained_timestamp"] = before["trained_timestamp"]
+                shutil.rmtree(dk.data_path, ignore_errors=True)
             if isinstance(error, TrainingStoppedError):
                 logger.info("%s: training stopped; the model before it stays", pair)
                 return
-            self._failed_at[pair] = time.monotonic()
-            self._status.failed(pair)
+            n = self._failures[pair].n + 1 if pair in self._failures else 1
+            rest = min(_REST * 2 ** (n - 1), _LONGEST_REST)
+            self._failures[pair] = _Failures(n, rest, time.monotonic() + rest)
+            diverged = str(error) if isinstance(error, FloatingPointError) else None
+            self._status.failed(pair, diverged)
             raise
-        self._failed_at.pop(pair, None)
+        self._failures.pop(pair, None)
         self._status.trained(pair, new_trained_timerange.stopts)
 
     # --- guards --------------------------------------------------------------------------------
@@ -181,7 +261,8 @@ class LiveModel(BaseClassifierModel):
         if dk.pair not in self.dd.model_return_values:
             return  # FreqAI shows the first prediction of a process to nobody
         seen = prediction.valid[-1] or prediction.failed[-1]
-        if not self._judge(dk.pair, opened, prediction.scores[-1] if seen else None, dk):
+        scores = prediction.scores[-1].copy() if seen else None  # the row may be emptied below
+        if not self._judge(dk.pair, opened, scores, dk):
             prediction.valid[-1] = False
             prediction.probabilities[-1] = prediction.scores[-1] = np.nan
 

@@ -132,6 +132,7 @@ class DualWindowLSTM(LiveModel):
         self, data_dictionary: dict[str, Any], dk: FreqaiDataKitchen, **kwargs: Any
     ) -> Artifact:
         """Hand candles, features and labels to the core."""
+        self.cap_threads()
         codes = {name: code for code, name in enumerate(CLASSES)}
         data = TrainingData(
             dk.pair,
@@ -289,6 +290,7 @@ class DualWindowLSTM(LiveModel):
         return True
 
     def _load_whole(self, pair: str, dk: FreqaiDataKitchen) -> Artifact:
+        self.cap_threads()
         try:
             model: Artifact = self.dd.load_data(pair, dk)
             model.weights  # noqa: B018 - reads the .keras content

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from freqtrade.config_schema import CONF_SCHEMA
 from freqtrade.enums import TRADE_MODES, RunMode, TradingMode
 from freqtrade.exceptions import OperationalException
 from freqtrade.exchange import timeframe_to_seconds
@@ -39,6 +40,8 @@ from dualwindow.labels import CLASSES, LONG, SHORT, UNKNOWN
 from dualwindow.parameters import Allowed, foreign_parameters
 
 logger = logging.getLogger(__name__)
+
+_PUBLIC_SECRET = CONF_SCHEMA["properties"]["api_server"]["properties"]["jwt_secret_key"]["default"]
 
 
 def _allowed(parameter: BaseParameter) -> Allowed:
@@ -94,15 +97,33 @@ class DualWindowStrategy(IStrategy):
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__(config)
         self.can_short = config.get("trading_mode", TradingMode.SPOT) != TradingMode.SPOT
-        api = config.get("api_server", {})
-        if api.get("enabled") and not api.get("password") and config.get("runmode") in TRADE_MODES:
-            # Before freqtrade starts the server, which would let everybody in.
-            path = Path(config["user_data_dir"], "rest_api.json")
-            try:
-                api.update(rest_credentials(path))
-            except CredentialsError as error:
-                raise OperationalException(str(error)) from error
-            logger.info("REST API: username and password are in %s", path)
+        if config.get("api_server", {}).get("enabled") and config.get("runmode") in TRADE_MODES:
+            self._close_rest_api(config["api_server"], Path(config["user_data_dir"]))
+
+    def _close_rest_api(self, api: dict[str, Any], user_data: Path) -> None:
+        """Fill in what is left out, before freqtrade starts the server.
+
+        It would let everybody in without a password, and without a secret of their own, everybody
+        who knows freqtrade's default one.
+        """
+        try:
+            made_up = rest_credentials(user_data / "rest_api.json")
+        except CredentialsError as error:
+            raise OperationalException(str(error)) from error
+        if not api.get("password"):
+            api["password"] = made_up["password"]
+            logger.info(
+                "REST API: the password of %s is in %s",
+                api.get("username"),
+                user_data / "rest_api.json",
+            )
+        if api.get("jwt_secret_key") in (None, _PUBLIC_SECRET):
+            api["jwt_secret_key"] = made_up["jwt_secret_key"]
+
+    def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
+        """Notice candles that no longer come."""
+        if self.config["runmode"] in TRADE_MODES:
+            self.freqai.watch_candles(current_time.timestamp())
 
     def bot_start(self, **kwargs: Any) -> None:
         """Take the barriers and the horizon from the model, and check what features need."""
@@ -135,6 +156,11 @@ class DualWindowStrategy(IStrategy):
         else:
             # freqtrade divides it by the leverage, and a stop can only be tightened afterwards.
             self.stoploss = -min(0.99, 10 * max(stops))
+        if not self.config.get("ignore_buying_expired_candle_after"):
+            # freqtrade keeps the last signals while no new candles come.
+            guards = self.freqai.settings.dual_window.guards
+            seconds = guards.max_candle_age * timeframe_to_seconds(self.timeframe)
+            self.ignore_buying_expired_candle_after = seconds
         self._take_fees()
         self._take_confidence()
         logger.info(

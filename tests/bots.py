@@ -80,7 +80,7 @@ class Place:
     def ask(self, what: str) -> dict[str, Any]:
         """Ask the bot's REST API."""
         known = json.loads((self.user_data / "rest_api.json").read_text())
-        login = base64.b64encode(f"{known['username']}:{known['password']}".encode()).decode()
+        login = base64.b64encode(f"freqtrader:{known['password']}".encode()).decode()
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}/api/v1/{what}",
             headers={"Authorization": f"Basic {login}"},

@@ -124,7 +124,8 @@ def test_credentials_are_made_up_once_and_only_the_owner_reads_them(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [("{", "damaged"), ("3", "damaged"), ('{"username": "x"}', "no password")]
+    ("content", "said"),
+    [("{", "damaged"), ("3", "damaged"), ('{"jwt_secret_key": "x"}', "no password")],
 )
 def test_credentials_that_cannot_be_read_are_named(tmp_path, content, said):
     path = tmp_path / "rest_api.json"

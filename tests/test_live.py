@@ -4,15 +4,20 @@ import errno
 import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import cloudpickle
 import numpy as np
+import pandas as pd
 import pytest
 from freqai_run import PAIR, at, dry_run, live_configuration, train_now
+from freqtrade.resolvers import StrategyResolver
 
 import dualwindow.files
 from dualwindow.artifact import Artifact
 from dualwindow.status import STATUS_FILE
+from dualwindow_freqtrade.live import LiveModel
 
 CLASSES = ["SHORT", "HOLD", "LONG"]
 
@@ -169,7 +174,7 @@ class Killed(BaseException):
     """Nothing is tidied up after it, as after kill -9."""
 
 
-@pytest.mark.parametrize("nth", range(1, 9))
+@pytest.mark.parametrize("nth", range(1, 10))
 def test_a_kill_at_any_file_of_a_saving_costs_no_model(trained, monkeypatch, nth):
     strategy, minutes = trained
     time.sleep(1.1)
@@ -219,21 +224,180 @@ def test_a_stop_ends_a_training_and_leaves_the_model_before(tmp_path, caplog):
     assert json.loads((folder_of(again) / "pair_dictionary.json").read_text())[PAIR] == before
 
 
-def test_the_training_thread_survives_what_freqai_does_not_expect(trained, caplog, monkeypatch):
-    model = trained[0].freqai
+def scan_until(strategy, n: int, monkeypatch) -> None:
+    """Run the training thread's loop for `n` rounds, without its pauses."""
+    model = strategy.freqai
+    rounds = iter(range(n))
+    monkeypatch.setattr(model._stop_event, "wait", lambda seconds: next(rounds, None) is None)
+    model._start_scanning(strategy)
+
+
+def test_the_training_thread_survives_what_it_does_not_expect(trained, caplog, monkeypatch):
+    strategy, _ = trained
     calls = []
 
-    def scan(self, strategy):
+    def gone() -> list[str]:
         calls.append(1)
-        if len(calls) == 1:
-            raise KeyError("gone")
-        model._stop_event.set()
+        raise KeyError("gone")
 
-    monkeypatch.setattr("dualwindow_freqtrade.live._REST", 0)
-    monkeypatch.setattr("freqtrade.freqai.freqai_interface.IFreqaiModel._start_scanning", scan)
-    model._start_scanning(trained[0])
-    assert len(calls) == 2
+    monkeypatch.setattr(strategy.dp, "current_whitelist", gone)
+    scan_until(strategy, 6, monkeypatch)
+    assert len(calls) == 3  # each is followed by a rest
     assert "The training thread failed" in caplog.text
+
+
+def test_the_most_overdue_pair_is_trained_and_a_failing_one_rests(trained, caplog, monkeypatch):
+    strategy, _ = trained
+    model, other = strategy.freqai, "ETH/USDT:USDT"
+    monkeypatch.setattr(strategy.dp, "current_whitelist", lambda: [PAIR, other])
+    model.dd.pair_dict[PAIR]["trained_timestamp"] -= 7200  # due, but not never trained
+    asked = []
+
+    def train(timerange, pair, *rest):
+        asked.append(pair)
+        if pair == other:
+            raise FloatingPointError("training diverged in epoch 1")
+
+    monkeypatch.setattr(
+        LiveModel.__mro__[1], "extract_data_and_train_model", lambda s, *a: train(*a)
+    )
+    scan_until(strategy, 4, monkeypatch)
+    assert asked == [other, PAIR, PAIR, PAIR]
+    assert caplog.text.count("training failed, it is tried again in 60 s") == 1
+    assert "Traceback" not in caplog.text
+    model._failures[other] = model._failures[other]._replace(rest_until=0)
+    scan_until(strategy, 1, monkeypatch)
+    assert asked[-1] == other
+    assert model._failures[other].rest == 120
+
+
+def test_a_training_that_diverged_keeps_the_strategy_out_until_the_next(trained, monkeypatch):
+    strategy, minutes = trained
+    time.sleep(1.1)
+
+    def diverge(*arguments, **options):
+        raise FloatingPointError("training diverged in epoch 1 (loss nan)")
+
+    monkeypatch.setattr("dualwindow.network.fit", diverge)
+    with pytest.raises(FloatingPointError):
+        train_now(strategy)
+    assert last(strategy, minutes, 2802)["do_predict"] == 0
+    facts = json.loads((folder_of(strategy) / STATUS_FILE).read_text())["pairs"][PAIR]
+    assert facts["counts"]["training diverged"] == 1
+    monkeypatch.undo()
+    train_now(strategy)
+    assert last(strategy, minutes, 2803)["do_predict"] == 1
+
+
+def test_failed_trainings_cost_no_model_when_old_ones_are_purged(trained, monkeypatch):
+    strategy, _ = trained
+    model = strategy.freqai
+    (used,) = folder_of(strategy).glob("sub-train-*")
+    for second in (1, 2, 3):  # as a killed training leaves them
+        left = used.with_name(f"{used.name[:-1]}{second}")
+        if left != used:
+            left.mkdir()
+    for second in range(4):  # models of another pair of the same coin
+        other = used.with_name(f"sub-train-BTC_29999999{second:02d}")
+        other.mkdir()
+        (other / "cb_btc_model.joblib").write_bytes(b"")
+    model.dd.purge_old_models()
+    assert used.is_dir()
+    assert len(list(folder_of(strategy).glob("sub-train-*/*_model.joblib"))) == 3
+    restart(strategy)
+    assert len(list(folder_of(strategy).glob("sub-train-*"))) == 1
+
+
+def test_identical_scores_keep_the_strategy_out_as_long_as_they_last(trained, monkeypatch):
+    strategy, minutes = trained
+    again, _ = restart(strategy, guards={"max_identical": 3})
+    same = np.array([0.2, 0.5, 0.3])
+    monkeypatch.setattr(
+        "dualwindow.network.predict",
+        lambda shape, weights, rows, ends: np.tile(same, (len(ends), 1)),
+    )
+    seen = [last(again, minutes, row)["do_predict"] for row in range(2802, 2812)]
+    assert seen == [0, 1, 1, 1, 0, 0, 0, 0, 0, 0]  # the first of a process never counts
+
+
+def test_scores_that_are_no_numbers_are_no_prediction(trained, monkeypatch):
+    strategy, minutes = trained
+    monkeypatch.setattr(
+        "dualwindow.network.predict",
+        lambda shape, weights, rows, ends: np.full((len(ends), 3), np.nan),
+    )
+    assert last(strategy, minutes, 2802)["do_predict"] == 0
+    facts = json.loads((folder_of(strategy) / STATUS_FILE).read_text())["pairs"][PAIR]
+    assert facts["counts"]["scores are no numbers"] == 1
+
+
+def test_candles_that_no_longer_come_are_noticed_once(trained, caplog):
+    strategy, minutes = trained
+    again, _ = restart(strategy, guards={"max_candle_age": 2.0})
+    assert again.ignore_buying_expired_candle_after == 120
+    for row in (2802, 2803):
+        at(again, minutes, row)
+    closed = minutes["date"].iloc[2803] + pd.Timedelta("1min")
+    again.freqai._status._pair(PAIR).guard.present = {}  # these candles are old to begin with
+    again.freqai._status._pair(PAIR).guard.counts["stale candles"] = 0
+    for seconds in (119, 121, 180):
+        again.bot_loop_start(closed + pd.Timedelta(seconds=seconds))
+    assert caplog.text.count("stale candles (the newest closed 121 s ago") == 1
+    facts = json.loads((folder_of(again) / STATUS_FILE).read_text())["pairs"][PAIR]
+    assert facts["counts"]["stale candles"] == 1
+
+
+def test_predictions_stored_before_a_column_was_there_go_on(trained):
+    strategy, minutes = trained
+    strategy.freqai.shutdown()
+    path = folder_of(strategy) / "historic_predictions.pkl"
+    stored = cloudpickle.loads(path.read_bytes())
+    stored[PAIR] = stored[PAIR].drop(columns="model_timestamp")
+    path.write_bytes(cloudpickle.dumps(stored))
+    again, _ = restart(strategy)
+    at(again, minutes, 2802)
+    seen = last(again, minutes, 2803)
+    assert seen["do_predict"] == 1
+    assert seen["model_timestamp"] > 0
+
+
+def test_two_threads_that_save_at_once_leave_whole_predictions(trained):
+    drawer = trained[0].freqai.dd
+    with ThreadPoolExecutor(4) as threads:
+        for done in [threads.submit(drawer.save_historic_predictions_to_disk) for _ in range(40)]:
+            done.result()
+    assert cloudpickle.loads(drawer.historic_predictions_path.read_bytes()).keys() == {PAIR}
+
+
+def test_a_passing_lack_of_memory_or_disk_does_not_cost_the_model(trained, monkeypatch):
+    strategy, minutes = trained
+    again, _ = restart(strategy)
+
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("dualwindow.network.from_keras", full)
+    with pytest.raises(OSError, match="No space left"):
+        at(again, minutes, 2802)
+    monkeypatch.undo()
+    at(again, minutes, 2802)
+    assert last(again, minutes, 2803)["do_predict"] == 1
+
+
+def test_a_password_of_the_users_own_stays_but_not_freqtrades_public_secret(tmp_path):
+    def api_of(**given: str) -> dict:
+        config = live_configuration(tmp_path)
+        public = "somethingRandomSomethingRandom123"
+        given = {"enabled": True, "username": "me", "jwt_secret_key": public} | given
+        strategy = StrategyResolver.load_strategy(config | {"api_server": given})
+        return strategy.config["api_server"]
+
+    mine, none = api_of(password="mine"), api_of(password="")
+    assert (mine["username"], mine["password"]) == ("me", "mine")
+    assert len(none["password"]) >= 16
+    for api in (mine, none):
+        assert len(api["jwt_secret_key"]) == 64
+    assert api_of(password="mine", jwt_secret_key="x" * 40)["jwt_secret_key"] == "x" * 40
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,6 @@ class _Hook(MetaPathFinder):
         if name != "dualwindow_freqtrade.live":
             return
         sys.meta_path.remove(self)
-        import dualwindow.artifact
-        import dualwindow.training
         import dualwindow_freqtrade.drawer as drawer
 
         counts = {"n": 0}
@@ -28,22 +26,25 @@ class _Hook(MetaPathFinder):
         def after(function, n):
             def counted(*args, **kwargs):
                 counts["n"] += 1
+                result = function(*args, **kwargs)
                 if counts["n"] == n:
                     die()
-                return function(*args, **kwargs)
+                return result
 
             return counted
 
         if WHAT == "saving":  # two pairs have been saved; the third file of the next one
             drawer.write_aside = after(drawer.write_aside, 23)
-        if WHAT == "predicting":
+        if WHAT == "predicting":  # the probabilities are there, FreqAI has not seen them
+            import dualwindow.artifact
+
             predict = dualwindow.artifact.Artifact.predict
-            dualwindow.artifact.Artifact.predict = after(predict, 9)
-        if WHAT == "training":
+            dualwindow.artifact.Artifact.predict = after(predict, 11)
+        if WHAT == "training":  # amid the batches of the fourth training or so
             import dualwindow.network
 
-            dualwindow.network.fit = after(dualwindow.network.fit, 4)
-        return
+            progress = dualwindow.network._Progress
+            progress.on_train_batch_end = after(progress.on_train_batch_end, 110)
 
 
 if WHAT:
