@@ -83,32 +83,32 @@ class Guard:
         began = {t: text for t, text in self.present.items() if t not in before}
         return began, before.keys() - self.present.keys()
 
-    def look(self, age: float) -> str | None:
+    def look(self, age: float, interval: float) -> str | None:
         """Find out, without a prediction, that candles no longer come; count it once.
 
         Parameters
         ----------
         age : seconds since the newest candle closed
+        interval : seconds of a candle: until then, the next one is not even due
 
         Returns
         -------
         What was measured, if it is a trouble that was not present before.
         """
-        if age <= self._limits.candle_age or Trouble.STALE_CANDLES in self.present:
+        if age <= self._limits.candle_age + interval or Trouble.STALE_CANDLES in self.present:
             return None
-        text = self._staleness(age)
+        text = f"none for {age:.0f} s, at most {self._limits.candle_age + interval:.0f} s"
         self.present = self.present | {Trouble.STALE_CANDLES: text}
         self.counts[Trouble.STALE_CANDLES] += 1
         return text
-
-    def _staleness(self, age: float) -> str:
-        return f"the newest closed {age:.0f} s ago, at most {self._limits.candle_age:.0f} s"
 
     def _troubles(self, reading: Reading) -> dict[Trouble, str]:
         limits, found = self._limits, {}
         age, model_age = reading.now - reading.closed, reading.now - reading.trained
         if age > limits.candle_age:
-            found[Trouble.STALE_CANDLES] = self._staleness(age)
+            found[Trouble.STALE_CANDLES] = (
+                f"the newest closed {age:.0f} s ago, at most {limits.candle_age:.0f} s"
+            )
         if model_age > limits.model_age:
             found[Trouble.EXPIRED_MODEL] = (
                 f"{model_age / 3600:.1f} h old, at most {limits.model_age / 3600:g} h"

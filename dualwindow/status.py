@@ -109,12 +109,18 @@ class Status:
         with self._lock:
             self._pair(pair)
 
-    def look(self, now: float) -> None:
-        """Find pairs whose candles no longer come, at `now` (seconds since 1970 UTC)."""
+    def look(self, now: float, interval: float) -> None:
+        """Find pairs whose candles no longer come.
+
+        Parameters
+        ----------
+        now : seconds since 1970 UTC
+        interval : seconds of a candle
+        """
         with self._lock:
             closed = {p: known.closed for p, known in self._pairs.items()}
             began = {
-                pair: self._pairs[pair].guard.look(now - seconds)
+                pair: self._pairs[pair].guard.look(now - seconds, interval)
                 for pair, seconds in closed.items()
                 if seconds is not None
             }

@@ -123,7 +123,7 @@ class LiveModel(BaseClassifierModel):
         ----------
         now : seconds since 1970 UTC
         """
-        self._status.look(now)
+        self._status.look(now, self.base_tf_seconds)
 
     def _add_missing_columns(self) -> None:
         """Let FreqAI go on with predictions stored before there was a column."""

@@ -51,6 +51,16 @@ def test_a_trouble_begins_and_ends_once_and_is_counted_each_time():
     assert guard.counts[slow] == 3
 
 
+def test_candles_that_no_longer_come_are_a_trouble_once_until_one_comes():
+    guard = Guard(LIMITS)
+    guard.judge(reading())
+    said = [guard.look(age, interval=60) for age in (1, 61, 120, 121, 500)]
+    assert [text is not None for text in said] == [False, False, False, True, False]
+    assert guard.counts[Trouble.STALE_CANDLES] == 1
+    assert guard.judge(reading())[1] == {Trouble.STALE_CANDLES}
+    assert guard.look(121, interval=60) is not None
+
+
 def test_identical_scores_are_in_trouble_once_there_are_too_many_in_a_row():
     guard = Guard(LIMITS)
     a, b = (0.1, 0.8, 0.1), (0.2, 0.7, 0.1)

@@ -340,9 +340,10 @@ def test_candles_that_no_longer_come_are_noticed_once(trained, caplog):
     closed = minutes["date"].iloc[2803] + pd.Timedelta("1min")
     again.freqai._status._pair(PAIR).guard.present = {}  # these candles are old to begin with
     again.freqai._status._pair(PAIR).guard.counts["stale candles"] = 0
-    for seconds in (119, 121, 180):
+    # The limit of two candles begins when the next one is due.
+    for seconds in (61, 179, 181, 240):
         again.bot_loop_start(closed + pd.Timedelta(seconds=seconds))
-    assert caplog.text.count("stale candles (the newest closed 121 s ago") == 1
+    assert caplog.text.count("stale candles (none for 181 s") == 1
     facts = json.loads((folder_of(again) / STATUS_FILE).read_text())["pairs"][PAIR]
     assert facts["counts"]["stale candles"] == 1
 
