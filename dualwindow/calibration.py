@@ -172,8 +172,8 @@ def calibrate(method: Method, evidence: Evidence) -> tuple[Calibration, list[str
         return fitted, reasons
     bound = evidence.log_loss(frequencies_only(evidence))
     reasons.append(
-        f"{fitted.method} counts by {100 * share:.0f} %: all of it has a validation log loss of "
-        f"{evidence.log_loss(fitted):.4f}, the class frequencies have {bound:.4f}"
+        f"{fitted.method} does worse on validation (log loss {evidence.log_loss(fitted):.4f}) than "
+        f"the class frequencies ({bound:.4f}), so it counts by {100 * share:.0f} %"
     )
     return _drawn_to_frequencies(fitted, evidence, share), reasons
 

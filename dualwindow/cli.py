@@ -36,8 +36,9 @@ def _status(arguments: argparse.Namespace) -> int:
     files = sorted(arguments.models.glob(f"*/{STATUS_FILE}"))
     if not files:
         raise CommandError(
-            f"--models: no {STATUS_FILE} below {arguments.models}; a bot writes it once it has "
-            "looked at its first candle"
+            f"--models: no {STATUS_FILE} in a folder of {arguments.models}; a bot writes it once "
+            "it has looked at its first candle. In the sandbox the folder is "
+            "user_data/sandbox/planted-1/models"
         )
     for path in files:
         table = status_table(path.parent.name, json.loads(path.read_text()), time.time())
@@ -56,10 +57,10 @@ def _check(arguments: argparse.Namespace) -> int:
         print(f"note: {note}")
     for problem in report.problems:
         print(f"WRONG: {problem}")
-    wrong = f"{len(report.problems)} problems" if report.problems else "all as it should be"
-    print(f"{arguments.what}: {report.checked} values compared, {wrong}")
     if not report.checked:
         raise CommandError(f"check {arguments.what}: nothing was compared, so nothing is proved")
+    wrong = f"{len(report.problems)} problems" if report.problems else "all as it should be"
+    print(f"{arguments.what}: {report.checked} values compared, {wrong}")
     return _FOUND if report.problems else 0
 
 

@@ -104,10 +104,11 @@ class Status:
             known.failed_trainings += 1
             known.guard.diverged = diverged
 
-    def waits(self, pair: str) -> None:
-        """Show the pair, also if it has no model yet."""
+    def waits(self, pair: str, trained: float | None) -> None:
+        """Show the pair before its first prediction, with the age of its model if it has one."""
         with self._lock:
-            self._pair(pair)
+            known = self._pair(pair)
+            known.trained = known.trained if trained is None else trained
 
     def look(self, now: float, interval: float) -> None:
         """Find pairs whose candles no longer come.
@@ -126,7 +127,9 @@ class Status:
             }
         for pair, text in began.items():
             if text is not None:
-                logger.warning("%s: %s (%s); no new trades", pair, Trouble.STALE_CANDLES, text)
+                logger.warning(
+                    "%s: %s (%s); no new trades until it is over", pair, Trouble.STALE_CANDLES, text
+                )
         if any(began.values()):
             self.write()
 
@@ -171,7 +174,7 @@ def status_table(identifier: str, facts: Mapping[str, Any], now: float) -> Table
     written = _age(facts["updated"], now)
     table = Table(title=f"{identifier}, written {written} ago")
     for column in ("pair", "model", "candle", "predicted", "s (max)", "trained", "trouble"):
-        table.add_column(column)
+        table.add_column(column, no_wrap=column == "pair")
     for pair, known in facts["pairs"].items():
         times = known["seconds_per_prediction"]
         missed = known["candles_without_prediction"]
@@ -190,7 +193,7 @@ def status_table(identifier: str, facts: Mapping[str, Any], now: float) -> Table
 
 def _troubles(known: Mapping[str, Any]) -> str:
     present = [f"{trouble}: {text}" for trouble, text in known["keeps_out"].items()]
-    past = [f"{n} x {trouble}" for trouble, n in known["counts"].items() if n]
+    past = [f"past: {n} x {trouble}" for trouble, n in known["counts"].items() if n]
     return "; ".join([*present, *past]) or "none"
 
 

@@ -62,7 +62,7 @@ class _Market:
         if frame.empty:
             raise OperationalException(
                 f"{pair}: no {timeframe} candles; download them: freqtrade download-data -p {pair} "
-                f"-t {timeframe} --timerange ..."
+                f"-t {timeframe} --timerange YYYYMMDD-, with the same -c, -d and --userdir"
             )
         return self.change(frame, timeframe)
 
@@ -140,7 +140,10 @@ def check_parity(bench: Bench) -> Report:
         stored: dict[str, DataFrame] = cloudpickle.load(file)
     for pair in bench.pairs:
         if pair not in stored:
-            report.notes.append(f"{pair}: no live predictions")
+            report.notes.append(
+                f"{pair}: no live predictions are stored; a bot does when it ends, and after each "
+                "training"
+            )
             continue
         live = stored[pair][stored[pair]["do_predict"] == 1]
         frame = bench.featured(pair, bench.minutes(pair))
@@ -165,7 +168,10 @@ def _compare_one_model(
     again, _ = bench.predicted(model, after)
     rows = pd.Index(after["date"]).get_indexer(pd.DatetimeIndex(live["date_pred"]))
     if absent := int((rows < 0).sum()):
-        report.notes.append(f"{name}: {absent} predictions, but their candles are not downloaded")
+        report.notes.append(
+            f"{name}: {absent} predictions, but their candles are not there; freqtrade "
+            "download-data -t 1m 1h --timerange YYYYMMDD- fetches them"
+        )
     live, rows = live[rows >= 0], rows[rows >= 0]
     difference = np.abs(live[list(CLASSES)].to_numpy(np.float64) - again[rows]).max(axis=1)
     wrong = ~(difference <= _TOLERANCE)  # NaN is wrong, too

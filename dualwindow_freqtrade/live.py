@@ -110,7 +110,7 @@ class LiveModel(BaseClassifierModel):
         if has_model and not self._judged and dk.check_if_model_expired(self._trained_at(dk)):
             # FreqAI has not asked it.
             self._judge(pair, dataframe["date"].iloc[-1].timestamp(), None, dk)
-        self._status.waits(pair)
+        self._status.waits(pair, self._trained_at(dk) if has_model else None)
         self._status.write()
         return dk
 

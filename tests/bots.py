@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,13 @@ class Place:
         """The command of a freqtrade in the sandbox."""
         run = [PROGRAMS / "dualwindow", "sandbox", "run", "--", PROGRAMS / "freqtrade"]
         return [*(str(word) for word in run), *words, *self.options]
+
+    def download(self) -> None:
+        """Fetch the candles that have closed since the bot started."""
+        yesterday = f"{datetime.now(UTC) - timedelta(days=1):%Y%m%d}-"
+        words = self.freqtrade("download-data", "-t", "1m", "1h", "--timerange", yesterday)
+        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-2000:]
 
     def ask(self, what: str) -> dict[str, Any]:
         """Ask the bot's REST API."""

@@ -1,12 +1,10 @@
 """A dry run of more than six minutes, stopped, resumed and compared with a backtest."""
 
-import subprocess
 import time
 
 import pandas as pd
 import pytest
 from bots import Bot, Place, dualwindow, small
-from examples import ROOT
 
 PAIRS = [f"{coin}/USDT:USDT" for coin in ("BTC", "ETH", "SOL", "XRP")]
 MINUTES = 6.2
@@ -57,9 +55,7 @@ def test_six_minutes_then_a_restart_then_parity(tmp_path):
         n_new += int((predictions["do_predict"].iloc[len(old) :] == 1).sum())
     assert n_new >= len(PAIRS)
 
-    words = place.freqtrade("download-data", "-t", "1m", "1h", "--days", "1")
-    loaded = subprocess.run(words, cwd=ROOT, capture_output=True, check=False)
-    assert loaded.returncode == 0, loaded.stderr[-2000:]
+    place.download()
     parity = dualwindow("check", "parity", "--", *place.options)
     assert parity.returncode == 0, parity.stdout + parity.stderr[-2000:]
     assert int(parity.stdout.partition("parity: ")[2].split()[0]) >= len(PAIRS) * 4

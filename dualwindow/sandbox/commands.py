@@ -248,13 +248,18 @@ def _add_data(commands: "argparse._SubParsersAction[Any]") -> None:
 
 def _add_fault(commands: "argparse._SubParsersAction[Any]") -> None:
     fault = commands.add_parser("fault", help="let a running sandbox exchange do something wrong")
-    fault.add_argument("kind", choices=list(FaultKind), metavar="KIND", help=", ".join(FaultKind))
+    fault.add_argument(
+        "kind",
+        choices=[kind.value for kind in FaultKind],
+        metavar="KIND",
+        help=", ".join(FaultKind),
+    )
     fault.add_argument("--url", required=True, help="what the sandbox printed when it started")
     duration = fault.add_mutually_exclusive_group()
     duration.add_argument("--seconds", type=_whole_number(1), help="default: until it is ended")
     duration.add_argument("--count", type=_whole_number(1), help="number of requests to hit")
     fault.add_argument("--path", help="hit only requests whose path and query contain this")
-    fault.add_argument("--offset", type=float, metavar="SECONDS", help="of the clock")
+    fault.add_argument("--offset", type=float, metavar="SECONDS", help="clock: how far it is ahead")
     fault.set_defaults(handler=_sandbox_fault)
 
 
