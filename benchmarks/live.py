@@ -159,10 +159,11 @@ def ten_pairs(folder: Path) -> tuple[dict[str, Any], list[Goal]]:
     ]
 
 
-def checked(place: Place, fault: pd.Timestamp) -> dict[str, Any]:
+def checked(place: Place, fault: pd.Timestamp, n_missing_live: int = 0) -> dict[str, Any]:
     """Look at predictions, at trades on none of them, and at parity with a backtest.
 
-    A trade must have been opened after the fault began, or nothing is shown.
+    Trades count from the fault on (after a kill, the predictions of those before may be lost with
+    the memory); there must be one, or nothing is shown.
     """
     n, missed, unsound = 0, 0, 0
     predictions = place.predictions()
@@ -170,22 +171,27 @@ def checked(place: Place, fault: pd.Timestamp) -> dict[str, Any]:
         made, gone = gaps(found)
         n, missed = n + made, missed + gone
     trades = place.trades()
-    later = int((pd.to_datetime(trades["open_date"], utc=True) > fault).sum())
-    for trade in trades.itertuples():
+    later = trades[pd.to_datetime(trades["open_date"], utc=True) > fault]
+    for trade in later.itertuples():
         opened = pd.Timestamp(trade.open_date, tz="UTC").floor("min") - pd.Timedelta("1min")
         found = predictions[trade.pair]
         row = found[found["date_pred"] == opened]
         unsound += row.empty or row["do_predict"].iloc[0] != 1
     place.download()
     parity = dualwindow("check", "parity", "--", *place.options)
+    # A minute that was missing live, and that a download now brings, is seen by the backtest alone.
+    wrong = parity.stdout.count("WRONG")
     return {
         "predicted": n,
         "not predicted": missed,
         "trades": len(trades),
-        "trades after the fault": later,
+        "trades after the fault": len(later),
         "trades without a prediction": unsound,
         "parity": parity.stdout.strip().splitlines()[-1] if parity.stdout else parity.stderr[-300:],
-        "sound": parity.returncode == 0 and unsound == 0 and later > 0,
+        "sound": wrong <= n_missing_live
+        and parity.returncode < 2
+        and not unsound
+        and len(later) > 0,
     }
 
 
@@ -228,7 +234,7 @@ def exchange_fault(kind: str, folder: Path) -> dict[str, Any]:
         back = wait_for_prediction(place, 2, 200)
     finally:
         bot.stop()
-    found = checked(place, fault)
+    found = checked(place, fault, n_missing_live=2 if kind == "missing" else 0)
     return found | {"back": back, "reached": bool(back and found["sound"])}
 
 
