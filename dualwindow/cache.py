@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 import dualwindow
+from dualwindow.files import write_aside
 
 _FILE = "dualwindow_cache.json"
 _SHAPING = (
@@ -81,9 +82,7 @@ class CacheRecord:
         everything[part] = before | flatten(facts)
         if everything[part] == before:
             return
-        aside = self._path.with_suffix(".tmp")
-        aside.write_text(json.dumps(everything, indent=1, sort_keys=True))
-        aside.replace(self._path)
+        write_aside(self._path, json.dumps(everything, indent=1, sort_keys=True).encode())
 
     def _read(self) -> dict[str, dict[str, Any]]:
         if not self._path.is_file():

@@ -5,6 +5,7 @@ import logging
 import os
 import shutil
 import time
+from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -56,6 +57,9 @@ class LiveModel(BaseClassifierModel):
     keep the strategy out of new trades.
     """
 
+    # What the model returns beside FreqAI's own columns.
+    columns: tuple[str, ...]
+
     def __init__(self, config: dict[str, Any], guards: GuardSettings, threads: int | None) -> None:
         self._is_live = config.get("runmode") in (RunMode.DRY_RUN, RunMode.LIVE)
         folder = Path(config["user_data_dir"], "models", config["freqai"].get("identifier", ""))
@@ -73,9 +77,13 @@ class LiveModel(BaseClassifierModel):
         self._began = 0.0
         self._judged = False
 
+    @abstractmethod
+    def digest_code(self, strategy: IStrategy) -> None:
+        """Digest the code as it is when first asked for: `fingerprint` will hold it."""
+
+    @abstractmethod
     def fingerprint(self) -> Mapping[str, Any]:
         """Everything that shapes a prediction: two models with the same one can be exchanged."""
-        raise NotImplementedError
 
     def cap_threads(self) -> None:
         """Leave a live bot one core for its own loop; before TensorFlow's first operation."""
@@ -98,6 +106,9 @@ class LiveModel(BaseClassifierModel):
         """Predict one pair as FreqAI does, and write down how that went."""
         self._began, self._judged = time.monotonic(), False
         pair = metadata["pair"]
+        # Without a model, FreqAI returns only the classes it happened to see.
+        dk.unique_class_list = list(self.columns)
+        self.digest_code(strategy)
         if not self.scanning:
             self.cap_threads()
         # All of them before the thread begins to train; a pair that joins later when it comes.

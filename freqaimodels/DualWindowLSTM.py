@@ -62,6 +62,8 @@ class DualWindowLSTM(LiveModel):
     where ``do_predict`` is 0, all six are 0.
     """
 
+    columns = COLUMNS
+
     def __init__(self, config: dict[str, Any]) -> None:
         try:
             self.settings = Settings.from_freqai(config.get("freqai", {}))
@@ -268,18 +270,6 @@ class DualWindowLSTM(LiveModel):
         dk.do_predict = prediction.valid.astype(np.int_)
         return pred_df, dk.do_predict
 
-    def start_live(
-        self,
-        dataframe: DataFrame,
-        metadata: dict[str, Any],
-        strategy: IStrategy,
-        dk: FreqaiDataKitchen,
-    ) -> FreqaiDataKitchen:
-        """Name all columns: without a model, FreqAI returns only the classes it happened to see."""
-        dk.unique_class_list = list(COLUMNS)
-        self._digest_code(strategy)
-        return super().start_live(dataframe, metadata, strategy, dk)
-
     def model_exists(self, dk: FreqaiDataKitchen) -> bool:
         """Find a saved model, and refuse it here if it cannot be read."""
         if not super().model_exists(dk):
@@ -349,7 +339,7 @@ class DualWindowLSTM(LiveModel):
         strategy: IStrategy,
     ) -> FreqaiDataKitchen:
         """Refuse predictions cached from other code or candles, then go on as FreqAI does."""
-        self._digest_code(strategy)
+        self.digest_code(strategy)
         self._windows = cached_windows(dataframe, dk, strategy, self.corr_pairlist)
         self._tested = dk.backtesting_timeranges
         try:
@@ -364,8 +354,9 @@ class DualWindowLSTM(LiveModel):
         populate_from_candles(dk, list(dataframe.columns))
         return super().start_backtesting(dataframe, metadata, dk, strategy)
 
-    def _digest_code(self, strategy: IStrategy) -> None:
-        if not self._code:  # once: the files may be edited while the first pair trains
+    def digest_code(self, strategy: IStrategy) -> None:
+        """Digest core, features and model once: files may be edited while the first pair trains."""
+        if not self._code:
             self._code = {
                 "core": digest_core(),
                 "features": digest_sources(getattr(strategy, name) for name in _FEATURE_METHODS),

@@ -106,18 +106,6 @@ async def _watch(command: Sequence[str], variables: Mapping[str, str]) -> int:
     return CONFIGURATION_ERROR_STATUS if status == 0 and any(complaints) else status
 
 
-async def _run(
-    command: Sequence[str],
-    venues: Venues,
-    variables: Mapping[str, str],
-    port: int,
-    announce: Callable[[str], None],
-) -> int:
-    async with running(venues, port=port) as address:
-        announce(address)
-        return await _watch(command, {**environment(address), **variables})
-
-
 def run(
     command: Sequence[str],
     venues: Venues,
@@ -143,7 +131,13 @@ def run(
     if shutil.which(command[0]) is None:
         print(f"dualwindow: {command[0]}: command not found", file=sys.stderr)
         return COMMAND_NOT_FOUND_STATUS
+
+    async def beside_the_exchange() -> int:
+        async with running(venues, port=port) as address:
+            announce(address)
+            return await _watch(command, {**environment(address), **variables})
+
     try:
-        return asyncio.run(_run(command, venues, variables, port, announce))
+        return asyncio.run(beside_the_exchange())
     except BrokenPipeError:  # nobody reads our output any more
         return 128 + signal.SIGPIPE
