@@ -6,7 +6,6 @@ are real freqtrade processes against the sandbox, in real minutes. Nothing else 
 
 import argparse
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -26,11 +25,11 @@ from rich.table import Table
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))  # the same bots that the tests watch
 
-from bots import Bot, Place, dualwindow, small  # noqa: E402
+from bots import Bot, Place, small  # noqa: E402
 from freqai_run import PAIR, at, dry_run, live_configuration, train_now  # noqa: E402
+from live_faults import Goal, checked, faults, gaps  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results" / "live.json"
-Goal = tuple[str, str, bool]
 NETWORK = {"stride": 10, "epochs": 2}
 
 
@@ -117,17 +116,6 @@ def latency(folder: Path) -> tuple[dict[str, Any], list[Goal]]:
     return found, goals
 
 
-def gaps(predictions: pd.DataFrame) -> tuple[int, int]:
-    """How many candles were predicted, and how many between the first and the last were not."""
-    made = predictions["do_predict"] == 1
-    if not made.any():
-        return 0, 0
-    first, last = made.idxmax(), made[::-1].idxmax()
-    span = predictions.loc[first:last]
-    minutes = (span["date_pred"].iloc[-1] - span["date_pred"].iloc[0]) / pd.Timedelta("1min") + 1
-    return int(made.sum()), int(minutes - made.sum())
-
-
 def ten_pairs(folder: Path) -> tuple[dict[str, Any], list[Goal]]:
     """Ten minutes with ten pairs of the default network, one of which is always in training."""
     coins = ["BTC", "ETH", "BNB", "SOL", "XRP", "ADA", "DOGE", "AVAX", "TRX", "DOT"]
@@ -157,211 +145,6 @@ def ten_pairs(folder: Path) -> tuple[dict[str, Any], list[Goal]]:
         ("candles of ten pairs in ten minutes", f"{total} predicted, {missed} missed", missed == 0),
         ("latest prediction after its candle", f"{late:.1f} s", late < 5),
     ]
-
-
-def checked(place: Place, fault: pd.Timestamp, n_missing_live: int = 0) -> dict[str, Any]:
-    """Look at predictions, at trades on none of them, and at parity with a backtest.
-
-    Trades count from the fault on (after a kill, the predictions of those before may be lost with
-    the memory); there must be one, or nothing is shown.
-    """
-    n, missed, unsound = 0, 0, 0
-    predictions = place.predictions()
-    for found in predictions.values():
-        made, gone = gaps(found)
-        n, missed = n + made, missed + gone
-    trades = place.trades()
-    later = trades[pd.to_datetime(trades["open_date"], utc=True) > fault]
-    for trade in later.itertuples():
-        opened = pd.Timestamp(trade.open_date, tz="UTC").floor("min") - pd.Timedelta("1min")
-        found = predictions[trade.pair]
-        row = found[found["date_pred"] == opened]
-        unsound += row.empty or row["do_predict"].iloc[0] != 1
-    place.download()
-    parity = dualwindow("check", "parity", "--", *place.options)
-    # A minute that was missing live, and that a download now brings, is seen by the backtest alone.
-    wrong = parity.stdout.count("WRONG")
-    return {
-        "predicted": n,
-        "not predicted": missed,
-        "trades": len(trades),
-        "trades after the fault": len(later),
-        "trades without a prediction": unsound,
-        "parity": parity.stdout.strip().splitlines()[-1] if parity.stdout else parity.stderr[-300:],
-        "sound": wrong <= n_missing_live
-        and parity.returncode < 2
-        and not unsound
-        and len(later) > 0,
-    }
-
-
-FAULTS = {
-    "429": ["--seconds", "75"],
-    "503": ["--seconds", "75"],
-    "timeout": ["--seconds", "75"],
-    "disconnect": ["--seconds", "75"],
-    "empty": ["--seconds", "75"],
-    "duplicate": ["--seconds", "130"],
-    "missing": ["--seconds", "130"],
-    "clock": ["--seconds", "130", "--offset", "30"],
-}
-
-
-def wait_for_prediction(place: Place, n: int, seconds: float) -> bool:
-    """Wait until every pair has `n` more predictions than now."""
-    before = {pair: known["predictions"] for pair, known in place.status().items()}
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        now = {pair: known["predictions"] for pair, known in place.status().items()}
-        if all(now.get(pair, 0) >= known + n for pair, known in before.items()):
-            return True
-        time.sleep(1)
-    return False
-
-
-def exchange_fault(kind: str, folder: Path) -> dict[str, Any]:
-    """Let a bot run into one of the exchange's faults and see it come back."""
-    place = Place(folder, small(["BTC/USDT:USDT", "ETH/USDT:USDT"]))
-    bot = Bot(place, folder / "bot.log")
-    try:
-        bot.wait_for("ETH/USDT:USDT trained on", 300)
-        time.sleep(70)
-        assert wait_for_prediction(place, 1, 150), f"{kind}: no predictions before the fault"
-        fault = pd.Timestamp.now("UTC")
-        asked = dualwindow("sandbox", "fault", kind, "--url", bot.exchange, *FAULTS[kind])
-        assert asked.returncode == 0, asked.stderr
-        time.sleep(float(FAULTS[kind][1]))
-        back = wait_for_prediction(place, 2, 200)
-    finally:
-        bot.stop()
-    found = checked(place, fault, n_missing_live=2 if kind == "missing" else 0)
-    return found | {"back": back, "reached": bool(back and found["sound"])}
-
-
-def killed(what: str, folder: Path) -> dict[str, Any]:
-    """End a bot by kill -9 while it trains, saves or predicts; start it again."""
-    place = Place(folder, small(["BTC/USDT:USDT", "ETH/USDT:USDT"]))
-    variables = {"DUALWINDOW_KILL": what, "PYTHONPATH": str(Path(__file__).parent / "killing")}
-    bot = Bot(place, folder / "first.log", **variables)
-    bot.process.wait(600)
-    assert " -9" in str(bot.process.returncode) or bot.process.returncode == 137, bot.said()[-500:]
-    fault, before = pd.Timestamp.now("UTC"), place.predictions()
-    again = Bot(place, folder / "second.log")
-    try:
-        again.wait_for("goes on with the model in", 300)
-        time.sleep(70)
-        back = wait_for_prediction(place, 2, 200)
-    finally:
-        again.stop()
-    after, columns = place.predictions(), ["date_pred", "do_predict", "SHORT", "HOLD", "LONG"]
-    kept = sum(int((old["do_predict"] == 1).sum()) for old in before.values())
-    same = all(
-        after[pair].head(len(old))[columns].equals(old[columns]) for pair, old in before.items()
-    )
-    found = checked(place, fault)
-    reached = bool(back and same and kept and found["sound"])
-    return found | {
-        "back": back,
-        "stored predictions kept": kept if same else 0,
-        "reached": reached,
-    }
-
-
-def full_disk(folder: Path) -> dict[str, Any]:
-    """Let the disk of a bot's models run full, and grow again; needs the right to mount one."""
-    place = Place(folder, small(["BTC/USDT:USDT", "ETH/USDT:USDT"]))
-    place.models.mkdir(parents=True)
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place.models)]
-    subprocess.run(mount, check=True)
-    try:
-        bot = Bot(place, folder / "bot.log")
-        try:
-            bot.wait_for("training failed, it is tried again in", 900)
-            fault, models = pd.Timestamp.now("UTC"), model_files(place)
-            during = wait_for_prediction(place, 2, 200)
-            failed = sum(known["failed_trainings"] for known in place.status().values())
-            whole = model_files(place) == models
-            subprocess.run(["mount", "-o", "remount,size=50m", str(place.models)], check=True)
-            time.sleep(180)
-            trained = len(model_files(place)) > len(models)
-            back = wait_for_prediction(place, 2, 200)
-        finally:
-            bot.stop()
-        found = checked(place, fault)
-    finally:
-        subprocess.run(["umount", str(place.models)], check=False)
-    reached = bool(during and back and failed and whole and trained and found["sound"])
-    return found | {"failed trainings": failed, "back": back, "reached": reached}
-
-
-def model_files(place: Place) -> dict[Path, bytes]:
-    return {p: p.read_bytes() for p in sorted(place.models.glob("sub-train-*/*_model.joblib"))}
-
-
-def truncated(folder: Path) -> dict[str, Any]:
-    """Cut a model in half between two runs."""
-    place = Place(folder, small(["BTC/USDT:USDT", "ETH/USDT:USDT"]))
-    bot = Bot(place, folder / "first.log")
-    bot.wait_for("ETH/USDT:USDT trained on", 300)
-    time.sleep(70)
-    bot.stop()
-    newest = json.loads((place.models / "pair_dictionary.json").read_text())["BTC/USDT:USDT"]
-    (path,) = Path(newest["data_path"]).glob("*_model.joblib")
-    os.truncate(path, path.stat().st_size // 2)
-    again, fault = Bot(place, folder / "second.log"), pd.Timestamp.now("UTC")
-    try:
-        again.wait_for("BTC/USDT:USDT: the model in", 300)
-        again.wait_for("BTC/USDT:USDT trained on", 300)
-        time.sleep(130)
-        back = wait_for_prediction(place, 1, 200)
-    finally:
-        again.stop()
-    found = checked(place, fault)
-    return found | {"back": back, "reached": bool(back and found["sound"])}
-
-
-def faults(folder: Path) -> tuple[dict[str, Any], list[Goal]]:
-    """Every fault, a few bots side by side; the minutes are real, the work is small."""
-    cases: dict[str, Callable[[Path], dict[str, Any]]] = {
-        **{f"exchange: {k}": (lambda f, k=k: exchange_fault(k, f)) for k in FAULTS},
-        **{
-            f"kill -9 while {what}": (lambda f, what=what: killed(what, f))
-            for what in ("training", "saving", "predicting")
-        },
-        "disk full": full_disk,
-        "truncated model": truncated,
-    }
-    found: dict[str, Any] = {}
-
-    def watch(name: str) -> None:
-        place = folder / name.replace(" ", "-").replace(":", "")
-        try:
-            found[name] = cases[name](place)
-        except Exception as error:  # the other cases go on
-            found[name] = {"error": f"{type(error).__name__}: {error}", "reached": False}
-
-    names = list(cases)
-    for batch in (names[:7], names[7:]):
-        threads = [threading.Thread(target=watch, args=(name,)) for name in batch]
-        for thread in threads:
-            thread.start()
-            time.sleep(10)  # the starts cost the most
-        for thread in threads:
-            thread.join()
-    goals = []
-    for name in names:
-        facts = found[name]
-        text = facts.get("error", "")[:200] or ", ".join(
-            f"{key}: {facts[key]}"
-            for key in (
-                "predicted",
-                "not predicted",
-                "trades after the fault",
-                "trades without a prediction",
-            )
-        )
-        goals.append((name, text, facts["reached"]))
-    return found, goals
 
 
 def warm_start(folder: Path) -> tuple[dict[str, Any], list[Goal]]:
@@ -397,11 +180,59 @@ def warm_start(folder: Path) -> tuple[dict[str, Any], list[Goal]]:
     return {"epochs": epochs}, [goal]
 
 
+def hour(folder: Path) -> tuple[dict[str, Any], list[Goal]]:
+    """Watch three pairs for an hour from their first models on, retrained every 12 minutes."""
+    pairs = ["BTC/USDT:USDT", "ETH/USDT:USDT", "SOL/USDT:USDT"]
+    options = {"conv_width": 180, "live_retrain_hours": 0.2, "train_period_days": 7}
+    training = {"model_training_parameters": {"stride": 10, "epochs": 4}}
+    place, began = Place(folder, small(pairs, **options, **training)), pd.Timestamp.now("UTC")
+    bot = Bot(place, folder / "bot.log")
+    try:
+        for pair in pairs:
+            bot.wait_for(f"{pair} trained on", 600)
+        time.sleep(70)  # FreqAI shows the first prediction to nobody
+        process, held = psutil.Process(bot.pid), []
+        for _ in range(60):
+            time.sleep(60)
+            held.append(round(process.memory_info().rss / 2**20))
+            assert place.ask("ping") == {"status": "pong"}
+    finally:
+        seconds = bot.stop()
+    status, trades = place.status(), place.trades()
+    closed = trades[trades["is_open"] == 0]
+    found = checked(place, began) | {
+        "seconds_to_stop": round(seconds, 1),
+        "rss_mib": held,
+        "status": status,
+        "exits": closed.groupby(["is_short", "exit_reason"]).size().reset_index().values.tolist(),
+        "warnings": bot.said().count(" - WARNING - "),
+    }
+    trained = sum(known["trainings"] for known in status.values())
+    failed = sum(known["failed_trainings"] for known in status.values())
+    troubles = sum(n for known in status.values() for n in known["counts"].values())
+    delay = max(known["seconds_after_candle"]["max"] for known in status.values())
+    n, missed, errors = found["predicted"], found["not predicted"], len(bot.errors())
+    short = int(closed["is_short"].sum())
+    sides = f"{len(closed) - short} long, {short} short"
+    unsound = found["trades without a prediction"]
+    return found, [
+        ("hour: trainings", f"{trained}, {failed} failed", trained >= 12 and not failed),
+        ("hour: predictions", f"{n}, {missed} missed", n >= 180 and not missed),
+        ("hour: latest prediction after its candle", f"{delay:.1f} s", delay < 5),
+        ("hour: troubles, errors in the log", f"{troubles}, {errors}", not troubles + errors),
+        ("hour: closed trades", f"{sides}, {unsound} on no prediction", 0 < short < len(closed)),
+        ("hour: memory", f"{held[10]} -> {held[-1]} MiB", held[-1] < held[10] + 100),
+        ("hour: parity", found["parity"], found["sound"]),
+        ("hour: end on SIGTERM", f"{seconds:.1f} s", seconds < 10),
+    ]
+
+
 PARTS: dict[str, Callable[[Path], tuple[dict[str, Any], list[Goal]]]] = {
     "endurance": endurance,
     "latency": latency,
     "warm_start": warm_start,
     "ten_pairs": ten_pairs,
+    "hour": hour,
     "faults": faults,
 }
 
