@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import sys
 import time
 from collections.abc import Sequence
@@ -49,10 +50,13 @@ def _status(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> int:
     from dualwindow_freqtrade.checks import CheckError, run_check
 
+    logging.disable(logging.INFO)  # freqtrade tells its whole start
     try:
         report = run_check(arguments.what, arguments.rest)
     except CheckError as error:
         raise CommandError(f"check {arguments.what}: {error}") from error
+    finally:
+        logging.disable(logging.NOTSET)
     for note in report.notes:
         print(f"note: {note}")
     for problem in report.problems:

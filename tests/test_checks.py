@@ -49,6 +49,7 @@ def run(words: list[str], status: int = 0) -> str:
         [PROGRAM, *words], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert result.returncode == status, result.stdout + result.stderr[-3000:]
+    assert words[0] == "sandbox" or " - INFO - " not in result.stderr
     return result.stdout + result.stderr.splitlines()[-1] if status == 2 else result.stdout
 
 

@@ -81,6 +81,9 @@ DATA = ("sandbox", "data", "--out", "new")
         pytest.param(("sandbox", "run"), "write it after --", id="run-nothing"),
         pytest.param(("sandbox", "run", "--"), "write it after --", id="run-nothing-after"),
         pytest.param(
+            ("sandbox", "run", "--", "bin/dualwindow", "check", "leak"), "no exchange", id="run-us"
+        ),
+        pytest.param(
             ("sandbox", "run", "--data", "d", "--seed", "1", "--", "x"),
             "drop them",
             id="recorded-with-a-seed",

@@ -116,6 +116,11 @@ def _make_folders(apart: "Isolated") -> None:
 def _sandbox_run(arguments: argparse.Namespace) -> int:
     if not arguments.rest:
         raise SandboxError("sandbox run: no command; write it after --, as in 'run -- freqtrade'")
+    if Path(arguments.rest[0]).name == "dualwindow":  # would read the user's own folders
+        raise SandboxError(
+            "sandbox run: commands of dualwindow need no exchange; write it without 'sandbox run "
+            "--', with the options that name the sandbox's folders (docs/live.md)"
+        )
     from dualwindow.sandbox.isolation import isolated
     from dualwindow.sandbox.runner import run
 
