@@ -255,7 +255,7 @@ def main() -> int:
     chosen = parser.parse_args()
     if chosen.inside:  # a process of its own for each part
         found, goals = PARTS[chosen.inside](chosen.folder)
-        print(json.dumps({"found": found, "goals": goals}))
+        print(json.dumps({"found": found, "goals": goals}, default=float))  # NumPy's numbers
         return 0
     known = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
     for part in chosen.only:

@@ -43,7 +43,7 @@ def checked(place: Place, fault: pd.Timestamp, n_missing_live: int = 0) -> dict[
         opened = pd.Timestamp(trade.open_date, tz="UTC").floor("min") - pd.Timedelta("1min")
         found = predictions[trade.pair]
         row = found[found["date_pred"] == opened]
-        unsound += row.empty or row["do_predict"].iloc[0] != 1
+        unsound += bool(row.empty or row["do_predict"].iloc[0] != 1)
     place.download()
     parity = dualwindow("check", "parity", "--", *place.options)
     # A minute that was missing live, and that a download now brings, is seen by the backtest alone.
@@ -62,16 +62,8 @@ def checked(place: Place, fault: pd.Timestamp, n_missing_live: int = 0) -> dict[
     }
 
 
-FAULTS = {
-    "429": ["--seconds", "75"],
-    "503": ["--seconds", "75"],
-    "timeout": ["--seconds", "75"],
-    "disconnect": ["--seconds", "75"],
-    "empty": ["--seconds", "75"],
-    "duplicate": ["--seconds", "130"],
-    "missing": ["--seconds", "130"],
-    "clock": ["--seconds", "130", "--offset", "30"],
-}
+SECONDS = 130  # of a fault: more than two candles, of which at least one cannot be had in time
+FAULTS = ["429", "503", "timeout", "disconnect", "empty", "duplicate", "missing", "clock"]
 
 
 def wait_for_prediction(place: Place, n: int, seconds: float) -> bool:
@@ -95,9 +87,11 @@ def exchange_fault(kind: str, folder: Path) -> dict[str, Any]:
         time.sleep(70)
         assert wait_for_prediction(place, 1, 150), f"{kind}: no predictions before the fault"
         fault = pd.Timestamp.now("UTC")
-        asked = dualwindow("sandbox", "fault", kind, "--url", bot.exchange, *FAULTS[kind])
+        words = ["--url", bot.exchange, "--seconds", str(SECONDS)]
+        words += ["--offset", "30"] if kind == "clock" else []
+        asked = dualwindow("sandbox", "fault", kind, *words)
         assert asked.returncode == 0, asked.stderr
-        time.sleep(float(FAULTS[kind][1]))
+        time.sleep(SECONDS)
         back = wait_for_prediction(place, 2, 200)
     finally:
         bot.stop()

@@ -79,10 +79,11 @@ class Status:
             known.trained, known.closed = reading.trained, reading.closed
             known.durations.append(reading.duration)
             known.delays.append(reading.now - reading.closed)
-            known.predictions += reading.scores is not None
-            known.no_predictions += reading.scores is None
             began, ended = known.guard.judge(reading)
             sound = not known.guard.present
+            made = sound and reading.scores is not None
+            known.predictions += made
+            known.no_predictions += not made
         for trouble, text in began.items():
             logger.warning("%s: %s (%s); no new trades until it is over", pair, trouble, text)
         for trouble in ended:
@@ -102,7 +103,7 @@ class Status:
         with self._lock:
             known = self._pair(pair)
             known.failed_trainings += 1
-            known.guard.diverged = diverged
+            known.guard.diverged = diverged or known.guard.diverged
 
     def waits(self, pair: str, trained: float | None) -> None:
         """Show the pair before its first prediction, with the age of its model if it has one."""
@@ -110,20 +111,20 @@ class Status:
             known = self._pair(pair)
             known.trained = known.trained if trained is None else trained
 
-    def look(self, now: float, interval: float) -> None:
+    def look(self, now: float, interval: float, pairs: Iterable[str]) -> None:
         """Find pairs whose candles no longer come.
 
         Parameters
         ----------
         now : seconds since 1970 UTC
         interval : seconds of a candle
+        pairs : those that are asked for; of others no candles are expected
         """
         with self._lock:
-            closed = {p: known.closed for p, known in self._pairs.items()}
             began = {
-                pair: self._pairs[pair].guard.look(now - seconds, interval)
-                for pair, seconds in closed.items()
-                if seconds is not None
+                pair: self._pairs[pair].guard.look(now - closed, interval)
+                for pair in pairs
+                if pair in self._pairs and (closed := self._pairs[pair].closed) is not None
             }
         for pair, text in began.items():
             if text is not None:

@@ -20,6 +20,7 @@ from pandas import DataFrame
 
 from dualwindow.arrays import FloatArray
 from dualwindow.artifact import Artifact
+from dualwindow.cache import differences
 from dualwindow.candles import Candles
 from dualwindow.labels import CLASSES
 from dualwindow_freqtrade.live import TRAINED_AT
@@ -94,7 +95,9 @@ class Bench:
         self.market = _Market(DataProvider(self.config, None), self.pairs)
         self.strategy.dp = self.market
         self.strategy.ft_bot_start()
-        self.folder = Path(self.strategy.freqai.full_path)
+        self.model = self.strategy.freqai
+        self.model.digest_code(self.strategy)
+        self.folder = Path(self.model.full_path)
 
     def featured(self, pair: str, minutes: DataFrame) -> DataFrame:
         """Compute the strategy's features and labels of all these candles, as a backtest does."""
@@ -121,51 +124,69 @@ class Bench:
                 found[int(path.parent.name.rpartition("_")[2])] = model
         return found
 
-    def predicted(self, model: Artifact, frame: DataFrame) -> tuple[FloatArray, FloatArray]:
-        """Probabilities (n, 3), NaN where there is none, and features of n candles."""
+    def predicted(self, model: Artifact, frame: DataFrame) -> FloatArray:
+        """Probabilities (n, 3) of n candles, NaN where there is none."""
         features = frame[list(model.feature_names)].to_numpy(np.float64)
-        candles = Candles.from_frame(frame, self.strategy.freqai.base_tf_seconds)
-        return model.predict(candles, features).probabilities, features
+        candles = Candles.from_frame(frame, self.model.base_tf_seconds)
+        return model.predict(candles, features).probabilities
 
 
 def check_parity(bench: Bench) -> Report:
     """Predict the candles of a live run again, as a backtest does, and compare."""
-    path, report = bench.folder / "historic_predictions.pkl", Report()
-    if not path.is_file():
-        raise OperationalException(
-            f"{path} does not exist: a dry or live run stores its predictions there when it ends, "
-            "and after each training; let one run first"
-        )
-    with path.open("rb") as file:
-        stored: dict[str, DataFrame] = cloudpickle.load(file)
+    report, stored = Report(), _stored_predictions(bench.folder / "historic_predictions.pkl")
     for pair in bench.pairs:
         if pair not in stored:
             report.notes.append(
                 f"{pair}: no live predictions are stored; a bot does when it ends, and after each "
                 "training"
             )
-            continue
-        live = stored[pair][stored[pair]["do_predict"] == 1]
-        frame = bench.featured(pair, bench.minutes(pair))
-        models = bench.models(pair, report)
-        for trained, part in live.groupby(TRAINED_AT):
-            name = f"{pair}, model of {pd.Timestamp(trained, unit='s')}Z"
-            if int(trained) in models:
-                _compare_one_model(bench, models[int(trained)], frame, part, name, report)
-            else:
-                report.notes.append(
-                    f"{name}: {len(part)} predictions, but the model is gone; "
-                    "freqai.purge_old_models false keeps all"
-                )
+        elif TRAINED_AT not in stored[pair]:
+            report.notes.append(f"{pair}: the stored predictions are those of another model")
+        else:
+            live = stored[pair][stored[pair]["do_predict"] == 1]
+            _compare_one_pair(bench, pair, live, report)
     return report
+
+
+def _stored_predictions(path: Path) -> dict[str, DataFrame]:
+    if not path.is_file():
+        raise OperationalException(
+            f"{path} does not exist: a dry or live run stores its predictions there when it ends, "
+            "and after each training; let one run first"
+        )
+    return dict(cloudpickle.loads(path.read_bytes()))
+
+
+def _compare_one_pair(bench: Bench, pair: str, live: DataFrame, report: Report) -> None:
+    frame = bench.featured(pair, bench.minutes(pair))
+    models = bench.models(pair, report)
+    for trained, part in live.groupby(TRAINED_AT):
+        name = f"{pair}, model of {pd.Timestamp(trained, unit='s')}Z"
+        model = models.get(int(trained))
+        if model is None:
+            report.notes.append(
+                f"{name}: {len(part)} predictions, but the model is gone; "
+                "freqai.purge_old_models false keeps all"
+            )
+        elif changed := _changes(model, bench):
+            report.notes.append(
+                f"{name}: {len(part)} predictions, but with other settings or code: {changed}"
+            )
+        else:
+            _compare_one_model(bench, model, frame, part, name, report)
+
+
+def _changes(model: Artifact, bench: Bench) -> str:
+    recorded, now = model.metadata["made_from"], bench.model.fingerprint()
+    return "; ".join(differences(recorded, now, sorted(recorded.keys() | now.keys())))
 
 
 def _compare_one_model(
     bench: Bench, model: Artifact, frame: DataFrame, live: DataFrame, name: str, report: Report
 ) -> None:
-    # From where the model's own context ends: the candles before are in the artifact.
+    # One candle of the model's own context suffices; those it was trained on are of no use.
     after = frame[frame["date"] > pd.Timestamp(model.context.date[0], unit="s", tz="UTC")]
-    again, _ = bench.predicted(model, after)
+    again = bench.predicted(model, after)
     rows = pd.Index(after["date"]).get_indexer(pd.DatetimeIndex(live["date_pred"]))
     if absent := int((rows < 0).sum()):
         report.notes.append(
@@ -232,8 +253,8 @@ def _look_before(
         minutes = minutes[minutes["date"] > minutes["date"].iloc[-1] - pd.Timedelta(days=days)]
         minutes = minutes.reset_index(drop=True)
         seen.append(_columns(bench, model, bench.featured(pair, minutes)))
-    closed = minutes["date"] + pd.Timedelta(seconds=bench.strategy.freqai.base_tf_seconds)
-    horizon = bench.strategy.freqai.settings.windows.horizon
+    closed = minutes["date"] + pd.Timedelta(seconds=bench.model.base_tf_seconds)
+    horizon = bench.model.settings.windows.horizon
     for name in seen[0]:
         known = (closed <= moment).to_numpy()
         if name.startswith("&"):  # a label may look as far as its horizon, and no further
@@ -257,7 +278,7 @@ def _look_before(
 def _columns(bench: Bench, model: Artifact | None, frame: DataFrame) -> dict[str, np.ndarray]:
     columns = {c: frame[c].to_numpy() for c in frame if c.startswith(("%", "&"))}
     if model is not None:
-        probabilities, _ = bench.predicted(model, frame)
+        probabilities = bench.predicted(model, frame)
         columns |= {name: probabilities[:, i] for i, name in enumerate(CLASSES)}
     return columns
 

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import cloudpickle
+import pandas as pd
 import rapidjson
+from freqtrade.exchange import timeframe_to_seconds
 from freqtrade.freqai.data_drawer import METADATA_NUMBER_MODE, FreqaiDataDrawer
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+from freqtrade.strategy import IStrategy
 
 from dualwindow.files import set_aside, write_aside
 
@@ -58,9 +61,18 @@ def _is_pickle(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             cloudpickle.load(file)
+    except (OSError, MemoryError):  # of the machine, not of the file
+        raise
     except Exception:  # damaged pickles raise whatever they like
         return False
     return True
+
+
+def _remove(folder: Path) -> None:
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        logger.error("%s, an old model, could not be removed: %s", folder, error)
 
 
 class WholeFilesDrawer(FreqaiDataDrawer):
@@ -74,21 +86,30 @@ class WholeFilesDrawer(FreqaiDataDrawer):
         # When the bot stops, both threads come here.
         with self.save_lock:
             content = cloudpickle.dumps(dict(self.historic_predictions))
-            try:
-                write_aside(self.historic_predictions_path, content)
-                write_aside(self.historic_predictions_bkp_path, content)
-            except OSError as error:
-                logger.error("the predictions could not be saved, but are in memory: %s", error)
+            for path in (self.historic_predictions_path, self.historic_predictions_bkp_path):
+                self._save(path, content)
 
     def save_drawer_to_disk(self) -> None:
         """Save which model is the newest of each pair."""
         with self.save_lock:
-            write_aside(self.pair_dictionary_path, self._json(self.pair_dict))
+            self._save(self.pair_dictionary_path, self._json(self.pair_dict))
 
     def save_global_metadata_to_disk(self, metadata: dict[str, Any]) -> None:
         """Save when the bot began to predict."""
         with self.save_lock:
-            write_aside(self.global_metadata_path, self._json(metadata))
+            self._save(self.global_metadata_path, self._json(metadata))
+
+    def save_metric_tracker_to_disk(self) -> None:
+        """Save how long trainings and predictions took, if FreqAI is to write that down."""
+        with self.save_lock, self.metric_tracker_lock:
+            self._save(self.metric_tracker_path, self._json(self.metric_tracker))
+
+    def _save(self, path: Path, content: bytes) -> None:
+        """Save what is in memory, and will be saved again; FreqAI must go on if it cannot be."""
+        try:
+            write_aside(path, content)
+        except OSError as error:
+            logger.error("%s could not be saved; it is in memory: %s", path, error)
 
     def _json(self, content: Any) -> bytes:
         text = rapidjson.dumps(content, default=self.np_encoder, number_mode=METADATA_NUMBER_MODE)
@@ -101,9 +122,6 @@ class WholeFilesDrawer(FreqaiDataDrawer):
         """
         folder = Path(dk.data_path)
         aside = folder.with_name(f"{folder.name}.tmp")
-        if folder.is_dir():
-            folder.replace(aside)
-        aside.mkdir(parents=True, exist_ok=True)
         dk.data |= {
             "data_path": str(folder),
             "model_filename": str(dk.model_filename),
@@ -118,11 +136,14 @@ class WholeFilesDrawer(FreqaiDataDrawer):
             "trained_df.pkl": cloudpickle.dumps(dk.data_dictionary["train_features"]),
             "trained_dates_df.pkl": cloudpickle.dumps(dk.data_dictionary["train_dates"]),
         }
+        if folder.is_dir():
+            folder.replace(aside)
         try:
+            aside.mkdir(parents=True, exist_ok=True)
             for name, content in parts.items():
                 write_aside(aside / f"{dk.model_filename}_{name}", content)
         except OSError:
-            shutil.rmtree(aside)
+            shutil.rmtree(aside, ignore_errors=True)
             raise
         aside.replace(folder)
         self._publish(model, coin, dk)
@@ -172,7 +193,40 @@ class WholeFilesDrawer(FreqaiDataDrawer):
         for folders in by_coin.values():
             for folder in folders[:-n_kept]:
                 if folder not in in_use:
-                    shutil.rmtree(folder)
+                    _remove(folder)
+
+    def update_historic_data(self, strategy: IStrategy, dk: FreqaiDataKitchen) -> None:
+        """Append the candles that are newer than the newest known one.
+
+        After an outage that is longer than what the exchange gives at once, FreqAI raises with
+        every candle until it is restarted, and it appends a candle that is older out of order. A
+        gap does no harm here: no window spans it.
+        """
+        with self.history_lock:
+            for pair in dk.all_pairs:
+                for timeframe in self.freqai_info["feature_parameters"]["include_timeframes"]:
+                    known = self.historic_data[pair][timeframe]
+                    candles = strategy.dp.get_pair_dataframe(pair, timeframe)
+                    if candles.empty:
+                        continue
+                    newer = candles[candles["date"] > known["date"].iloc[-1]]
+                    if newer.empty:
+                        continue
+                    last, first = known["date"].iloc[-1], newer["date"].iloc[0]
+                    if first - last > pd.Timedelta(seconds=timeframe_to_seconds(timeframe)):
+                        logger.warning(
+                            "%s: the %s candles between %s and %s are missing; no window over "
+                            "them is learnt or predicted",
+                            pair,
+                            timeframe,
+                            last,
+                            first,
+                        )
+                    self.historic_data[pair][timeframe] = pd.concat(
+                        [known, newer], ignore_index=True
+                    )
+            minutes = self.historic_data[dk.pair][self.config["timeframe"]]
+            self.current_candle = minutes["date"].iloc[-1]
 
     def forget(self, coin: str) -> None:
         """Go on as if the pair had never been trained; its files stay until they are purged."""

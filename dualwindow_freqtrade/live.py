@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -125,7 +125,7 @@ class LiveModel(BaseClassifierModel):
         self._status.write()
         return dk
 
-    def watch_candles(self, now: float) -> None:
+    def watch_candles(self, now: float, pairs: Iterable[str]) -> None:
         """Look whether candles still come; for a strategy's `bot_loop_start`.
 
         Without new ones FreqAI is not asked at all, and freqtrade keeps its last signals.
@@ -133,14 +133,20 @@ class LiveModel(BaseClassifierModel):
         Parameters
         ----------
         now : seconds since 1970 UTC
+        pairs : the current whitelist
         """
-        self._status.look(now, self.base_tf_seconds)
+        self._status.look(now, self.base_tf_seconds, pairs)
 
     def _add_missing_columns(self) -> None:
         """Let FreqAI go on with predictions stored before there was a column."""
-        extra = self.freqai_info.get("extra_returns_per_train", {})
-        for frame in self.dd.historic_predictions.values():
-            for name in (TRAINED_AT, *extra):
+        names = [TRAINED_AT, *self.freqai_info.get("extra_returns_per_train", {})]
+        if self.ft_params.get("DI_threshold", 0) > 0:
+            names.append("DI_values")
+        for pair, frame in list(self.dd.historic_predictions.items()):
+            if "date_pred" not in frame:  # FreqAI was stopped amid the first one, which is empty
+                del self.dd.historic_predictions[pair]
+                continue
+            for name in names:
                 if name not in frame:
                     frame[name] = 0.0
 
@@ -158,7 +164,7 @@ class LiveModel(BaseClassifierModel):
                 changed = [] if model.is_sound() else ["weights"]
                 reason = "its weights are no numbers"
         except Exception as error:  # whatever a damaged pickle raises
-            if isinstance(error, OSError) and error.errno in _PASSING:
+            if _is_passing(error):
                 raise
             changed, reason = ["file"], f"it is missing or damaged: {type(error).__name__}: {error}"
         if changed:
@@ -212,7 +218,7 @@ class LiveModel(BaseClassifierModel):
             self.extract_data_and_train_model(timerange, pair, strategy, dk, loaded)
         except Exception as error:
             rest = self._failures[pair].rest
-            known = isinstance(error, TrainingError | FloatingPointError | OSError)
+            known = isinstance(error, TrainingError | FloatingPointError) or _is_passing(error)
             logger.error(
                 "%s: training failed, it is tried again in %d s: %s: %s",
                 pair,
@@ -241,7 +247,7 @@ class LiveModel(BaseClassifierModel):
             super().extract_data_and_train_model(
                 new_trained_timerange, pair, strategy, dk, data_load_timerange
             )
-        except BaseException as error:
+        except Exception as error:
             now = self.dd.pair_dict[pair]
             if now["model_filename"] == before["model_filename"]:
                 now["trained_timestamp"] = before["trained_timestamp"]
@@ -292,6 +298,12 @@ class LiveModel(BaseClassifierModel):
 
     def _trained_at(self, dk: FreqaiDataKitchen) -> int:
         return int(dk.data["extra_returns_per_train"][TRAINED_AT])
+
+
+def _is_passing(error: Exception) -> bool:
+    if isinstance(error, MemoryError):
+        return True
+    return isinstance(error, OSError) and error.errno in _PASSING
 
 
 def _limits(config: Mapping[str, Any], guards: GuardSettings) -> Limits:

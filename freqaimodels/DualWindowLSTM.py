@@ -69,11 +69,9 @@ class DualWindowLSTM(LiveModel):
             self.settings = Settings.from_freqai(config.get("freqai", {}))
             dual_window = self.settings.dual_window
             super().__init__(config, dual_window.guards, dual_window.threads)
-            self._cache = CacheRecord(self.full_path)
-            if not self._is_live:  # live, every model is checked by itself
-                self._cache.check("settings", self._shaping_settings())
-        except (SettingsError, CacheError) as error:
+        except SettingsError as error:
             raise OperationalException(str(error)) from error
+        self._cache = CacheRecord(self.full_path)
         self._code: dict[str, str] = {}
         self._windows: dict[str, CachedWindow] = {}
         self._training_error: Exception | None = None
@@ -338,11 +336,12 @@ class DualWindowLSTM(LiveModel):
         dk: FreqaiDataKitchen,
         strategy: IStrategy,
     ) -> FreqaiDataKitchen:
-        """Refuse predictions cached from other code or candles, then go on as FreqAI does."""
+        """Refuse predictions cached from other settings, code or candles, then go on as FreqAI."""
         self.digest_code(strategy)
         self._windows = cached_windows(dataframe, dk, strategy, self.corr_pairlist)
         self._tested = dk.backtesting_timeranges
         try:
+            self._cache.check("settings", self._shaping_settings())
             self._cache.check("code", self._code)
             reused = [window.is_reused(self._cache) for window in self._windows.values()]
         except CacheError as error:

@@ -123,7 +123,7 @@ class DualWindowStrategy(IStrategy):
     def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
         """Notice candles that no longer come."""
         if self.config["runmode"] in TRADE_MODES:
-            self.freqai.watch_candles(current_time.timestamp())
+            self.freqai.watch_candles(current_time.timestamp(), self.dp.current_whitelist())
 
     def bot_start(self, **kwargs: Any) -> None:
         """Take the barriers and the horizon from the model, and check what features need."""
@@ -271,8 +271,8 @@ class DualWindowStrategy(IStrategy):
             dataframe[f"{name}_gen_{metadata['pair']}_1h"].to_numpy(np.float64)
             for name in (*HourlyLevels._fields, "hour")
         )
-        # FreqAI carries the last hour it has forward for ever; of a closed hour, two are enough.
-        fresh = candles.date + candles.step - hour < 3 * 3600
+        # FreqAI carries the last hour it has forward for ever, also over one that has not come.
+        fresh = candles.date + candles.step - hour < 2 * 3600
         levels = HourlyLevels(*(np.where(fresh, a, np.nan) for a in averages))
         columns = candle_features(candles, levels).T
         return dataframe.assign(**{f"%-{n}": c for n, c in zip(FEATURES, columns, strict=True)})

@@ -126,6 +126,14 @@ def test_predictions_of_a_purged_model_are_noted_and_prove_nothing(place, tmp_pa
     assert "nothing is proved" in said
 
 
+def test_predictions_made_with_other_settings_are_noted_and_not_compared(place, tmp_path):
+    store(place, 0.0)
+    (tmp_path / "edited.json").write_text('{"freqai": {"train_period_days": 29}}')
+    said = check(place, "parity", "-c", str(tmp_path / "edited.json"), status=2)
+    assert "with other settings or code: train_period_days: " in said
+    assert "nothing is proved" in said
+
+
 def test_without_live_predictions_parity_says_what_is_missing(place):
     (place / "user_data/models/small/historic_predictions.pkl").unlink(missing_ok=True)
     assert "let one run first" in check(place, "parity", status=2)

@@ -423,7 +423,7 @@ def test_hourly_candles_that_end_early_are_not_carried_forward(run, frames):
     strategy.dp.frames["1h"] = frames["1h"]
     name = next(c for c in features if "price_to_ma43200" in c)
     known = features.loc[features[name].notna(), "date"]
-    assert known.max() == pd.Timestamp("2024-02-02 12:58", tz="UTC")
+    assert known.max() == pd.Timestamp("2024-02-02 11:58", tz="UTC")
 
 
 def test_extra_columns_of_a_backtest_are_no_features(run, frames):

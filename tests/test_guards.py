@@ -83,7 +83,8 @@ def test_the_status_file_and_its_table(tmp_path):
     btc, eth = (facts["pairs"][f"{coin}/USDT"] for coin in ("BTC", "ETH"))
     assert btc["seconds_per_prediction"] == {"last": 31.0, "median": 15.6, "max": 31.0}
     assert btc["seconds_after_candle"]["last"] == 2.0
-    assert (btc["predictions"], btc["trainings"], btc["failed_trainings"]) == (2, 1, 1)
+    assert (btc["trainings"], btc["failed_trainings"]) == (1, 1)
+    assert (btc["predictions"], btc["candles_without_prediction"]) == (1, 1)
     assert btc["model_trained"] == "1970-01-01T00:08:20Z"
     assert list(btc["keeps_out"]) == ["slow prediction"]
     assert (eth["predictions"], eth["candles_without_prediction"]) == (0, 1)
@@ -93,6 +94,15 @@ def test_the_status_file_and_its_table(tmp_path):
     shown = console.export_text()
     for text in ("mine, written 117 min ago", "2.1 h", "15.60 (31.00)", "1 x slow prediction"):
         assert text in shown
+
+
+def test_of_a_pair_that_is_not_asked_for_no_candles_are_expected(tmp_path, caplog):
+    status = Status(tmp_path, LIMITS)
+    for pair in ("BTC/USDT", "ETH/USDT"):
+        assert status.predicted(pair, reading())
+    status.look(1e6, 60, ["ETH/USDT", "SOL/USDT"])
+    assert caplog.text.count("stale candles") == 1
+    assert "ETH/USDT: stale candles" in caplog.text
 
 
 def test_a_status_that_cannot_be_written_is_logged_once(tmp_path, caplog):

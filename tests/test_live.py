@@ -6,6 +6,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import cloudpickle
 import numpy as np
@@ -15,6 +16,7 @@ from freqai_run import PAIR, at, dry_run, live_configuration, train_now
 from freqtrade.resolvers import StrategyResolver
 
 import dualwindow.files
+import dualwindow_freqtrade.drawer
 from dualwindow.artifact import Artifact
 from dualwindow.status import STATUS_FILE
 from dualwindow_freqtrade.live import LiveModel
@@ -40,6 +42,10 @@ def trained(tmp_path):
     for row in (2799, 2800, 2801):
         at(strategy, minutes, row)
     return strategy, minutes
+
+
+def status_of(strategy) -> dict:
+    return json.loads((folder_of(strategy) / STATUS_FILE).read_text())["pairs"][PAIR]
 
 
 def last(strategy, minutes, row: int):
@@ -147,10 +153,6 @@ def test_a_full_disk_costs_neither_the_model_nor_the_thread(trained, monkeypatch
     before = dict(model.dd.pair_dict[PAIR])
     files = sorted(folder_of(strategy).rglob("*"))
     time.sleep(1.1)
-
-    def full(descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
     monkeypatch.setattr(dualwindow.files.os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
         train_now(strategy)
@@ -162,6 +164,54 @@ def test_a_full_disk_costs_neither_the_model_nor_the_thread(trained, monkeypatch
     again, _ = restart(strategy)
     at(again, minutes, 2802)
     assert last(again, minutes, 2803)["do_predict"] == 1
+
+
+def full(*arguments, **options) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_at_the_first_prediction_is_over_when_it_is_over(tmp_path, caplog, monkeypatch):
+    # FreqAI stores a frame before it is complete, and writes a file in between.
+    strategy, minutes = dry_run(live_configuration(tmp_path))
+    at(strategy, minutes, 2798)
+    train_now(strategy)
+    monkeypatch.setattr(dualwindow.files.os, "fsync", full)
+    at(strategy, minutes, 2799)
+    assert "global_metadata.json could not be saved" in caplog.text
+    monkeypatch.undo()
+    assert last(strategy, minutes, 2800)["do_predict"] == 1
+
+
+def test_predictions_of_a_bot_killed_amid_the_first_are_begun_anew(trained):
+    strategy, minutes = trained
+    strategy.freqai.shutdown()
+    path = folder_of(strategy) / "historic_predictions.pkl"
+    path.write_bytes(cloudpickle.dumps({PAIR: pd.DataFrame({"&-signal": ["HOLD"] * 9})}))
+    again, _ = restart(strategy)
+    at(again, minutes, 2802)
+    assert last(again, minutes, 2803)["do_predict"] == 1
+
+
+def test_what_fails_after_a_model_is_saved_is_no_failed_training(trained, caplog, monkeypatch):
+    strategy, minutes = trained
+    model, (before,) = strategy.freqai, folder_of(strategy).glob("sub-train-*")
+    model.freqai_info["purge_old_models"] = 1
+    time.sleep(1.1)
+    monkeypatch.setattr(dualwindow_freqtrade.drawer, "shutil", SimpleNamespace(rmtree=full))
+    write = dualwindow_freqtrade.drawer.write_aside
+
+    def only_models(path: Path, content: bytes) -> None:
+        full() if path.name == "pair_dictionary.json" else write(path, content)
+
+    monkeypatch.setattr(dualwindow_freqtrade.drawer, "write_aside", only_models)
+    train_now(strategy)
+    assert "pair_dictionary.json could not be saved" in caplog.text
+    assert f"{before}, an old model, could not be removed" in caplog.text
+    stamp = last(strategy, minutes, 2802)["model_timestamp"]
+    facts = status_of(strategy)
+    assert (facts["trainings"], facts["failed_trainings"]) == (2, 0)
+    assert stamp == model.dd.pair_dict[PAIR]["trained_timestamp"]
+    assert f"sub-train-BTC_{stamp:.0f}" != before.name
 
 
 def train_and_save(strategy) -> None:
@@ -282,11 +332,14 @@ def test_a_training_that_diverged_keeps_the_strategy_out_until_the_next(trained,
     with pytest.raises(FloatingPointError):
         train_now(strategy)
     assert last(strategy, minutes, 2802)["do_predict"] == 0
-    facts = json.loads((folder_of(strategy) / STATUS_FILE).read_text())["pairs"][PAIR]
-    assert facts["counts"]["training diverged"] == 1
+    assert status_of(strategy)["counts"]["training diverged"] == 1
+    monkeypatch.setattr("dualwindow.network.fit", full)  # another failure is no good end
+    with pytest.raises(OSError, match="No space left"):
+        train_now(strategy)
+    assert last(strategy, minutes, 2803)["do_predict"] == 0
     monkeypatch.undo()
     train_now(strategy)
-    assert last(strategy, minutes, 2803)["do_predict"] == 1
+    assert last(strategy, minutes, 2804)["do_predict"] == 1
 
 
 def test_failed_trainings_cost_no_model_when_old_ones_are_purged(trained, monkeypatch):
@@ -327,8 +380,47 @@ def test_scores_that_are_no_numbers_are_no_prediction(trained, monkeypatch):
         lambda shape, weights, rows, ends: np.full((len(ends), 3), np.nan),
     )
     assert last(strategy, minutes, 2802)["do_predict"] == 0
-    facts = json.loads((folder_of(strategy) / STATUS_FILE).read_text())["pairs"][PAIR]
+    facts = status_of(strategy)
     assert facts["counts"]["scores are no numbers"] == 1
+
+
+def test_an_hour_that_has_not_come_is_not_replaced_by_the_one_before(trained):
+    strategy, minutes = trained
+    hours = strategy.dp.frames["1h"]
+    closed = minutes["date"].iloc[2802].floor("h") - pd.Timedelta("1h")
+    strategy.dp.frames["1h"] = hours[hours["date"] < closed]
+    assert last(strategy, minutes, 2802)["do_predict"] == 0
+    strategy.dp.frames["1h"] = hours
+    assert last(strategy, minutes, 2803)["do_predict"] == 1
+
+
+def test_freqai_goes_on_after_a_long_outage_and_a_candle_that_is_older(trained, caplog):
+    strategy, minutes = trained
+    known = strategy.freqai.dd.historic_data[PAIR]
+    known["1m"] = minutes.head(1500)  # the strategy sees rows 1804 to 2803 next
+    assert last(strategy, minutes, 2803)["do_predict"] == 1
+    missing = f"candles between {minutes['date'].iloc[1499]} and {minutes['date'].iloc[1804]}"
+    assert missing in caplog.text
+    at(strategy, minutes, 2802)
+    expected = [*range(1500), *range(1804, 2804)]
+    np.testing.assert_array_equal(known["1m"]["close"], minutes["close"].iloc[expected])
+    time.sleep(1.1)
+    train_now(strategy)
+    assert last(strategy, minutes, 2804)["do_predict"] == 1
+    assert caplog.text.count("candles between") == 1
+
+
+def test_a_dissimilarity_index_may_be_switched_on_later(trained):
+    strategy, minutes = trained
+    strategy.freqai.shutdown()
+    again, _ = restart(strategy, feature_parameters={"DI_threshold": 50.0})
+    at(again, minutes, 2802)
+    time.sleep(1.1)
+    train_now(again)
+    at(again, minutes, 2803)
+    seen = last(again, minutes, 2804)
+    assert seen["do_predict"] == 1
+    assert seen["DI_values"] > 0
 
 
 def test_candles_that_no_longer_come_are_noticed_once(trained, caplog):
@@ -344,7 +436,7 @@ def test_candles_that_no_longer_come_are_noticed_once(trained, caplog):
     for seconds in (61, 179, 181, 240):
         again.bot_loop_start(closed + pd.Timedelta(seconds=seconds))
     assert caplog.text.count("stale candles (none for 181 s") == 1
-    facts = json.loads((folder_of(again) / STATUS_FILE).read_text())["pairs"][PAIR]
+    facts = status_of(again)
     assert facts["counts"]["stale candles"] == 1
 
 
@@ -362,24 +454,26 @@ def test_predictions_stored_before_a_column_was_there_go_on(trained):
     assert seen["model_timestamp"] > 0
 
 
-def test_two_threads_that_save_at_once_leave_whole_predictions(trained):
+def test_two_threads_that_save_at_once_leave_whole_predictions(trained, caplog):
     drawer = trained[0].freqai.dd
     with ThreadPoolExecutor(4) as threads:
         for done in [threads.submit(drawer.save_historic_predictions_to_disk) for _ in range(40)]:
             done.result()
     assert cloudpickle.loads(drawer.historic_predictions_path.read_bytes()).keys() == {PAIR}
+    assert "could not be saved" not in caplog.text  # one took the other's file away
 
 
 def test_a_passing_lack_of_memory_or_disk_does_not_cost_the_model(trained, monkeypatch):
     strategy, minutes = trained
     again, _ = restart(strategy)
 
-    def full(*arguments):
-        raise OSError(errno.ENOSPC, "No space left on device")
+    def no_memory(*arguments) -> None:
+        raise MemoryError
 
-    monkeypatch.setattr("dualwindow.network.from_keras", full)
-    with pytest.raises(OSError, match="No space left"):
-        at(again, minutes, 2802)
+    for lacks, error in ((full, OSError), (no_memory, MemoryError)):
+        monkeypatch.setattr("dualwindow.network.from_keras", lacks)
+        with pytest.raises(error):
+            at(again, minutes, 2802)
     monkeypatch.undo()
     at(again, minutes, 2802)
     assert last(again, minutes, 2803)["do_predict"] == 1
@@ -418,7 +512,7 @@ def test_a_trouble_keeps_the_strategy_out_and_is_logged_once(trained, caplog, gu
         again.mode.value, again.entry_short.value, again.entry_long.value = "custom", 0.01, 0.01
         assert again.populate_entry_trend(seen, {"pair": PAIR})["enter_tag"].isna().iloc[-1]
     assert caplog.text.count(f"{PAIR}: {said} (") == 1
-    facts = json.loads((folder_of(again) / STATUS_FILE).read_text())["pairs"][PAIR]
+    facts = status_of(again)
     assert facts["counts"][said] == 3
     assert said in facts["keeps_out"]
 
@@ -428,13 +522,13 @@ def test_an_expired_model_is_counted(trained):
     again, _ = restart(strategy, expiration_hours=1e-6)
     at(again, minutes, 2802)
     assert last(again, minutes, 2803)["do_predict"] == 2
-    facts = json.loads((folder_of(again) / STATUS_FILE).read_text())["pairs"][PAIR]
+    facts = status_of(again)
     assert facts["counts"]["expired model"] == 2
 
 
 def test_the_status_tells_ages_and_times(trained):
     strategy, minutes = trained
-    facts = json.loads((folder_of(strategy) / STATUS_FILE).read_text())["pairs"][PAIR]
+    facts = status_of(strategy)
     assert facts["predictions"] == 2
     assert facts["trainings"] == 1
     assert facts["failed_trainings"] == 0
