@@ -8,22 +8,14 @@ from typing import Any
 import cloudpickle
 import numpy as np
 import pandas as pd
-from freqtrade.commands.arguments import Arguments
-from freqtrade.configuration import Configuration, validate_config_consistency
-from freqtrade.data.dataprovider import DataProvider
-from freqtrade.enums import RunMode
 from freqtrade.exceptions import FreqtradeException, OperationalException
-from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
-from freqtrade.resolvers import StrategyResolver
-from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
-from dualwindow.arrays import FloatArray
 from dualwindow.artifact import Artifact
 from dualwindow.cache import differences
-from dualwindow.candles import Candles
 from dualwindow.labels import CLASSES
 from dualwindow_freqtrade.live import TRAINED_AT
+from dualwindow_freqtrade.workbench import Workbench
 
 _TOLERANCE = 1e-4  # of a probability; float32 in batches of other sizes differs by 1e-7
 _SHOWN = 5
@@ -49,89 +41,7 @@ class Report:
     notes: list[str] = field(default_factory=list)
 
 
-class _Market:
-    """What a strategy asks a data provider for, with candles that a check may change."""
-
-    runmode = RunMode.BACKTEST
-
-    def __init__(self, provider: DataProvider, pairs: Sequence[str]) -> None:
-        self._provider, self._pairs = provider, pairs
-        self.change: Callable[[DataFrame, str], DataFrame] = lambda frame, timeframe: frame
-
-    def get_pair_dataframe(self, pair: str, timeframe: str, candle_type: str = "") -> DataFrame:
-        frame = self._provider.historic_ohlcv(pair, timeframe, candle_type)
-        if frame.empty:
-            raise OperationalException(
-                f"{pair}: no {timeframe} candles; download them: freqtrade download-data -p {pair} "
-                f"-t {timeframe} --timerange YYYYMMDD-, with the same -c, -d and --userdir"
-            )
-        return self.change(frame, timeframe)
-
-    def current_whitelist(self) -> list[str]:
-        return list(self._pairs)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._provider, name)
-
-
-class Bench:
-    """A strategy with its model and candles, outside of freqtrade's loops.
-
-    Parameters
-    ----------
-    words : options as for ``freqtrade backtesting``
-    """
-
-    def __init__(self, words: Sequence[str]) -> None:
-        arguments = Arguments(["backtesting", *words]).get_parsed_arg()
-        self.config = Configuration(arguments, RunMode.BACKTEST).get_config()
-        validate_config_consistency(self.config, preliminary=True)  # fills in what is left out
-        if not arguments.get("timerange"):
-            # That of the configuration is for backtests; live predictions are later.
-            self.config.pop("timerange", None)
-        self.config["candle_type_def"] = self.config.get("candle_type_def", "spot")
-        self.pairs: list[str] = self.config["exchange"]["pair_whitelist"]
-        self.strategy: IStrategy = StrategyResolver.load_strategy(self.config)
-        self.market = _Market(DataProvider(self.config, None), self.pairs)
-        self.strategy.dp = self.market
-        self.strategy.ft_bot_start()
-        self.model = self.strategy.freqai
-        self.model.digest_code(self.strategy)
-        self.folder = Path(self.model.full_path)
-
-    def featured(self, pair: str, minutes: DataFrame) -> DataFrame:
-        """Compute the strategy's features and labels of all these candles, as a backtest does."""
-        # A kitchen that is not live insists on the windows of a timerange.
-        dk = FreqaiDataKitchen(self.config, live=True, pair=pair)
-        return dk.use_strategy_to_populate_indicators(
-            self.strategy, prediction_dataframe=minutes, pair=pair
-        )
-
-    def minutes(self, pair: str) -> DataFrame:
-        """All candles of the strategy's timeframe."""
-        return self.market.get_pair_dataframe(pair, self.config["timeframe"])
-
-    def models(self, pair: str, report: Report) -> dict[int, Artifact]:
-        """All saved models of a pair by the second of their training; damaged ones are noted."""
-        found = {}
-        for path in sorted(self.folder.glob(f"sub-train-{pair.split('/')[0]}_*/*_model.joblib")):
-            try:
-                model = cloudpickle.loads(path.read_bytes())
-            except Exception as error:  # damaged pickles raise whatever they like
-                report.notes.append(f"{path} is damaged: {type(error).__name__}: {error}")
-                continue
-            if model.metadata["pair"] == pair:
-                found[int(path.parent.name.rpartition("_")[2])] = model
-        return found
-
-    def predicted(self, model: Artifact, frame: DataFrame) -> FloatArray:
-        """Probabilities (n, 3) of n candles, NaN where there is none."""
-        features = frame[list(model.feature_names)].to_numpy(np.float64)
-        candles = Candles.from_frame(frame, self.model.base_tf_seconds)
-        return model.predict(candles, features).probabilities
-
-
-def check_parity(bench: Bench) -> Report:
+def check_parity(bench: Workbench) -> Report:
     """Predict the candles of a live run again, as a backtest does, and compare."""
     report, stored = Report(), _stored_predictions(bench.folder / "historic_predictions.pkl")
     for pair in bench.pairs:
@@ -157,9 +67,9 @@ def _stored_predictions(path: Path) -> dict[str, DataFrame]:
     return dict(cloudpickle.loads(path.read_bytes()))
 
 
-def _compare_one_pair(bench: Bench, pair: str, live: DataFrame, report: Report) -> None:
+def _compare_one_pair(bench: Workbench, pair: str, live: DataFrame, report: Report) -> None:
     frame = bench.featured(pair, bench.minutes(pair))
-    models = bench.models(pair, report)
+    models = bench.models(pair, report.notes)
     for trained, part in live.groupby(TRAINED_AT):
         name = f"{pair}, model of {pd.Timestamp(trained, unit='s')}Z"
         model = models.get(int(trained))
@@ -176,15 +86,15 @@ def _compare_one_pair(bench: Bench, pair: str, live: DataFrame, report: Report) 
             _compare_one_model(bench, model, frame, part, name, report)
 
 
-def _changes(model: Artifact, bench: Bench) -> str:
+def _changes(model: Artifact, bench: Workbench) -> str:
     recorded, now = model.metadata["made_from"], bench.model.fingerprint()
     return "; ".join(differences(recorded, now, sorted(recorded.keys() | now.keys())))
 
 
 def _compare_one_model(
-    bench: Bench, model: Artifact, frame: DataFrame, live: DataFrame, name: str, report: Report
+    bench: Workbench, model: Artifact, frame: DataFrame, live: DataFrame, name: str, report: Report
 ) -> None:
-    # One candle of the model's own context suffices; those it was trained on are of no use.
+    # The first windows begin in the model's own context; what is older is of no use.
     after = frame[frame["date"] > pd.Timestamp(model.context.date[0], unit="s", tz="UTC")]
     again = bench.predicted(model, after)
     rows = pd.Index(after["date"]).get_indexer(pd.DatetimeIndex(live["date_pred"]))
@@ -210,7 +120,7 @@ def _shown(probabilities: Any) -> str:
     return " / ".join(f"{p:.4f}" for p in probabilities)
 
 
-def check_leak(bench: Bench, cuts: int = 5, days: float = 3.0) -> Report:
+def check_leak(bench: Workbench, cuts: int = 5, days: float = 3.0) -> Report:
     """Change all candles after a moment, and see whether anything before it moves.
 
     The last `days` of each pair are cut in `cuts` places. Features and labels come from the
@@ -218,7 +128,7 @@ def check_leak(bench: Bench, cuts: int = 5, days: float = 3.0) -> Report:
     """
     report = Report()
     for pair in bench.pairs:
-        models = bench.models(pair, report)
+        models = bench.models(pair, report.notes)
         model = models[max(models)] if models else None
         if model is None:
             report.notes.append(
@@ -238,7 +148,7 @@ def _moments(dates: pd.Series, cuts: int, days: float) -> Iterator[pd.Timestamp]
 
 
 def _look_before(
-    bench: Bench,
+    bench: Workbench,
     pair: str,
     model: Artifact | None,
     moment: pd.Timestamp,
@@ -275,7 +185,7 @@ def _look_before(
             )
 
 
-def _columns(bench: Bench, model: Artifact | None, frame: DataFrame) -> dict[str, np.ndarray]:
+def _columns(bench: Workbench, model: Artifact | None, frame: DataFrame) -> dict[str, np.ndarray]:
     columns = {c: frame[c].to_numpy() for c in frame if c.startswith(("%", "&"))}
     if model is not None:
         probabilities = bench.predicted(model, frame)
@@ -317,6 +227,6 @@ def run_check(what: str, words: Sequence[str]) -> Report:
     """
     checks = {"parity": check_parity, "leak": check_leak}
     try:
-        return checks[what](Bench(words))
+        return checks[what](Workbench(words))
     except FreqtradeException as error:
         raise CheckError(str(error)) from error

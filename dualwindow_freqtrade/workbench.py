@@ -1,0 +1,103 @@
+"""Take a strategy and its model out of freqtrade's loops, onto a workbench."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import numpy as np
+from freqtrade.commands.arguments import Arguments
+from freqtrade.configuration import Configuration, validate_config_consistency
+from freqtrade.data.dataprovider import DataProvider
+from freqtrade.enums import RunMode
+from freqtrade.exceptions import OperationalException
+from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+from freqtrade.resolvers import StrategyResolver
+from freqtrade.strategy import IStrategy
+from pandas import DataFrame
+
+from dualwindow.arrays import FloatArray
+from dualwindow.artifact import Artifact
+from dualwindow.candles import Candles
+
+
+class _Market:
+    """What a strategy asks a data provider for, with candles that a check may change."""
+
+    runmode = RunMode.BACKTEST
+
+    def __init__(self, provider: DataProvider, pairs: Sequence[str]) -> None:
+        self._provider, self._pairs = provider, pairs
+        self.change: Callable[[DataFrame, str], DataFrame] = lambda frame, timeframe: frame
+
+    def get_pair_dataframe(self, pair: str, timeframe: str, candle_type: str = "") -> DataFrame:
+        frame = self._provider.historic_ohlcv(pair, timeframe, candle_type)
+        if frame.empty:
+            raise OperationalException(
+                f"{pair}: no {timeframe} candles; download them: freqtrade download-data -p {pair} "
+                f"-t {timeframe} --timerange YYYYMMDD-, with the same -c, -d and --userdir"
+            )
+        return self.change(frame, timeframe)
+
+    def current_whitelist(self) -> list[str]:
+        return list(self._pairs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._provider, name)
+
+
+class Workbench:
+    """A strategy with its model and candles, outside of freqtrade's loops.
+
+    Parameters
+    ----------
+    words : options as for ``freqtrade backtesting``
+    """
+
+    def __init__(self, words: Sequence[str]) -> None:
+        arguments = Arguments(["backtesting", *words]).get_parsed_arg()
+        self.config = Configuration(arguments, RunMode.BACKTEST).get_config()
+        validate_config_consistency(self.config, preliminary=True)  # fills in what is left out
+        if not arguments.get("timerange"):
+            # That of the configuration is for backtests; live predictions are later.
+            self.config.pop("timerange", None)
+        self.config["candle_type_def"] = self.config.get("candle_type_def", "spot")
+        self.pairs: list[str] = self.config["exchange"]["pair_whitelist"]
+        self.strategy: IStrategy = StrategyResolver.load_strategy(self.config)
+        self.market = _Market(DataProvider(self.config, None), self.pairs)
+        self.strategy.dp = self.market
+        self.strategy.ft_bot_start()
+        self.model = self.strategy.freqai
+        self.model.digest_code(self.strategy)
+        self.folder = Path(self.model.full_path)
+
+    def featured(self, pair: str, minutes: DataFrame) -> DataFrame:
+        """Compute the strategy's features and labels of all these candles, as a backtest does."""
+        # A kitchen that is not live insists on the windows of a timerange.
+        dk = FreqaiDataKitchen(self.config, live=True, pair=pair)
+        return dk.use_strategy_to_populate_indicators(
+            self.strategy, prediction_dataframe=minutes, pair=pair
+        )
+
+    def minutes(self, pair: str) -> DataFrame:
+        """All candles of the strategy's timeframe."""
+        return self.market.get_pair_dataframe(pair, self.config["timeframe"])
+
+    def models(self, pair: str, notes: list[str]) -> dict[int, Artifact]:
+        """All saved models of a pair by the second of their training; damaged ones are noted."""
+        found = {}
+        for path in sorted(self.folder.glob(f"sub-train-{pair.split('/')[0]}_*/*_model.joblib")):
+            try:
+                model = cloudpickle.loads(path.read_bytes())
+            except Exception as error:  # damaged pickles raise whatever they like
+                notes.append(f"{path} is damaged: {type(error).__name__}: {error}")
+                continue
+            if model.metadata["pair"] == pair:
+                found[int(path.parent.name.rpartition("_")[2])] = model
+        return found
+
+    def predicted(self, model: Artifact, frame: DataFrame) -> FloatArray:
+        """Probabilities (n, 3) of n candles, NaN where there is none."""
+        features = frame[list(model.feature_names)].to_numpy(np.float64)
+        candles = Candles.from_frame(frame, self.model.base_tf_seconds)
+        return model.predict(candles, features).probabilities
