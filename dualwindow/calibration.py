@@ -174,6 +174,7 @@ def calibrate(method: Method, evidence: Evidence) -> tuple[Calibration, list[str
     reasons.append(
         f"{fitted.method} does worse on validation (log loss {evidence.log_loss(fitted):.4f}) than "
         f"the class frequencies ({bound:.4f}), so it counts by {100 * share:.0f} %"
+        + ("" if share else ": all candles get the same probabilities")
     )
     return _drawn_to_frequencies(fitted, evidence, share), reasons
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from rich.console import Group
 from rich.table import Table
 
 from dualwindow.files import write_aside
@@ -65,6 +66,7 @@ class Status:
         self._path = folder / STATUS_FILE
         self._limits = limits
         self._started = time.time()
+        self._stopped: float | None = None
         self._pairs: dict[str, _Pair] = {}
         self._lock = threading.Lock()
         self._writable = True
@@ -134,21 +136,27 @@ class Status:
         if any(began.values()):
             self.write()
 
+    def stopped(self) -> None:
+        """Show that the bot has ended, and was not killed."""
+        self._stopped = time.time()
+        self.write()
+
     def write(self) -> None:
         """Write the file; a disk that is full is logged once and keeps nobody from trading."""
         with self._lock:
             facts = {
                 "started": _date(self._started),
                 "updated": _date(time.time()),
+                "stopped": _date(self._stopped),
                 "pairs": {pair: known.facts() for pair, known in self._pairs.items()},
             }
-        try:
-            write_aside(self._path, json.dumps(facts, indent=1).encode(), durable=False)
-            self._writable = True
-        except OSError as error:
-            if self._writable:
-                logger.warning("%s could not be written: %s", self._path, error)
-            self._writable = False
+            try:
+                write_aside(self._path, json.dumps(facts, indent=1).encode(), durable=False)
+                self._writable = True
+            except OSError as error:
+                if self._writable:
+                    logger.warning("%s could not be written: %s", self._path, error)
+                self._writable = False
 
     def _pair(self, pair: str) -> _Pair:
         if pair not in self._pairs:
@@ -170,11 +178,11 @@ def _summary(values: Iterable[float]) -> dict[str, float] | None:
     return {name: round(value, 4) for name, value in numbers.items()}
 
 
-def status_table(identifier: str, facts: Mapping[str, Any], now: float) -> Table:
+def status_table(identifier: str, facts: Mapping[str, Any], now: float) -> Group:
     """Show the content of a status file as it stands at `now` (seconds since 1970 UTC)."""
-    written = _age(facts["updated"], now)
-    table = Table(title=f"{identifier}, written {written} ago")
-    for column in ("pair", "model", "candle", "predicted", "s (max)", "trained", "trouble"):
+    last = "stopped" if facts.get("stopped") else "written"
+    table = Table(title=f"{identifier}, {last} {_age(facts['updated'], now)} ago")
+    for column in ("pair", "model", "candle", "predicted", "s (max)", "trained"):
         table.add_column(column, no_wrap=column == "pair")
     for pair, known in facts["pairs"].items():
         times = known["seconds_per_prediction"]
@@ -187,20 +195,21 @@ def status_table(identifier: str, facts: Mapping[str, Any], now: float) -> Table
             f"{times['median']:.2f} ({times['max']:.2f})" if times else "",
             f"{known['trainings']}"
             + (f", {known['failed_trainings']} failed" if known["failed_trainings"] else ""),
-            _troubles(known),
         )
-    return table
+    troubles = [
+        f"{pair}: {text}" for pair, known in facts["pairs"].items() for text in _troubles(known)
+    ]
+    return Group(table, *(troubles or ["no troubles"]))
 
 
-def _troubles(known: Mapping[str, Any]) -> str:
-    present = [f"{trouble}: {text}" for trouble, text in known["keeps_out"].items()]
-    past = [f"past: {n} x {trouble}" for trouble, n in known["counts"].items() if n]
-    return "; ".join([*present, *past]) or "none"
+def _troubles(known: Mapping[str, Any]) -> list[str]:
+    present = [f"{trouble} ({text})" for trouble, text in known["keeps_out"].items()]
+    return present + [f"{n} x {trouble} so far" for trouble, n in known["counts"].items() if n]
 
 
 def _age(date: str | None, now: float) -> str:
     if date is None:
-        return "none"
+        return "none yet"
     seconds = now - datetime.fromisoformat(date).timestamp()
     if seconds < 120:
         return f"{seconds:.0f} s"

@@ -210,7 +210,7 @@ def _refuse_short_history(data: TrainingData) -> None:
         f"{data.pair}: the history is too short, or has broken prices: {names} unknown for the "
         f"first {worst:.1f} days of the training data, which begins at {_date(data.candles, 0)} "
         f"and has {len(known) * data.candles.step / _DAY:.1f} days; download {more} days of "
-        "candles, of every timeframe, before those you have"
+        "candles, of every timeframe, before those you have; averages over 30 days need 30"
     )
 
 

@@ -60,9 +60,11 @@ def check_parity(bench: Workbench) -> Report:
 
 def _stored_predictions(path: Path) -> dict[str, DataFrame]:
     if not path.is_file():
+        others = sorted(p.parent.name for p in path.parents[1].glob(f"*/{path.name}"))
         raise OperationalException(
             f"{path} does not exist: a dry or live run stores its predictions there when it ends, "
-            "and after each training; let one run first"
+            "and after each training; let one run first, or give the options that it had (there "
+            f"are predictions of the identifiers: {', '.join(others) or 'none'})"
         )
     return dict(cloudpickle.loads(path.read_bytes()))
 
@@ -96,7 +98,7 @@ def _compare_one_model(
 ) -> None:
     # The first windows begin in the model's own context; what is older is of no use.
     after = frame[frame["date"] > pd.Timestamp(model.context.date[0], unit="s", tz="UTC")]
-    again = bench.predicted(model, after)
+    again = bench.predicted(model, after).probabilities
     rows = pd.Index(after["date"]).get_indexer(pd.DatetimeIndex(live["date_pred"]))
     if absent := int((rows < 0).sum()):
         report.notes.append(
@@ -170,7 +172,7 @@ def _look_before(
         if name.startswith("&"):  # a label may look as far as its horizon, and no further
             known = np.r_[known[horizon:], np.zeros(horizon, dtype=bool)]
         true, changed = (columns[name] for columns in seen)
-        same = _same(true, changed, 1e-6 if name in CLASSES else 1e-12)
+        same = _same(true, changed, 1e-6 if name.endswith("_raw") else 1e-12)
         moved = known & ~same
         report.checked += int(known.sum())
         if moved.any():
@@ -188,8 +190,9 @@ def _look_before(
 def _columns(bench: Workbench, model: Artifact | None, frame: DataFrame) -> dict[str, np.ndarray]:
     columns = {c: frame[c].to_numpy() for c in frame if c.startswith(("%", "&"))}
     if model is not None:
-        probabilities = bench.predicted(model, frame)
-        columns |= {name: probabilities[:, i] for i, name in enumerate(CLASSES)}
+        # Not probabilities, which do not move where they are calibrated to the class frequencies.
+        scores = bench.predicted(model, frame).scores
+        columns |= {f"{name}_raw": scores[:, i] for i, name in enumerate(CLASSES)}
     return columns
 
 

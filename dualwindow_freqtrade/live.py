@@ -4,6 +4,8 @@ import errno
 import logging
 import os
 import shutil
+import signal
+import threading
 import time
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
@@ -182,8 +184,19 @@ class LiveModel(BaseClassifierModel):
 
     def stop_if_asked(self) -> None:
         """End a training when the bot shuts down; called between its steps."""
-        if self._stop_event.is_set():
+        if not self._goes_on(0):
             raise TrainingStoppedError
+
+    def _goes_on(self, seconds: int) -> bool:
+        """Wait, unless the bot stops or has stopped meanwhile.
+
+        freqtrade's cleaning up, which sets the event, does not survive a second signal; the main
+        thread's end can be seen in any case.
+        """
+        for _ in range(seconds):
+            if self._stop_event.wait(1) or not threading.main_thread().is_alive():
+                break
+        return threading.main_thread().is_alive() and not self._stop_event.is_set()
 
     def _start_scanning(self, strategy: IStrategy) -> None:
         """Train the most overdue pair, again and again, until the bot stops.
@@ -191,12 +204,18 @@ class LiveModel(BaseClassifierModel):
         FreqAI's own loop dies silently of an error outside of a training, waits for the pair at
         the head of its queue while others are due, and repeats what has failed every second.
         """
-        while not self._stop_event.wait(1):
+        while self._goes_on(1):
             try:
                 self._train_most_overdue(strategy)
             except Exception:
                 logger.exception("The training thread failed; it goes on in %d s", _REST)
-                self._stop_event.wait(_REST)
+                self._goes_on(_REST)
+        self.dd.save_historic_predictions_to_disk()
+        self._status.stopped()
+        if not self._stop_event.is_set():
+            # A second signal has broken off freqtrade's cleaning up, and its REST server would
+            # keep a process alive that no longer trades; the main thread waits for it in vain.
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def _train_most_overdue(self, strategy: IStrategy) -> None:
         now = time.monotonic()
@@ -263,6 +282,7 @@ class LiveModel(BaseClassifierModel):
             raise
         self._failures.pop(pair, None)
         self._status.trained(pair, new_trained_timerange.stopts)
+        self._status.write()
 
     # --- guards --------------------------------------------------------------------------------
 

@@ -16,8 +16,7 @@ from freqtrade.resolvers import StrategyResolver
 from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
-from dualwindow.arrays import FloatArray
-from dualwindow.artifact import Artifact
+from dualwindow.artifact import Artifact, Prediction
 from dualwindow.candles import Candles
 
 
@@ -96,8 +95,8 @@ class Workbench:
                 found[int(path.parent.name.rpartition("_")[2])] = model
         return found
 
-    def predicted(self, model: Artifact, frame: DataFrame) -> FloatArray:
-        """Probabilities (n, 3) of n candles, NaN where there is none."""
+    def predicted(self, model: Artifact, frame: DataFrame) -> Prediction:
+        """Predict all candles that have been given features."""
         features = frame[list(model.feature_names)].to_numpy(np.float64)
         candles = Candles.from_frame(frame, self.model.base_tf_seconds)
-        return model.predict(candles, features).probabilities
+        return model.predict(candles, features)

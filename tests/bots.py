@@ -157,10 +157,12 @@ class Bot:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
         return int(children.read_text().split()[0])
 
-    def stop(self) -> float:
+    def stop(self, n_signals: int = 1) -> float:
         """End it as a service manager does; return the seconds that it took."""
-        began = time.monotonic()
-        self.process.send_signal(signal.SIGTERM)
+        pid, began = self.process.pid if n_signals == 1 else self.pid, time.monotonic()
+        for _ in range(n_signals):  # the sandbox may take two for one
+            os.kill(pid, signal.SIGTERM)
+            time.sleep(0.001)
         self.process.wait(60)
         return time.monotonic() - began
 

@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+import time
 
 import numpy as np
 import pytest
@@ -94,6 +95,11 @@ def test_the_status_file_and_its_table(tmp_path):
     shown = console.export_text()
     for text in ("mine, written 117 min ago", "2.1 h", "15.60 (31.00)", "1 x slow prediction"):
         assert text in shown
+    assert "BTC/USDT: slow prediction (it took 31.0 s, at most 30.0 s)" in shown
+    status.stopped()
+    facts = json.loads((tmp_path / STATUS_FILE).read_text())
+    console.print(status_table("mine", facts, now=time.time() + 9))
+    assert "mine, stopped 9 s ago" in console.export_text()
 
 
 def test_of_a_pair_that_is_not_asked_for_no_candles_are_expected(tmp_path, caplog):

@@ -278,7 +278,7 @@ def scan_until(strategy, n: int, monkeypatch) -> None:
     """Run the training thread's loop for `n` rounds, without its pauses."""
     model = strategy.freqai
     rounds = iter(range(n))
-    monkeypatch.setattr(model._stop_event, "wait", lambda seconds: next(rounds, None) is None)
+    monkeypatch.setattr(model, "_goes_on", lambda seconds: next(rounds, None) is not None)
     model._start_scanning(strategy)
 
 

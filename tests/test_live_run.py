@@ -44,7 +44,7 @@ def test_six_minutes_then_a_restart_then_parity(tmp_path):
         bot.wait_for("goes on with the model in", 180)
         time.sleep(130)  # the first candle after a start is never predicted
     finally:
-        assert bot.stop() < 10
+        assert bot.stop(n_signals=2) < 10  # the second breaks freqtrade's own cleaning up off
     assert bot.said().count("goes on with the model in") == len(PAIRS)
     assert "is not used" not in bot.said()
     n_new = 0
