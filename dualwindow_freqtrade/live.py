@@ -212,7 +212,7 @@ class LiveModel(BaseClassifierModel):
                 self._goes_on(_REST)
         self.dd.save_historic_predictions_to_disk()
         self._status.stopped()
-        if not self._stop_event.is_set():
+        if not (self._stop_event.is_set() or threading.main_thread().is_alive()):
             # A second signal has broken off freqtrade's cleaning up, and its REST server would
             # keep a process alive that no longer trades; the main thread waits for it in vain.
             os.kill(os.getpid(), signal.SIGTERM)

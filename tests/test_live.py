@@ -278,7 +278,9 @@ def scan_until(strategy, n: int, monkeypatch) -> None:
     """Run the training thread's loop for `n` rounds, without its pauses."""
     model = strategy.freqai
     rounds = iter(range(n))
-    monkeypatch.setattr(model, "_goes_on", lambda seconds: next(rounds, None) is not None)
+    monkeypatch.setattr(
+        model, "_goes_on", lambda seconds: seconds == 0 or next(rounds, None) is not None
+    )
     model._start_scanning(strategy)
 
 
