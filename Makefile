@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 BIN := .venv/bin
 
-.PHONY: demo test lint bench bench-skill bench-live clean
+.PHONY: demo test test-bot test-rest lint bench bench-skill bench-live clean
 
 .venv/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -14,7 +14,13 @@ demo: .venv/installed ## the main job on synthetic candles, without the internet
 	FREQTRADE__FREQAI__IDENTIFIER=demo $(BIN)/dualwindow sandbox run -- $(BIN)/freqtrade backtesting --freqaimodel DualWindowLSTM --cache none
 
 test: .venv/installed lint
-	$(BIN)/pytest
+	$(MAKE) --jobs 2 --output-sync=line test-bot test-rest
+
+test-bot: ## a bot trades for nine minutes, mostly waiting
+	$(BIN)/pytest -p no:cacheprovider tests/test_live_run.py
+
+test-rest:
+	$(BIN)/pytest --ignore tests/test_live_run.py
 
 lint: .venv/installed
 	$(BIN)/ruff format --check .
