@@ -14,7 +14,7 @@ demo: .venv/installed ## the main job on synthetic candles, without the internet
 	FREQTRADE__FREQAI__IDENTIFIER=demo $(BIN)/dualwindow sandbox run -- $(BIN)/freqtrade backtesting --freqaimodel DualWindowLSTM --cache none
 
 test: .venv/installed lint
-	$(MAKE) --jobs 2 --output-sync=line test-bot test-rest
+	$(MAKE) --jobs 2 test-bot test-rest
 
 test-bot: ## a bot trades for nine minutes, mostly waiting
 	$(BIN)/pytest -p no:cacheprovider tests/test_live_run.py

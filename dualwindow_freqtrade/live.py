@@ -198,6 +198,23 @@ class LiveModel(BaseClassifierModel):
                 break
         return threading.main_thread().is_alive() and not self._stop_event.is_set()
 
+    def start_scanning(self, *arguments: Any, **options: Any) -> None:
+        """Start the thread that trains, and one that sees to the end of the process."""
+        super().start_scanning(*arguments, **options)
+        threading.Thread(target=self._end_with_main_thread, daemon=True).start()
+
+    def _end_with_main_thread(self) -> None:
+        """End a process whose bot has ended.
+
+        If a second signal breaks freqtrade's cleaning up off, its REST server keeps the process
+        alive, and answers for a bot that no longer trades. Usually the process ends before this.
+        """
+        threading.main_thread().join()
+        for thread in self._threads:
+            thread.join(5)
+        time.sleep(1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
     def _start_scanning(self, strategy: IStrategy) -> None:
         """Train the most overdue pair, again and again, until the bot stops.
 
@@ -212,10 +229,6 @@ class LiveModel(BaseClassifierModel):
                 self._goes_on(_REST)
         self.dd.save_historic_predictions_to_disk()
         self._status.stopped()
-        if not (self._stop_event.is_set() or threading.main_thread().is_alive()):
-            # A second signal has broken off freqtrade's cleaning up, and its REST server would
-            # keep a process alive that no longer trades; the main thread waits for it in vain.
-            os.kill(os.getpid(), signal.SIGTERM)
 
     def _train_most_overdue(self, strategy: IStrategy) -> None:
         now = time.monotonic()
