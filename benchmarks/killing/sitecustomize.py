@@ -33,8 +33,8 @@ class _Hook(MetaPathFinder):
 
             return counted
 
-        if WHAT == "saving":  # the third file of the fourth model; predictions are stored
-            drawer.write_aside = after(drawer.write_aside, 32)
+        if WHAT == "saving":  # the third file of the sixth model; predictions are stored
+            drawer.write_aside = after(drawer.write_aside, 50)
         if WHAT == "predicting":  # the probabilities are there, FreqAI has not seen them
             import dualwindow.artifact
 
