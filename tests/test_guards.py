@@ -3,7 +3,6 @@
 import json
 import os
 import stat
-import time
 
 import numpy as np
 import pytest
@@ -98,7 +97,8 @@ def test_the_status_file_and_its_table(tmp_path):
     assert "BTC/USDT: slow prediction (it took 31.0 s, at most 30.0 s)" in shown
     status.stopped()
     facts = json.loads((tmp_path / STATUS_FILE).read_text())
-    console.print(status_table("mine", facts, now=time.time() + 9))
+    facts["updated"] = "1970-01-01T02:13:11Z"
+    console.print(status_table("mine", facts, now=8000.0))
     assert "mine, stopped 9 s ago" in console.export_text()
 
 
