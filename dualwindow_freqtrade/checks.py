@@ -9,6 +9,7 @@ import cloudpickle
 import numpy as np
 import pandas as pd
 from freqtrade.exceptions import FreqtradeException, OperationalException
+from freqtrade.exchange import timeframe_to_seconds
 from pandas import DataFrame
 
 from dualwindow.artifact import Artifact
@@ -206,7 +207,7 @@ def _another_future(moment: pd.Timestamp) -> Callable[[DataFrame, str], DataFram
     """Move every candle that closes after `moment` by some percent, and let three times trade."""
 
     def change(frame: DataFrame, timeframe: str) -> DataFrame:
-        later = frame["date"] + pd.Timedelta(timeframe.replace("m", "min")) > moment
+        later = frame["date"] + pd.Timedelta(seconds=timeframe_to_seconds(timeframe)) > moment
         factors = np.exp(np.random.default_rng(0).normal(0, 0.03, int(later.sum())))
         prices = ["open", "high", "low", "close"]
         frame.loc[later, prices] = frame.loc[later, prices].to_numpy() * factors[:, None]
