@@ -28,6 +28,7 @@ sys.path.insert(0, str(ROOT / "tests"))  # the same bots that the tests watch
 from bots import Bot, Place, small  # noqa: E402
 from freqai_run import PAIR, at, dry_run, live_configuration, train_now  # noqa: E402
 from live_faults import Goal, checked, faults, gaps  # noqa: E402
+from live_warm_start import warm_start  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results" / "live.json"
 NETWORK = {"stride": 10, "epochs": 2}
@@ -145,39 +146,6 @@ def ten_pairs(folder: Path) -> tuple[dict[str, Any], list[Goal]]:
         ("candles of ten pairs in ten minutes", f"{total} predicted, {missed} missed", missed == 0),
         ("latest prediction after its candle", f"{late:.1f} s", late < 5),
     ]
-
-
-def warm_start(folder: Path) -> tuple[dict[str, Any], list[Goal]]:
-    """Epochs until a training is as good as a cold one at its best, from the model before.
-
-    The model before has seen candles until six hours earlier; three times, on other candles.
-    """
-    epochs: dict[str, list[int | None]] = {"cold": [], "warm": []}
-    for case in range(3):
-        strategy, minutes = started(folder / str(case), days=12, epochs=8, patience=8, seed=case)
-        model, known = strategy.freqai, strategy.freqai.dd.historic_data[PAIR]
-        at(strategy, minutes, len(minutes) - 360 - case * 60)
-        losses, earlier = {}, None
-        for name, going_on in (("before", False), ("cold", False), ("warm", True)):
-            until = len(minutes) - (720 if name == "before" else 360) - case * 60
-            known["1m"] = minutes.head(until)
-            model.continual_learning = going_on
-            if name == "warm":  # from the one before, not from the cold one on the same candles
-                model.dd.model_dictionary[PAIR] = earlier
-            dk = train_now(strategy)
-            earlier = earlier or model.dd.model_dictionary[PAIR]
-            (path,) = dk.data_path.glob("*_dualwindow.json")
-            facts = json.loads(path.read_text())
-            assert facts["warm_start"] is going_on
-            losses[name] = [e["validation_loss"] for e in facts["epochs"]]
-            time.sleep(1.1)
-        best = min(losses["cold"])
-        for name, found in epochs.items():
-            found.append(next((i + 1 for i, v in enumerate(losses[name]) if v <= best), None))
-    sums = {n: sum(9 if e is None else e for e in found) for n, found in epochs.items()}
-    text = f"cold {epochs['cold']}, warm {epochs['warm']}"
-    goal = ("epochs to the best cold validation loss", text, sums["warm"] < sums["cold"])
-    return {"epochs": epochs}, [goal]
 
 
 def hour(folder: Path) -> tuple[dict[str, Any], list[Goal]]:

@@ -76,10 +76,20 @@ class Samples(NamedTuple):
 
 @dataclass(frozen=True)
 class Fitted:
-    """Best weights and the history of a training."""
+    """Best weights and the history of a training.
+
+    Parameters
+    ----------
+    weights : in Keras' order
+    epochs : all that were run
+    start_loss : validation loss of the weights it began with; infinite for new ones
+    best_epoch : whose weights these are; 0 for those it began with
+    """
 
     weights: Weights
     epochs: list[Epoch]
+    start_loss: float
+    best_epoch: int
 
 
 class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -152,6 +162,9 @@ def fit(
 ) -> Fitted:
     """Train a network from seeded weights, or from `start`, and keep the best epoch.
 
+    `start` itself counts as epoch 0: going on from weights that are good already mostly learns the
+    training part by heart, so they are given up only for better ones.
+
     What is validated and kept is a running average of the weights over about one epoch, which
     depends less on the seed (B. Polyak and A. Juditsky, "Acceleration of Stochastic Approximation
     by Averaging", 1992). Early stopping and the learning rate follow the validation loss. The
@@ -183,7 +196,6 @@ def fit(
             patience=settings.lr_patience,
             min_lr=settings.min_learning_rate,
         ),
-        keras.callbacks.EarlyStopping(patience=settings.patience, restore_best_weights=True),
     ]
     if tensorboard is not None:
         callbacks.append(keras.callbacks.TensorBoard(str(tensorboard), write_graph=False))
@@ -191,23 +203,33 @@ def fit(
     batches = _Batches(
         training, shape.history, settings.batch_size, np.random.default_rng(settings.seed)
     )
+    later = _Batches(validation, shape.history, _PREDICT_BATCH, None)
     with trainer.lock:
         trainer.reset(settings, len(batches), start)
+        start_loss = math.inf
+        if start is not None:
+            start_loss = trainer.model.evaluate(later, callbacks=[progress], verbose=0)
+        stopping = keras.callbacks.EarlyStopping(
+            patience=settings.patience, restore_best_weights=True, baseline=start_loss
+        )
         trainer.model.fit(
             batches,
-            validation_data=_Batches(validation, shape.history, _PREDICT_BATCH, None),
+            validation_data=later,
             epochs=settings.epochs,
-            callbacks=callbacks,
+            callbacks=[*callbacks, stopping],
             shuffle=False,  # the batches shuffle themselves, from the seed
             verbose=0,
         )
         weights = [np.asarray(w) for w in trainer.model.get_weights()]
+    best = min(progress.epochs, key=lambda epoch: epoch.validation_loss)
+    if start is not None and start_loss <= best.validation_loss:
+        return Fitted(start, progress.epochs, start_loss, 0)
     if not all(np.isfinite(w).all() for w in weights):
         raise FloatingPointError(
             "training ended with weights that are no numbers; lower "
             f"model_training_parameters.learning_rate. Received: {settings.learning_rate:g}"
         )
-    return Fitted(weights, progress.epochs)
+    return Fitted(weights, progress.epochs, start_loss, best.number)
 
 
 def predict(shape: Shape, weights: Weights, rows: FloatArray, ends: IntArray) -> FloatArray:

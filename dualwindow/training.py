@@ -94,7 +94,8 @@ def train(
     data : of one pair, oldest first
     settings : checked settings
     pipeline : unfitted
-    previous : an earlier model of the pair to go on from, if its network has the same shape
+    previous : an earlier model of the pair to go on from, if its network has the same shape; its
+        weights are kept if no epoch is better on the validation part
     report : called after every epoch
     interrupt : called after every batch and between the steps; what it raises ends the training
     tensorboard : folder for TensorBoard's files, or None
@@ -150,7 +151,7 @@ def train(
     metadata = {
         **_facts(data, settings, split, selection),
         "epochs": [epoch._asdict() for epoch in fitted.epochs],
-        "best_epoch": min(fitted.epochs, key=lambda epoch: epoch.validation_loss).number,
+        "best_epoch": fitted.best_epoch,
         "calibration": {
             "method": calibration.method,
             "scale": calibration.scale.tolist(),
@@ -158,7 +159,7 @@ def train(
             "remarks": remarks,
         },
         "validation": _scores(evidence, calibration),
-        "warm_start": warm,
+        "warm_start": {"validation_loss": fitted.start_loss} if warm else None,
         "device": network.use_device(),
         "seconds": round(time.perf_counter() - began, 3),
     }

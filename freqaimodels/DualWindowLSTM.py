@@ -192,9 +192,15 @@ class DualWindowLSTM(LiveModel):
             facts["validation"]["log_loss_of_raw_scores"],
             facts["validation"]["log_loss_of_frequencies"],
         )
-        if self.continual_learning:
-            warm = "the weights of the model before" if facts["warm_start"] else "new weights"
-            logger.info("%s learnt from %s", pair, warm)
+        if facts["warm_start"]:
+            logger.info(
+                "%s began with the weights of the model before, validation loss %.4f%s",
+                pair,
+                facts["warm_start"]["validation_loss"],
+                "" if facts["best_epoch"] else "; no epoch was better, so they stay",
+            )
+        elif self.continual_learning:
+            logger.info("%s began with new weights", pair)
         for remark in facts["calibration"]["remarks"]:
             logger.warning("%s calibration: %s", pair, remark)
         # Live, FreqAI names the files only after training; the timestamp is already in the path.

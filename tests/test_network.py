@@ -93,8 +93,31 @@ def test_warm_start_begins_where_it_was_left():
     training, validation = separable(1500)
     options = OPTIONS.model_copy(update={"epochs": 8})
     cold = network.fit(SHAPE, training, validation, options)
+    assert cold.start_loss == np.inf
+    assert cold.best_epoch > 1
     warm = network.fit(SHAPE, training, validation, options, start=cold.weights)
+    assert warm.start_loss == pytest.approx(min(e.validation_loss for e in cold.epochs), abs=1e-6)
     assert warm.epochs[0].validation_loss < cold.epochs[1].validation_loss
+
+
+def test_warm_start_keeps_the_weights_before_unless_an_epoch_is_better():
+    training, validation = separable(1500)
+    good = network.fit(SHAPE, training, validation, OPTIONS.model_copy(update={"epochs": 12}))
+    ruin = OPTIONS.model_copy(update={"epochs": 12, "learning_rate": 1.0, "patience": 3})
+    kept = network.fit(SHAPE, training, validation, ruin, start=good.weights)
+    assert min(e.validation_loss for e in kept.epochs) > kept.start_loss
+    assert kept.best_epoch == 0
+    assert len(kept.epochs) < 12
+    for before, after in zip(good.weights, kept.weights, strict=True):
+        np.testing.assert_array_equal(after, before)
+    poor = network.fit(SHAPE, training, validation, OPTIONS.model_copy(update={"epochs": 1}))
+    better = network.fit(SHAPE, training, validation, OPTIONS, start=poor.weights)
+    losses = [e.validation_loss for e in better.epochs]
+    assert min(losses) < better.start_loss
+    assert better.best_epoch == 1 + int(np.argmin(losses))
+    again = network.predict(SHAPE, better.weights, validation.rows, validation.ends)
+    found = -np.log(again[np.arange(len(again)), validation.labels]).mean()
+    assert found == pytest.approx(min(losses), abs=1e-5)
 
 
 def test_weights_survive_the_keras_format():
