@@ -33,7 +33,7 @@ bench: .venv/installed ## half an hour; nothing else should run
 bench-skill: .venv/installed ## walk-forward skill; about forty minutes
 	$(BIN)/python -W ignore benchmarks/skill.py $(ARGS)
 
-bench-live: .venv/installed ## bots in real minutes: about two hours; nothing else should run
+bench-live: .venv/installed ## bots in real minutes: about two and a half hours; nothing else should run
 	$(BIN)/python -W ignore benchmarks/live.py $(ARGS)
 
 clean:
