@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -80,16 +80,20 @@ class Fitted:
 
     Parameters
     ----------
-    weights : in Keras' order
+    weights : of the best epoch, in Keras' order
     epochs : all that were run
     start_loss : validation loss of the weights it began with; infinite for new ones
-    best_epoch : whose weights these are; 0 for those it began with
     """
 
     weights: Weights
     epochs: list[Epoch]
     start_loss: float
-    best_epoch: int
+
+    @property
+    def best_epoch(self) -> int:
+        """Whose weights these are; 0 for those it began with."""
+        losses = [self.start_loss, *(epoch.validation_loss for epoch in self.epochs)]
+        return int(np.argmin(losses))
 
 
 class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -221,15 +225,15 @@ def fit(
             verbose=0,
         )
         weights = [np.asarray(w) for w in trainer.model.get_weights()]
-    best = min(progress.epochs, key=lambda epoch: epoch.validation_loss)
-    if start is not None and start_loss <= best.validation_loss:
-        return Fitted(start, progress.epochs, start_loss, 0)
     if not all(np.isfinite(w).all() for w in weights):
         raise FloatingPointError(
             "training ended with weights that are no numbers; lower "
             f"model_training_parameters.learning_rate. Received: {settings.learning_rate:g}"
         )
-    return Fitted(weights, progress.epochs, start_loss, best.number)
+    fitted = Fitted(weights, progress.epochs, start_loss)
+    if start is not None and fitted.best_epoch == 0:
+        return replace(fitted, weights=start)
+    return fitted
 
 
 def predict(shape: Shape, weights: Weights, rows: FloatArray, ends: IntArray) -> FloatArray:

@@ -308,13 +308,16 @@ def test_outlier_and_pca_steps_work(frames, tmp_path, option):
 
 
 def test_continual_learning_goes_on_from_the_window_before(frames, tmp_path, caplog):
-    config = configuration(tmp_path, continual_learning=True)
+    ruin = {"learning_rate": 0.5}  # so that an epoch is worse than what it began with
+    config = configuration(tmp_path, continual_learning=True, model_training_parameters=ruin)
     caplog.set_level("INFO")
     backtest(config, frames)
     assert caplog.text.count("began with new weights") == 1
     assert caplog.text.count("began with the weights of the model before, validation loss") == 3
     facts = [json.loads(p.read_text()) for p in files_of(config, "*_dualwindow.json")]
     assert [f["warm_start"] is not None for f in facts] == [False, True, True, True]
+    n_kept = [f["best_epoch"] for f in facts].count(0)
+    assert caplog.text.count("no epoch was better, so they stay") == n_kept > 0
     before = files_of(config, "*_prediction.feather")
     expected = [pd.read_feather(path) for path in before]
     before[2].unlink()  # a cached window brings no model for the next one to go on from
