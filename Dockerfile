@@ -18,6 +18,7 @@ RUN apt-get update \
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY dualwindow ./dualwindow
 COPY dualwindow_freqtrade ./dualwindow_freqtrade
+COPY dualwindow_sandbox ./dualwindow_sandbox
 
 # Editable, so that the folders that docker-compose.yml mounts over these are what is imported.
 # Not into ftuser's home: it could not be read under the other user ids that docs/docker.md allows.

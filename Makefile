@@ -17,10 +17,10 @@ test: .venv/installed lint
 	$(MAKE) --jobs 2 test-bot test-rest
 
 test-bot: ## a bot trades for nine minutes, mostly waiting
-	$(BIN)/pytest -p no:cacheprovider tests/test_live_run.py
+	$(BIN)/pytest -p no:cacheprovider tests/freqtrade/test_live_run.py
 
 test-rest:
-	$(BIN)/pytest --ignore tests/test_live_run.py
+	$(BIN)/pytest --ignore tests/freqtrade/test_live_run.py
 
 lint: .venv/installed
 	$(BIN)/ruff format --check .

@@ -25,11 +25,11 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.preprocessing import StandardScaler
 
-from dualwindow.candles import Candles
-from dualwindow.features import FEATURES
-from dualwindow.labels import CLASSES, RULES, UNKNOWN, Barriers, label_candles
+from dualwindow.learning.training import TrainingData, train
+from dualwindow.market.candles import Candles
+from dualwindow.market.features import FEATURES
+from dualwindow.market.labels import CLASSES, RULES, UNKNOWN, Barriers, label_candles
 from dualwindow.settings import Settings, TrainingSettings
-from dualwindow.training import TrainingData, train
 
 HISTORY, HORIZON = 180, 120
 RESULTS = Path(__file__).parent / "results" / "bench.json"
@@ -108,8 +108,8 @@ def throughput_ratio() -> float:
     """
     import keras
 
-    from dualwindow import network
-    from dualwindow.windows import gather
+    from dualwindow.models import network
+    from dualwindow.samples.windows import gather
 
     n, options = 2560, TrainingSettings(epochs=1, batch_size=256)
     rng = np.random.default_rng(2)

@@ -9,13 +9,13 @@ from freqtrade.configuration.load_config import load_from_files
 from live_faults import Goal
 from skill import DAY, RECORDED, ROOT, candle_file, labelled, pipeline, recorded, synthetic
 
-from dualwindow.artifact import Artifact
-from dualwindow.calibration import log_loss
-from dualwindow.features import FEATURES
-from dualwindow.labels import UNKNOWN
-from dualwindow.sandbox.market import FIRST
+from dualwindow.learning.artifact import Artifact
+from dualwindow.learning.calibration import log_loss
+from dualwindow.learning.training import TrainingData, train
+from dualwindow.market.features import FEATURES
+from dualwindow.market.labels import UNKNOWN
 from dualwindow.settings import Settings
-from dualwindow.training import TrainingData, train
+from dualwindow_sandbox.market import FIRST
 
 DATADIR = ROOT.parent / "shared/data/binance"
 TRAIN_DAYS, RETRAIN_HOURS = 7, 6

@@ -31,22 +31,22 @@ from rich.table import Table
 from sklearn.preprocessing import MinMaxScaler
 
 from dualwindow.arrays import FloatArray, IntArray
-from dualwindow.balancing import class_frequencies
-from dualwindow.calibration import Evidence, calibrate, log_loss
-from dualwindow.candles import Candles
-from dualwindow.evaluation import auc, calibration_errors, skill
-from dualwindow.features import FEATURES, HourlyLevels, candle_features, hourly_levels
-from dualwindow.labels import LONG, SHORT, UNKNOWN, label_candles
-from dualwindow.sandbox.dynamics import PLANTED, RANDOM_WALK
-from dualwindow.sandbox.listings import COINS, synthetic_listing
-from dualwindow.sandbox.market import FIRST, PairHistory
-from dualwindow.sandbox.ohlcv import joined
-from dualwindow.sandbox.oracle import class_probabilities
-from dualwindow.scaling import known_rows, prepared
+from dualwindow.judging.evaluation import auc, calibration_errors, skill
+from dualwindow.learning.calibration import Evidence, calibrate, log_loss
+from dualwindow.learning.training import TrainingData, train
+from dualwindow.market.candles import Candles
+from dualwindow.market.features import FEATURES, HourlyLevels, candle_features, hourly_levels
+from dualwindow.market.labels import LONG, SHORT, UNKNOWN, label_candles
+from dualwindow.samples.balancing import class_frequencies
+from dualwindow.samples.scaling import known_rows, prepared
+from dualwindow.samples.splits import chronological_split
+from dualwindow.samples.windows import broken_windows, gather, whole
 from dualwindow.settings import Settings
-from dualwindow.splits import chronological_split
-from dualwindow.training import TrainingData, train
-from dualwindow.windows import broken_windows, gather, whole
+from dualwindow_sandbox.dynamics import PLANTED, RANDOM_WALK
+from dualwindow_sandbox.listings import COINS, synthetic_listing
+from dualwindow_sandbox.market import FIRST, PairHistory
+from dualwindow_sandbox.ohlcv import joined
+from dualwindow_sandbox.oracle import class_probabilities
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "skill.json"

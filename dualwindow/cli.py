@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from dualwindow.sandbox import SandboxError
-from dualwindow.sandbox.commands import add_sandbox
+from dualwindow_sandbox import SandboxError
+from dualwindow_sandbox.commands import add_sandbox
 
 _FOUND, _FAILURE = 1, 2
 _INTERRUPTED = 130  # as shells and freqtrade have it
@@ -32,7 +32,7 @@ class _Parser(argparse.ArgumentParser):
 def _status(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from dualwindow.status import STATUS_FILE, status_table
+    from dualwindow_freqtrade.status import STATUS_FILE, status_table
 
     files = sorted(arguments.models.glob(f"*/{STATUS_FILE}"))
     if not files:

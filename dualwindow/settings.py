@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
-from dualwindow.confidence import MODES, Thresholds
-from dualwindow.freqai_keys import FEATURE_KEYS, FREQAI_KEYS, SPLIT_KEYS, refused_keys
-from dualwindow.labels import CLASSES, RULES, Barriers, LabelRule
+from dualwindow.judging.decisions import MODES, Thresholds
+from dualwindow.market.labels import CLASSES, RULES, Barriers, LabelRule
+from dualwindow_freqtrade.freqai_keys import FEATURE_KEYS, FREQAI_KEYS, SPLIT_KEYS, refused_keys
 
 
 class _Frozen(BaseModel, frozen=True, extra="forbid"):

@@ -12,9 +12,9 @@ from freqtrade.exceptions import FreqtradeException, OperationalException
 from freqtrade.exchange import timeframe_to_seconds
 from pandas import DataFrame
 
-from dualwindow.artifact import Artifact
-from dualwindow.cache import differences
-from dualwindow.labels import CLASSES
+from dualwindow.learning.artifact import Artifact
+from dualwindow.market.labels import CLASSES
+from dualwindow_freqtrade.cache import differences
 from dualwindow_freqtrade.live import TRAINED_AT
 from dualwindow_freqtrade.workbench import Workbench
 

@@ -15,7 +15,7 @@ from freqtrade.freqai.data_drawer import METADATA_NUMBER_MODE, FreqaiDataDrawer
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.strategy import IStrategy
 
-from dualwindow.files import set_aside, write_aside
+from dualwindow.market.files import set_aside, write_aside
 
 logger = logging.getLogger(__name__)
 

@@ -21,13 +21,13 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
-from dualwindow.artifact import Artifact, Prediction
-from dualwindow.cache import differences
-from dualwindow.guards import Limits, Reading
+from dualwindow.learning.artifact import Artifact, Prediction
+from dualwindow.learning.training import TrainingError
 from dualwindow.settings import GuardSettings
-from dualwindow.status import Status
-from dualwindow.training import TrainingError
+from dualwindow_freqtrade.cache import differences
 from dualwindow_freqtrade.drawer import WholeFilesDrawer, heal
+from dualwindow_freqtrade.guards import Limits, Reading
+from dualwindow_freqtrade.status import Status
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ class LiveModel(BaseClassifierModel):
 
     def cap_threads(self) -> None:
         """Leave a live bot one core for its own loop; before TensorFlow's first operation."""
-        from dualwindow import network
+        from dualwindow.models import network
 
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         n = self._threads_wanted or (max((cores or 1) - 1, 1) if self._is_live else None)

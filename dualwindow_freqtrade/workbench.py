@@ -16,8 +16,8 @@ from freqtrade.resolvers import StrategyResolver
 from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
-from dualwindow.artifact import Artifact, Prediction
-from dualwindow.candles import Candles
+from dualwindow.learning.artifact import Artifact, Prediction
+from dualwindow.market.candles import Candles
 
 
 class _Market:

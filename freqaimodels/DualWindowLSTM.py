@@ -17,8 +17,16 @@ from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 from rich.console import Console
 
-from dualwindow.artifact import Artifact
-from dualwindow.cache import (
+from dualwindow.judging.decisions import most_probable
+from dualwindow.judging.evaluation import Costs
+from dualwindow.learning.artifact import Artifact
+from dualwindow.learning.training import TrainingData, train
+from dualwindow.market.candles import Candles
+from dualwindow.market.labels import CLASSES, UNKNOWN, label_candles
+from dualwindow.samples.scaling import prepared
+from dualwindow.settings import Settings, SettingsError
+from dualwindow_freqtrade.backtests import cached_windows, populate_from_candles
+from dualwindow_freqtrade.cache import (
     CachedWindow,
     CacheError,
     CacheRecord,
@@ -26,15 +34,7 @@ from dualwindow.cache import (
     digest_sources,
     flatten,
 )
-from dualwindow.candles import Candles
-from dualwindow.comparison import Comparison
-from dualwindow.confidence import most_probable
-from dualwindow.evaluation import Costs
-from dualwindow.labels import CLASSES, UNKNOWN, label_candles
-from dualwindow.scaling import prepared
-from dualwindow.settings import Settings, SettingsError
-from dualwindow.training import TrainingData, train
-from dualwindow_freqtrade.backtests import cached_windows, populate_from_candles
+from dualwindow_freqtrade.comparison import Comparison
 from dualwindow_freqtrade.live import TRAINED_AT, LiveModel
 
 logger = logging.getLogger(__name__)

@@ -24,8 +24,7 @@ from freqtrade.strategy.hyper import detect_all_parameters
 from freqtrade.strategy.parameters import BaseParameter
 from pandas import DataFrame
 
-from dualwindow.candles import Candles
-from dualwindow.confidence import (
+from dualwindow.judging.decisions import (
     MODES,
     ConfidenceError,
     ExpectedValue,
@@ -34,10 +33,11 @@ from dualwindow.confidence import (
     decide,
     most_probable,
 )
-from dualwindow.credentials import CredentialsError, rest_credentials
-from dualwindow.features import FEATURES, HourlyLevels, candle_features, hourly_levels
-from dualwindow.labels import CLASSES, LONG, SHORT, UNKNOWN
-from dualwindow.parameters import Allowed, foreign_parameters
+from dualwindow.market.candles import Candles
+from dualwindow.market.features import FEATURES, HourlyLevels, candle_features, hourly_levels
+from dualwindow.market.labels import CLASSES, LONG, SHORT, UNKNOWN
+from dualwindow_freqtrade.credentials import CredentialsError, rest_credentials
+from dualwindow_freqtrade.hyperopt_file import Allowed, foreign_parameters
 
 logger = logging.getLogger(__name__)
 

@@ -9,15 +9,15 @@ from datasieve.pipeline import Pipeline
 from datasieve.transforms import SKLearnWrapper
 from sklearn.preprocessing import MinMaxScaler
 
-from dualwindow.candles import Candles
-from dualwindow.features import FEATURES, HourlyLevels, candle_features, hourly_levels
-from dualwindow.labels import Barriers, exclusive, label_candles
-from dualwindow.sandbox import MarketKind
-from dualwindow.sandbox.market import FIRST, SyntheticMarket
-from dualwindow.sandbox.ohlcv import DAY, MINUTE, Ohlcv
-from dualwindow.scaling import prepared
+from dualwindow.learning.training import TrainingData
+from dualwindow.market.candles import Candles
+from dualwindow.market.features import FEATURES, HourlyLevels, candle_features, hourly_levels
+from dualwindow.market.labels import Barriers, exclusive, label_candles
+from dualwindow.samples.scaling import prepared
 from dualwindow.settings import Settings
-from dualwindow.training import TrainingData
+from dualwindow_sandbox import MarketKind
+from dualwindow_sandbox.market import FIRST, SyntheticMarket
+from dualwindow_sandbox.ohlcv import DAY, MINUTE, Ohlcv
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"

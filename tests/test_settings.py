@@ -5,9 +5,9 @@ from examples import ROOT
 from freqtrade.configuration.load_config import load_from_files
 from pydantic import BaseModel
 
-from dualwindow.cache import flatten
-from dualwindow.confidence import Thresholds
+from dualwindow.judging.decisions import Thresholds
 from dualwindow.settings import Settings, SettingsError
+from dualwindow_freqtrade.cache import flatten
 
 
 def freqai(**changes) -> dict:

@@ -36,14 +36,14 @@ class _Hook(MetaPathFinder):
         if WHAT == "saving":  # the third file of the sixth model; predictions are stored
             drawer.write_aside = after(drawer.write_aside, 50)
         if WHAT == "predicting":  # the probabilities are there, FreqAI has not seen them
-            import dualwindow.artifact
+            import dualwindow.learning.artifact
 
-            predict = dualwindow.artifact.Artifact.predict
-            dualwindow.artifact.Artifact.predict = after(predict, 11)
+            predict = dualwindow.learning.artifact.Artifact.predict
+            dualwindow.learning.artifact.Artifact.predict = after(predict, 11)
         if WHAT == "training":  # amid the batches of the fourth training or so
-            import dualwindow.network
+            import dualwindow.models.network
 
-            progress = dualwindow.network._Progress
+            progress = dualwindow.models.network._Progress
             progress.on_train_batch_end = after(progress.on_train_batch_end, 110)
 
 

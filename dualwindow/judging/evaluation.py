@@ -1,0 +1,241 @@
+"""Turn predictions and what really happened into numbers."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.metrics import precision_recall_fscore_support, roc_auc_score
+
+from dualwindow.arrays import BoolArray, FloatArray, IntArray
+from dualwindow.market.candles import Candles
+from dualwindow.market.labels import CLASSES, HOLD, LONG, SHORT, UNKNOWN, Barriers
+
+
+class Direction(NamedTuple):
+    """What the signals of one direction were worth.
+
+    Parameters
+    ----------
+    signals : how many
+    independent : how many of them begin when the one before has ended
+    hit_rate : share of all signals that reached their label, NaN without signals
+    break_even : hit rate at which take-profit, stop and fees balance
+    expected_value : mean outcome of the independent signals after fees, fraction of the stake
+    standard_error : of that mean, NaN below two signals
+    """
+
+    signals: int
+    independent: int
+    hit_rate: float
+    break_even: float
+    expected_value: float
+    standard_error: float
+
+
+class Quality(NamedTuple):
+    """How good decisions were.
+
+    Parameters
+    ----------
+    candles : decided on, with a known label
+    accuracy : share of decisions that are the label
+    precision, recall, f1 : (SHORT, HOLD, LONG)
+    trading_f1 : mean F1 of SHORT and LONG
+    share_of_hold : of the decisions
+    signals_per_day : SHORT and LONG decisions
+    short, long : per direction
+    """
+
+    candles: int
+    accuracy: float
+    precision: tuple[float, ...]
+    recall: tuple[float, ...]
+    f1: tuple[float, ...]
+    trading_f1: float
+    share_of_hold: float
+    signals_per_day: float
+    short: Direction
+    long: Direction
+
+
+class Costs(NamedTuple):
+    """What decides how a trade ends: barriers, horizon in candles, fees of entry plus exit."""
+
+    barriers: Barriers
+    horizon: int
+    fees: float
+
+
+class Record(NamedTuple):
+    """What the decisions of one pair and one span of time met; records can be pooled.
+
+    Parameters
+    ----------
+    truth, chosen : (m,) labels and decisions, of the candles where both are known
+    outcomes : profits of the independent SHORT and of the independent LONG signals
+    days : that the m candles cover
+    """
+
+    truth: IntArray
+    chosen: IntArray
+    outcomes: tuple[list[float], list[float]]
+    days: float
+
+
+def follow(candles: Candles, labels: IntArray, decisions: IntArray, costs: Costs) -> Record:
+    """Compare decisions with labels, and follow each independent signal to its end.
+
+    Signals overlap: while one runs, the next dozens see almost the same future. So of each
+    direction only those count as independent that begin when the one before has ended.
+
+    Parameters
+    ----------
+    candles : n candles, for how trades end: candle *t* looks at ``t+1 .. t+horizon``
+    labels : (n,) of SHORT, HOLD, LONG; UNKNOWN rows are left out
+    decisions : (n,) of SHORT, HOLD, LONG; UNKNOWN where there is no prediction, left out, too
+    costs : of a trade
+    """
+    known = (labels != UNKNOWN) & (decisions != UNKNOWN)
+    short, long = (
+        _independent_outcomes(candles, known & (decisions == side), side, costs)
+        for side in (SHORT, LONG)
+    )
+    days = known.sum() * candles.step / 86400
+    return Record(labels[known], decisions[known], (short, long), float(days))
+
+
+def quality(records: Sequence[Record], costs: Costs) -> Quality:
+    """Sum records up; what cannot be said, for want of candles or signals, is NaN."""
+    truth = np.concatenate([record.truth for record in records])
+    chosen = np.concatenate([record.chosen for record in records])
+    n, days = len(truth), sum(record.days for record in records)
+    precision, recall, f1 = _by_class(truth, chosen)
+    short, long = (
+        _direction(truth, chosen, [x for r in records for x in r.outcomes[i]], side, costs)
+        for i, side in enumerate((SHORT, LONG))
+    )
+    return Quality(
+        n,
+        float((truth == chosen).mean()) if n else float("nan"),
+        tuple(map(float, precision)),
+        tuple(map(float, recall)),
+        tuple(map(float, f1)),
+        float((f1[SHORT] + f1[LONG]) / 2),
+        float((chosen == HOLD).mean()) if n else float("nan"),
+        float((chosen != HOLD).sum() / days) if n else float("nan"),
+        short,
+        long,
+    )
+
+
+def _by_class(truth: IntArray, chosen: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    if len(truth) == 0:
+        unknown = np.full(len(CLASSES), np.nan)
+        return unknown, unknown, unknown
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        truth, chosen, labels=range(len(CLASSES)), zero_division=np.nan
+    )
+    return precision, recall, f1
+
+
+def _independent_outcomes(
+    candles: Candles, signal: BoolArray, side: int, costs: Costs
+) -> list[float]:
+    outcomes, free = [], -1
+    for row in np.flatnonzero(signal).tolist():
+        if row >= free:
+            profit, length = outcome(candles, row, side, costs)
+            outcomes.append(profit)
+            free = row + length
+    return outcomes
+
+
+def _direction(
+    truth: IntArray, chosen: IntArray, outcomes: list[float], side: int, costs: Costs
+) -> Direction:
+    signal, n = chosen == side, len(outcomes)
+    take, stop = _distances(costs.barriers, side)
+    return Direction(
+        int(signal.sum()),
+        n,
+        float((truth[signal] == side).mean()) if n else float("nan"),
+        (stop + costs.fees) / (take + stop),
+        float(np.mean(outcomes)) if n else float("nan"),
+        float(np.std(outcomes, ddof=1) / np.sqrt(n)) if n > 1 else float("nan"),
+    )
+
+
+def _distances(barriers: Barriers, side: int) -> tuple[float, float]:
+    if side == LONG:
+        return barriers.long_take_profit, barriers.long_stop_loss
+    return barriers.short_take_profit, barriers.short_stop_loss
+
+
+def outcome(candles: Candles, row: int, side: int, costs: Costs) -> tuple[float, int]:
+    """Follow a trade that is entered at the close of a candle.
+
+    It ends at the barrier that is touched first (the stop, if one candle touches both) or at the
+    close of the last candle of the horizon.
+
+    Returns
+    -------
+    Profit after fees as a fraction of the stake, and the number of candles until the end.
+    """
+    take, stop = _distances(costs.barriers, side)
+    ahead = slice(row + 1, row + 1 + costs.horizon)
+    entry = candles.close[row]
+    sign = 1 if side == LONG else -1
+    best, worst = candles.high[ahead], candles.low[ahead]
+    if side == SHORT:
+        best, worst = worst, best
+    won = sign * (best - (entry + sign * entry * take)) >= 0
+    lost = sign * (worst - (entry - sign * entry * stop)) <= 0
+    n = len(won)
+    first_win = int(won.argmax()) if won.any() else n
+    first_loss = int(lost.argmax()) if lost.any() else n
+    if first_loss <= first_win and first_loss < n:
+        return -stop - costs.fees, first_loss + 1
+    if first_win < n:
+        return take - costs.fees, first_win + 1
+    move = sign * (candles.close[ahead][-1] / entry - 1) if n else 0.0
+    return float(move) - costs.fees, max(n, 1)
+
+
+def skill(log_loss: float, reference: float) -> float:
+    """Share of the reference's log loss that is saved: 1 is perfect, 0 no better, below worse."""
+    return 1 - log_loss / reference
+
+
+def auc(probabilities: FloatArray, labels: IntArray, code: int) -> float | None:
+    """Area under the ROC curve of one class against the others; None if either is absent."""
+    hit = labels == code
+    if not hit.any() or hit.all():
+        return None
+    return float(roc_auc_score(hit, probabilities[:, code]))
+
+
+def calibration_errors(
+    probabilities: FloatArray, labels: IntArray, bins: int = 15
+) -> tuple[float, ...]:
+    """Compute the expected calibration error of SHORT, HOLD and LONG.
+
+    Per class, rows are sorted by probability and cut into bins of equal size; the error is the
+    mean distance between a bin's mean probability and its share of true rows.
+
+    Source: M. P. Naeini et al., "Obtaining Well Calibrated Probabilities Using Bayesian Binning",
+    AAAI 2015, with equal-mass bins.
+
+    Examples
+    --------
+    >>> p = np.array([[0.25, 0.5, 0.25]] * 4)
+    >>> calibration_errors(p, np.array([0, 1, 1, 1]), bins=1)
+    (0.0, 0.25, 0.25)
+    """
+    errors = []
+    for code in range(len(CLASSES)):
+        p = probabilities[:, code]
+        order = np.argsort(p, kind="stable")
+        parts: Sequence[IntArray] = np.array_split(order, min(bins, len(order)))
+        gaps = [abs(p[part].mean() - (labels[part] == code).mean()) * len(part) for part in parts]
+        errors.append(float(np.sum(gaps) / max(len(order), 1)))
+    return tuple(errors)

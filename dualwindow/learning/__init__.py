@@ -1,0 +1,1 @@
+"""One training, its record and its artifact; many of them in a walk-forward."""

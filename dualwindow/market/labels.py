@@ -1,0 +1,203 @@
+"""Label each candle by what the next candles do to a take-profit and a stop-loss.
+
+A long position taken at the close of candle *t* wins at ``close * (1 + take_profit)`` and loses
+at ``close * (1 - stop_loss)``; a short position mirrors it. Only the candles ``t+1 .. t+horizon``
+are looked at, on their highs and lows; reaching a level exactly counts as a touch.
+
+The idea is the triple-barrier method of M. Lopez de Prado, *Advances in Financial Machine
+Learning* (2018), chapter 3, with the time barrier as the HOLD class.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dualwindow.arrays import BoolArray, FloatArray, IntArray
+from dualwindow.market.candles import Candles, count_ahead
+
+SHORT, HOLD, LONG = 0, 1, 2
+UNKNOWN = -1
+CLASSES = ("SHORT", "HOLD", "LONG")
+
+# Rows labelled at a time: the tables of a chunk (2 x 7 x 128 KiB for 120 candles) stay in cache.
+_CHUNK = 1 << 14
+
+LabelRule = Callable[["Candles", "Barriers", int], IntArray]
+
+
+@dataclass(frozen=True)
+class Barriers:
+    """Distances from the signal candle's close, as fractions of it, all positive."""
+
+    long_take_profit: float
+    long_stop_loss: float
+    short_take_profit: float
+    short_stop_loss: float
+
+
+@dataclass(frozen=True)
+class _Levels:
+    """The four prices watched from each candle: (n,) quote currency."""
+
+    long_take: FloatArray
+    long_stop: FloatArray
+    short_take: FloatArray
+    short_stop: FloatArray
+
+
+def _levels(close: FloatArray, barriers: Barriers) -> _Levels:
+    close = np.where(np.isfinite(close), close, np.nan)  # inf - inf would warn
+    # close + close * x, not close * (1 + x): the distance is rounded by itself, so a price
+    # given in decimals that lies exactly on the barrier is met.
+    return _Levels(
+        close + close * barriers.long_take_profit,
+        close - close * barriers.long_stop_loss,
+        close - close * barriers.short_take_profit,
+        close + close * barriers.short_stop_loss,
+    )
+
+
+def exclusive(candles: Candles, barriers: Barriers, horizon: int) -> IntArray:
+    """Label by which take-profit is touched while its stop never is, whatever the order.
+
+    LONG if within the horizon the long take-profit is touched and the long stop is not; SHORT
+    likewise; HOLD if neither or (possible only with stops wider than take-profits) both.
+
+    Parameters
+    ----------
+    candles : n candles; candle *t* looks at its own close and at ``t+1 .. t+horizon``
+    barriers : fractions of the close
+    horizon : candles, at least 1
+
+    Returns
+    -------
+    (max(n - horizon, 0),) int8 of SHORT, HOLD, LONG. Gaps are not looked at here.
+    """
+    n = max(len(candles) - horizon, 0)
+    if n == 0:
+        return np.empty(0, dtype=np.int8)
+    level = _levels(candles.close[:n], barriers)
+    top = _extreme_ahead(np.maximum, candles.high, horizon)
+    bottom = _extreme_ahead(np.minimum, candles.low, horizon)
+    long_wins = (top >= level.long_take) & (bottom > level.long_stop)
+    short_wins = (bottom <= level.short_take) & (top < level.short_stop)
+    return _decide(long_wins & ~short_wins, short_wins & ~long_wins)
+
+
+def first_touch(candles: Candles, barriers: Barriers, horizon: int) -> IntArray:
+    """Label by the barrier that is touched first; if one candle touches both, the stop counts.
+
+    LONG if the long take-profit is touched in an earlier candle than the long stop; SHORT
+    likewise. If both positions win (stops wider than take-profits) the earlier win decides, and
+    wins in the same candle are HOLD.
+
+    Parameters and return value as for `exclusive`.
+    """
+    n = max(len(candles) - horizon, 0)
+    if n == 0:
+        return np.empty(0, dtype=np.int8)
+    level = _levels(candles.close[:n], barriers)
+    rises = _FirstTouch(np.maximum, np.greater_equal, -np.inf, candles.high, horizon)
+    falls = _FirstTouch(np.minimum, np.less_equal, np.inf, candles.low, horizon)
+    long_at, short_at = rises(level.long_take), falls(level.short_take)
+    long_wins = (long_at < falls(level.long_stop)) & (long_at <= horizon)
+    short_wins = (short_at < rises(level.short_stop)) & (short_at <= horizon)
+    return _decide(
+        long_wins & (~short_wins | (long_at < short_at)),
+        short_wins & (~long_wins | (short_at < long_at)),
+    )
+
+
+RULES: dict[str, LabelRule] = {"exclusive": exclusive, "first_touch": first_touch}
+
+
+def label_candles(
+    candles: Candles, rule: LabelRule, barriers: Barriers, horizon: int, max_untraded: int
+) -> IntArray:
+    """Label every candle; where the future is not wholly known, the label is UNKNOWN.
+
+    Parameters
+    ----------
+    candles : n candles
+    rule : `exclusive` or `first_touch`
+    barriers : fractions of the close
+    horizon : candles, at least 1
+    max_untraded : a longer run of candles without volume inside the horizon counts as a gap
+
+    Returns
+    -------
+    (n,) int8 of SHORT, HOLD, LONG, or UNKNOWN where fewer than `horizon` candles follow, a gap
+    lies inside the horizon, or a price that is looked at is NaN, infinite or not positive.
+    """
+    labels = np.full(len(candles), UNKNOWN, dtype=np.int8)
+    step = _CHUNK
+    for start in range(0, len(candles) - horizon, step):
+        part = candles[start : start + step + horizon]
+        labels[start : start + len(part) - horizon] = rule(part, barriers, horizon)
+    labels[~known_futures(candles, horizon, max_untraded)] = UNKNOWN
+    return labels
+
+
+def known_futures(candles: Candles, horizon: int, max_untraded: int) -> BoolArray:
+    """Mark the candles whose next `horizon` candles exist, touch in time and carry prices."""
+    priced = candles.priced
+    known = priced.copy()
+    known[max(len(candles) - horizon, 0) :] = False
+    known &= count_ahead(candles.breaks | ~priced, 1, horizon) == 0
+    # Only what lies inside the horizon counts: a run that began before it has not grown too long
+    # until max_untraded + 1 candles of it are inside.
+    outage = candles.untraded_run > max_untraded
+    known &= count_ahead(outage, max_untraded + 1, horizon) == 0
+    return known
+
+
+def _decide(is_long: BoolArray, is_short: BoolArray) -> IntArray:
+    return HOLD + is_long.astype(np.int8) - is_short.astype(np.int8)
+
+
+def _extreme_ahead(extreme: np.ufunc, values: FloatArray, horizon: int) -> FloatArray:
+    """Extreme of ``values[t+1 .. t+horizon]``, by doubling: (n - horizon,)."""
+    n = len(values) - horizon
+    table, width = values[1:], 1
+    while 2 * width <= horizon:
+        table = extreme(table[:-width], table[width:])
+        width *= 2
+    result: FloatArray = extreme(table[:n], table[horizon - width :][:n])
+    return result
+
+
+class _FirstTouch:
+    """How many candles until a level is first touched, by binary descent over running extremes.
+
+    Table *k* holds the extreme of the ``2**k`` values that start at each row, so a level is found
+    in ``log2(horizon)`` look-ups instead of `horizon` comparisons.
+    """
+
+    def __init__(
+        self,
+        extreme: np.ufunc,
+        touches: np.ufunc,
+        beyond: float,
+        values: FloatArray,
+        horizon: int,
+    ) -> None:
+        depth = horizon.bit_length()
+        # NaN would spread over a whole block, and blocks reach past the horizon.
+        known = np.where(np.isnan(values), beyond, values)
+        table = np.concatenate([known, np.full(1 << depth, beyond)])
+        self._tables: list[Any] = []
+        for k in range(depth):
+            self._tables.append(table)
+            table = extreme(table[: -(1 << k)], table[1 << k :])
+        self._touches = touches
+        self._first = np.arange(1, len(values) - horizon + 1)
+
+    def __call__(self, level: FloatArray) -> IntArray:
+        """Candles until the touch, from 1; any number above the horizon means never."""
+        position = self._first.copy()
+        for k in reversed(range(len(self._tables))):
+            missed = ~self._touches(self._tables[k][position], level)
+            position += missed.astype(np.int64) << k
+        return position - self._first + 1

@@ -1,0 +1,77 @@
+"""Lay numbers out as tables for a terminal."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from rich.box import SIMPLE
+from rich.table import Table
+
+from dualwindow.judging.evaluation import Direction, Quality
+from dualwindow.market.labels import CLASSES
+
+
+def number(value: float, form: str) -> str:
+    """Format a number; what is unknown is a dash."""
+    return "-" if math.isnan(value) else format(value, form)
+
+
+def _value(direction: Direction) -> str:
+    mean, error = direction.expected_value, direction.standard_error
+    return f"{number(100 * mean, '+.2f')} ± {number(100 * error, '.2f')}"
+
+
+def _hits(direction: Direction) -> str:
+    return f"{number(100 * direction.hit_rate, '.0f')} ({100 * direction.break_even:.0f})"
+
+
+def window_table(title: str, rows: Sequence[tuple[str, Mapping[str, Quality]]]) -> Table:
+    """Compare ways of deciding window by window; it fits into 80 columns."""
+    table = Table(
+        title=title, title_justify="left", box=SIMPLE, pad_edge=False, collapse_padding=True
+    )
+    for column in ("window", "decided by"):
+        table.add_column(column, no_wrap=True)
+    for column in ("trading\nF1", "per\nday"):
+        table.add_column(column, justify="right")
+    for side in ("SHORT", "LONG"):
+        table.add_column(f"{side}\nhit %", justify="right")
+        table.add_column(f"{side}\nvalue %", justify="right", no_wrap=True)
+    for window, ways in rows:
+        for i, (way, q) in enumerate(ways.items()):
+            table.add_row(
+                "" if i else window,
+                way,
+                number(q.trading_f1, ".3f"),
+                number(q.signals_per_day, ".0f"),
+                number(100 * q.short.hit_rate, ".0f"),
+                number(100 * q.short.expected_value, "+.2f"),
+                number(100 * q.long.hit_rate, ".0f"),
+                number(100 * q.long.expected_value, "+.2f"),
+            )
+    return table
+
+
+def comparison_table(title: str, ways: Mapping[str, Quality]) -> Table:
+    """Compare ways of deciding over everything: a column per way, a line per number."""
+    table = Table("", *ways, title=title, title_justify="left")
+    several = list(ways.values())
+
+    def line(name: str, cells: list[str]) -> None:
+        table.add_row(name, *cells)
+
+    line("candles", [f"{q.candles:,}" for q in several])
+    line("accuracy", [number(q.accuracy, ".3f") for q in several])
+    for field in ("precision", "recall", "f1"):
+        name = f"{field.replace('f1', 'F1')} {' / '.join(CLASSES)}"
+        line(name, [" / ".join(number(x, ".3f") for x in getattr(q, field)) for q in several])
+    line("trading F1", [number(q.trading_f1, ".3f") for q in several])
+    line("share of HOLD, %", [number(100 * q.share_of_hold, ".1f") for q in several])
+    line("signals per day and pair", [number(q.signals_per_day, ".1f") for q in several])
+    for side in ("short", "long"):
+        both = [getattr(q, side) for q in several]
+        name = side.upper()
+        counts = [f"{d.signals:,} ({d.independent:,})" for d in both]
+        line(f"{name} signals (independent)", counts)
+        line(f"{name} hit rate, % (needed after fees)", [_hits(d) for d in both])
+        line(f"{name} value per signal, % ± standard error", [_value(d) for d in both])
+    return table

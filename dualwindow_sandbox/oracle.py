@@ -1,0 +1,67 @@
+"""Say how probable the classes truly are in the synthetic market, from what no trader sees."""
+
+import math
+
+import numpy as np
+
+from dualwindow.arrays import FloatArray, IntArray
+from dualwindow.market.labels import CLASSES, HOLD, LONG, SHORT, Barriers
+from dualwindow_sandbox.dynamics import STEPS, Dynamics
+
+
+def class_probabilities(
+    law: Dynamics,
+    level: FloatArray,
+    volatility: FloatArray,
+    regime: IntArray,
+    barriers: Barriers,
+    horizon: int,
+    *,
+    n_paths: int = 400,
+    seed: int = 0,
+) -> FloatArray:
+    """Simulate the law onwards from known states and count `exclusive` labels.
+
+    Parameters
+    ----------
+    law : which market
+    level : (n,) log of close over starting price, at the close of the signal candle
+    volatility, regime : (n,) in force during it, as `SyntheticMarket.hidden` gives them
+    barriers : fractions of the close
+    horizon : minutes
+    n_paths : futures per state; a probability p is known to ``sqrt(p (1 - p) / n_paths)``
+
+    Returns
+    -------
+    (n, 3) of SHORT, HOLD, LONG, never 0 (Laplace's rule), so that a log loss is finite
+    """
+    rng = np.random.default_rng(seed)
+    shape = (len(level), n_paths)
+    log_volatility = np.broadcast_to(np.log(volatility / law.volatility)[:, None], shape)
+    drifting = np.broadcast_to(regime[:, None], shape).copy()
+    start = np.broadcast_to(level[:, None], shape)
+    position, top, bottom = start.copy(), start.copy(), start.copy()
+    keep = math.exp(-1 / law.memory)
+    spread = law.clustering * math.sqrt(1 - keep**2)
+    ending = 1 - math.exp(-1 / law.regime_length)
+    for _ in range(horizon):
+        switching = rng.random(shape) < ending
+        lower, upper = np.where(drifting == -1, 0, -1), np.where(drifting == 1, 0, 1)
+        odds = np.exp(-law.lean * (upper - lower) * position)
+        following = np.where(rng.random(shape) < odds / (1 + odds), upper, lower)
+        drifting = np.where(switching, following, drifting)
+        log_volatility = keep * log_volatility + spread * rng.standard_normal(shape)
+        deviation = law.volatility * np.exp(log_volatility) / math.sqrt(STEPS)
+        for _ in range(STEPS):
+            position = position + law.drift * drifting / STEPS
+            position += deviation * rng.standard_normal(shape)
+            np.maximum(top, position, out=top)
+            np.minimum(bottom, position, out=bottom)
+    top, bottom = np.expm1(top - start), np.expm1(bottom - start)
+    long = (top >= barriers.long_take_profit) & (bottom > -barriers.long_stop_loss)
+    short = (bottom <= -barriers.short_take_profit) & (top < barriers.short_stop_loss)
+    counts = np.empty((len(level), len(CLASSES)))
+    counts[:, LONG] = (long & ~short).sum(axis=1)
+    counts[:, SHORT] = (short & ~long).sum(axis=1)
+    counts[:, HOLD] = n_paths - counts[:, LONG] - counts[:, SHORT]
+    return (counts + 1) / (n_paths + len(CLASSES))

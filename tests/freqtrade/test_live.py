@@ -1,0 +1,541 @@
+"""What the model adds to FreqAI's live loop, inside the real FreqAI."""
+
+import errno
+import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+
+import cloudpickle
+import numpy as np
+import pandas as pd
+import pytest
+from freqai_run import PAIR, at, dry_run, live_configuration, train_now
+from freqtrade.resolvers import StrategyResolver
+
+import dualwindow.market.files
+import dualwindow_freqtrade.drawer
+from dualwindow.learning.artifact import Artifact
+from dualwindow_freqtrade.live import LiveModel
+from dualwindow_freqtrade.status import STATUS_FILE
+
+CLASSES = ["SHORT", "HOLD", "LONG"]
+
+
+def folder_of(strategy) -> Path:
+    return strategy.config["user_data_dir"] / "models" / "test"
+
+
+def restart(strategy, **freqai):
+    """A new process on the same folder, as far as FreqAI can tell."""
+    return dry_run(live_configuration(strategy.config["user_data_dir"], **freqai))
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """A dry run with a model that has predicted two candles: strategy and minutes."""
+    strategy, minutes = dry_run(live_configuration(tmp_path))
+    at(strategy, minutes, 2799)
+    train_now(strategy)
+    for row in (2799, 2800, 2801):
+        at(strategy, minutes, row)
+    return strategy, minutes
+
+
+def status_of(strategy) -> dict:
+    return json.loads((folder_of(strategy) / STATUS_FILE).read_text())["pairs"][PAIR]
+
+
+def last(strategy, minutes, row: int):
+    return at(strategy, minutes, row).iloc[-1]
+
+
+def test_a_restart_goes_on_with_model_and_predictions(trained, caplog):
+    strategy, minutes = trained
+    expected = last(strategy, minutes, 2802)
+    assert expected["do_predict"] == 1
+    strategy.freqai.shutdown()
+    with caplog.at_level("INFO"):
+        again, _ = restart(strategy)
+        shown = at(again, minutes, 2802)
+    assert "goes on with the model in" in caplog.text
+    old = shown[shown["date"] == minutes["date"].iloc[2802]]
+    np.testing.assert_array_equal(old[CLASSES].to_numpy(float)[0], expected[CLASSES])
+    fresh, wanted = last(again, minutes, 2803), last(strategy, minutes, 2803)
+    assert fresh["do_predict"] == 1
+    np.testing.assert_allclose(
+        fresh[CLASSES].to_numpy(float), wanted[CLASSES].to_numpy(float), atol=1e-6
+    )
+
+
+def test_a_model_of_other_settings_is_retrained_and_both_values_are_told(trained, caplog):
+    strategy, minutes = trained
+    changed = {"lstm_units": [3], "dense_units": [], "epochs": 1, "stride": 1}
+    again, _ = restart(strategy, model_training_parameters=changed)
+    seen = last(again, minutes, 2802)
+    assert seen["do_predict"] == 0
+    assert "is not used, a new one will be trained" in caplog.text
+    assert "training.lstm_units: [2] -> [3]" in caplog.text
+    assert again.freqai.dd.pair_dict[PAIR]["trained_timestamp"] == 0
+    time.sleep(1.1)  # models are named after the second of their training
+    train_now(again)
+    at(again, minutes, 2802)
+    assert last(again, minutes, 2803)["do_predict"] == 1
+
+
+def test_other_confidence_guards_and_threads_need_no_training(trained):
+    strategy, minutes = trained
+    dual_window = {"balancing": {"floor": 50}, "calibration": "none", "threads": 1}
+    dual_window |= {"guards": {"max_candle_age": 999}, "confidence": {"mode": "balanced"}}
+    again, _ = restart(strategy, dual_window=dual_window)
+    at(again, minutes, 2802)
+    assert last(again, minutes, 2803)["do_predict"] == 1
+
+
+@pytest.mark.parametrize("pattern", ["*_model.joblib", "*_metadata.json", "*_pipeline.pkl", ""])
+@pytest.mark.parametrize("damage", ["truncated", "missing"])
+def test_a_damaged_model_is_no_model_yet(trained, caplog, pattern, damage):
+    strategy, minutes = trained
+    (folder,) = folder_of(strategy).glob("sub-train-*")
+    hit = 0
+    for path in folder.glob(pattern or "*"):
+        content = path.read_bytes()
+        path.unlink()
+        if damage == "truncated":
+            path.write_bytes(content[: len(content) // 2])
+        hit += 1
+    assert hit
+    again, _ = restart(strategy)
+    assert last(again, minutes, 2802)["do_predict"] == 0
+    assert "missing or damaged" in caplog.text
+    time.sleep(1.1)
+    train_now(again)
+    at(again, minutes, 2803)
+    assert last(again, minutes, 2804)["do_predict"] == 1
+
+
+def test_weights_that_are_no_numbers_are_no_model(trained, caplog, monkeypatch):
+    strategy, minutes = trained
+    monkeypatch.setattr(Artifact, "weights", [np.array([np.nan])])
+    again, _ = restart(strategy)
+    assert last(again, minutes, 2802)["do_predict"] == 0
+    assert "weights are no numbers" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("pair_dictionary.json", False),
+        ("global_metadata.json", True),
+        ("historic_predictions.pkl", True),
+    ],
+)
+def test_damaged_records_are_set_aside(trained, caplog, name, kept):
+    strategy, minutes = trained
+    strategy.freqai.shutdown()
+    path = folder_of(strategy) / name
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    again, _ = restart(strategy)
+    assert path.with_name(f"{name}.damaged").read_bytes() == content[: len(content) // 2]
+    assert f"{name} is damaged" in caplog.text
+    at(again, minutes, 2802)
+    assert last(again, minutes, 2803)["do_predict"] == kept
+    old = at(again, minutes, 2804).iloc[-4]  # predicted before the restart
+    assert old["do_predict"] == (name != "pair_dictionary.json")
+
+
+def test_a_full_disk_costs_neither_the_model_nor_the_thread(trained, monkeypatch):
+    strategy, minutes = trained
+    model = strategy.freqai
+    before = dict(model.dd.pair_dict[PAIR])
+    files = sorted(folder_of(strategy).rglob("*"))
+    time.sleep(1.1)
+    monkeypatch.setattr(dualwindow.market.files.os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        train_now(strategy)
+    model.dd.save_historic_predictions_to_disk()  # the thread calls it after each training
+    assert model.dd.pair_dict[PAIR] == before
+    assert sorted(folder_of(strategy).rglob("*")) == files
+    monkeypatch.undo()
+    assert last(strategy, minutes, 2802)["do_predict"] == 1
+    again, _ = restart(strategy)
+    at(again, minutes, 2802)
+    assert last(again, minutes, 2803)["do_predict"] == 1
+
+
+def full(*arguments, **options) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_at_the_first_prediction_is_over_when_it_is_over(tmp_path, caplog, monkeypatch):
+    # FreqAI stores a frame before it is complete, and writes a file in between.
+    strategy, minutes = dry_run(live_configuration(tmp_path))
+    at(strategy, minutes, 2798)
+    train_now(strategy)
+    monkeypatch.setattr(dualwindow.market.files.os, "fsync", full)
+    at(strategy, minutes, 2799)
+    assert "global_metadata.json could not be saved" in caplog.text
+    monkeypatch.undo()
+    assert last(strategy, minutes, 2800)["do_predict"] == 1
+
+
+def test_predictions_of_a_bot_killed_amid_the_first_are_begun_anew(trained):
+    strategy, minutes = trained
+    strategy.freqai.shutdown()
+    path = folder_of(strategy) / "historic_predictions.pkl"
+    path.write_bytes(cloudpickle.dumps({PAIR: pd.DataFrame({"&-signal": ["HOLD"] * 9})}))
+    again, _ = restart(strategy)
+    at(again, minutes, 2802)
+    assert last(again, minutes, 2803)["do_predict"] == 1
+
+
+def test_what_fails_after_a_model_is_saved_is_no_failed_training(trained, caplog, monkeypatch):
+    strategy, minutes = trained
+    model, (before,) = strategy.freqai, folder_of(strategy).glob("sub-train-*")
+    model.freqai_info["purge_old_models"] = 1
+    time.sleep(1.1)
+    monkeypatch.setattr(dualwindow_freqtrade.drawer, "shutil", SimpleNamespace(rmtree=full))
+    write = dualwindow_freqtrade.drawer.write_aside
+
+    def only_models(path: Path, content: bytes) -> None:
+        full() if path.name == "pair_dictionary.json" else write(path, content)
+
+    monkeypatch.setattr(dualwindow_freqtrade.drawer, "write_aside", only_models)
+    train_now(strategy)
+    assert "pair_dictionary.json could not be saved" in caplog.text
+    assert f"{before}, an old model, could not be removed" in caplog.text
+    stamp = last(strategy, minutes, 2802)["model_timestamp"]
+    facts = status_of(strategy)
+    assert (facts["trainings"], facts["failed_trainings"]) == (2, 0)
+    assert stamp == model.dd.pair_dict[PAIR]["trained_timestamp"]
+    assert f"sub-train-BTC_{stamp:.0f}" != before.name
+
+
+def train_and_save(strategy) -> None:
+    """What FreqAI's thread does, with all that it writes."""
+    train_now(strategy)
+    strategy.freqai.dd.save_historic_predictions_to_disk()
+
+
+class Killed(BaseException):
+    """Nothing is tidied up after it, as after kill -9."""
+
+
+@pytest.mark.parametrize("nth", range(1, 10))
+def test_a_kill_at_any_file_of_a_saving_costs_no_model(trained, monkeypatch, nth):
+    strategy, minutes = trained
+    time.sleep(1.1)
+    calls = []
+
+    def kill(descriptor: int) -> None:
+        calls.append(descriptor)
+        if len(calls) == nth:
+            raise Killed
+
+    monkeypatch.setattr(dualwindow.market.files.os, "fsync", kill)
+    with pytest.raises(Killed):
+        train_and_save(strategy)
+    monkeypatch.undo()
+    again, _ = restart(strategy)
+    at(again, minutes, 2802)
+    seen = at(again, minutes, 2803)
+    assert seen["do_predict"].iloc[-1] == 1
+    assert not list(folder_of(again).rglob("*.tmp"))
+
+
+def test_a_stop_ends_a_training_and_leaves_the_model_before(tmp_path, caplog):
+    training = {"lstm_units": [2], "dense_units": [], "stride": 1, "epochs": 1, "patience": 9000}
+    strategy, minutes = dry_run(live_configuration(tmp_path, model_training_parameters=training))
+    at(strategy, minutes, 2799)
+    train_now(strategy)
+    endless = live_configuration(
+        tmp_path, model_training_parameters=training | {"epochs": 9000, "batch_size": 1}
+    )
+    again, _ = dry_run(endless)
+    again.freqai.fingerprint = strategy.freqai.fingerprint  # the same settings, for once
+    at(again, minutes, 2800)
+    before = dict(again.freqai.dd.pair_dict[PAIR])
+    time.sleep(1.1)
+    with caplog.at_level("INFO"):
+        thread = threading.Thread(target=train_now, args=(again,))
+        again.freqai._threads.append(thread)
+        thread.start()
+        time.sleep(8)
+        assert thread.is_alive()
+        began = time.monotonic()
+        again.freqai.shutdown()
+    assert time.monotonic() - began < 10
+    assert not thread.is_alive()
+    assert "training stopped; the model before it stays" in caplog.text
+    assert again.freqai.dd.pair_dict[PAIR] == before
+    assert json.loads((folder_of(again) / "pair_dictionary.json").read_text())[PAIR] == before
+
+
+def scan_until(strategy, n: int, monkeypatch) -> None:
+    """Run the training thread's loop for `n` rounds, without its pauses."""
+    model = strategy.freqai
+    rounds = iter(range(n))
+    monkeypatch.setattr(
+        model, "_goes_on", lambda seconds: seconds == 0 or next(rounds, None) is not None
+    )
+    model._start_scanning(strategy)
+
+
+def test_the_training_thread_survives_what_it_does_not_expect(trained, caplog, monkeypatch):
+    strategy, _ = trained
+    calls = []
+
+    def gone() -> list[str]:
+        calls.append(1)
+        raise KeyError("gone")
+
+    monkeypatch.setattr(strategy.dp, "current_whitelist", gone)
+    scan_until(strategy, 6, monkeypatch)
+    assert len(calls) == 3  # each is followed by a rest
+    assert "The training thread failed" in caplog.text
+
+
+def test_the_most_overdue_pair_is_trained_and_a_failing_one_rests(trained, caplog, monkeypatch):
+    strategy, _ = trained
+    model, other = strategy.freqai, "ETH/USDT:USDT"
+    monkeypatch.setattr(strategy.dp, "current_whitelist", lambda: [PAIR, other])
+    model.dd.pair_dict[PAIR]["trained_timestamp"] -= 7200  # due, but not never trained
+    asked = []
+
+    def train(timerange, pair, *rest):
+        asked.append(pair)
+        if pair == other:
+            raise FloatingPointError("training diverged in epoch 1")
+
+    monkeypatch.setattr(
+        LiveModel.__mro__[1], "extract_data_and_train_model", lambda s, *a: train(*a)
+    )
+    scan_until(strategy, 4, monkeypatch)
+    assert asked == [other, PAIR, PAIR, PAIR]
+    assert caplog.text.count("training failed, it is tried again in 60 s") == 1
+    assert "Traceback" not in caplog.text
+    model._failures[other] = model._failures[other]._replace(rest_until=0)
+    scan_until(strategy, 1, monkeypatch)
+    assert asked[-1] == other
+    assert model._failures[other].rest == 120
+
+
+def test_a_training_that_diverged_keeps_the_strategy_out_until_the_next(trained, monkeypatch):
+    strategy, minutes = trained
+    time.sleep(1.1)
+
+    def diverge(*arguments, **options):
+        raise FloatingPointError("training diverged in epoch 1 (loss nan)")
+
+    monkeypatch.setattr("dualwindow.models.network.fit", diverge)
+    with pytest.raises(FloatingPointError):
+        train_now(strategy)
+    assert last(strategy, minutes, 2802)["do_predict"] == 0
+    assert status_of(strategy)["counts"]["training diverged"] == 1
+    monkeypatch.setattr("dualwindow.models.network.fit", full)  # another failure is no good end
+    with pytest.raises(OSError, match="No space left"):
+        train_now(strategy)
+    assert last(strategy, minutes, 2803)["do_predict"] == 0
+    monkeypatch.undo()
+    train_now(strategy)
+    assert last(strategy, minutes, 2804)["do_predict"] == 1
+
+
+def test_failed_trainings_cost_no_model_when_old_ones_are_purged(trained, monkeypatch):
+    strategy, _ = trained
+    model = strategy.freqai
+    (used,) = folder_of(strategy).glob("sub-train-*")
+    for second in (1, 2, 3):  # as a killed training leaves them
+        left = used.with_name(f"{used.name[:-1]}{second}")
+        if left != used:
+            left.mkdir()
+    for second in range(4):  # models of another pair of the same coin
+        other = used.with_name(f"sub-train-BTC_29999999{second:02d}")
+        other.mkdir()
+        (other / "cb_btc_model.joblib").write_bytes(b"")
+    model.dd.purge_old_models()
+    assert used.is_dir()
+    assert len(list(folder_of(strategy).glob("sub-train-*/*_model.joblib"))) == 3
+    restart(strategy)
+    assert len(list(folder_of(strategy).glob("sub-train-*"))) == 1
+
+
+def test_identical_scores_keep_the_strategy_out_as_long_as_they_last(trained, monkeypatch):
+    strategy, minutes = trained
+    again, _ = restart(strategy, guards={"max_identical": 3})
+    same = np.array([0.2, 0.5, 0.3])
+    monkeypatch.setattr(
+        "dualwindow.models.network.predict",
+        lambda shape, weights, rows, ends: np.tile(same, (len(ends), 1)),
+    )
+    seen = [last(again, minutes, row)["do_predict"] for row in range(2802, 2812)]
+    assert seen == [0, 1, 1, 1, 0, 0, 0, 0, 0, 0]  # the first of a process never counts
+
+
+def test_scores_that_are_no_numbers_are_no_prediction(trained, monkeypatch):
+    strategy, minutes = trained
+    monkeypatch.setattr(
+        "dualwindow.models.network.predict",
+        lambda shape, weights, rows, ends: np.full((len(ends), 3), np.nan),
+    )
+    assert last(strategy, minutes, 2802)["do_predict"] == 0
+    facts = status_of(strategy)
+    assert facts["counts"]["scores are no numbers"] == 1
+
+
+def test_an_hour_that_has_not_come_is_not_replaced_by_the_one_before(trained):
+    strategy, minutes = trained
+    hours = strategy.dp.frames["1h"]
+    closed = minutes["date"].iloc[2802].floor("h") - pd.Timedelta("1h")
+    strategy.dp.frames["1h"] = hours[hours["date"] < closed]
+    assert last(strategy, minutes, 2802)["do_predict"] == 0
+    strategy.dp.frames["1h"] = hours
+    assert last(strategy, minutes, 2803)["do_predict"] == 1
+
+
+def test_freqai_goes_on_after_a_long_outage_and_a_candle_that_is_older(trained, caplog):
+    strategy, minutes = trained
+    known = strategy.freqai.dd.historic_data[PAIR]
+    known["1m"] = minutes.head(1500)  # the strategy sees rows 1804 to 2803 next
+    assert last(strategy, minutes, 2803)["do_predict"] == 1
+    missing = f"candles between {minutes['date'].iloc[1499]} and {minutes['date'].iloc[1804]}"
+    assert missing in caplog.text
+    at(strategy, minutes, 2802)
+    expected = [*range(1500), *range(1804, 2804)]
+    np.testing.assert_array_equal(known["1m"]["close"], minutes["close"].iloc[expected])
+    time.sleep(1.1)
+    train_now(strategy)
+    assert last(strategy, minutes, 2804)["do_predict"] == 1
+    assert caplog.text.count("candles between") == 1
+
+
+def test_a_dissimilarity_index_may_be_switched_on_later(trained):
+    strategy, minutes = trained
+    strategy.freqai.shutdown()
+    again, _ = restart(strategy, feature_parameters={"DI_threshold": 50.0})
+    at(again, minutes, 2802)
+    time.sleep(1.1)
+    train_now(again)
+    at(again, minutes, 2803)
+    seen = last(again, minutes, 2804)
+    assert seen["do_predict"] == 1
+    assert seen["DI_values"] > 0
+
+
+def test_candles_that_no_longer_come_are_noticed_once(trained, caplog):
+    strategy, minutes = trained
+    again, _ = restart(strategy, guards={"max_candle_age": 2.0})
+    assert again.ignore_buying_expired_candle_after == 120
+    for row in (2802, 2803):
+        at(again, minutes, row)
+    closed = minutes["date"].iloc[2803] + pd.Timedelta("1min")
+    again.freqai._status._pair(PAIR).guard.present = {}  # these candles are old to begin with
+    again.freqai._status._pair(PAIR).guard.counts["stale candles"] = 0
+    # The limit of two candles begins when the next one is due.
+    for seconds in (61, 179, 181, 240):
+        again.bot_loop_start(closed + pd.Timedelta(seconds=seconds))
+    assert caplog.text.count("stale candles (none for 181 s") == 1
+    facts = status_of(again)
+    assert facts["counts"]["stale candles"] == 1
+
+
+def test_predictions_stored_before_a_column_was_there_go_on(trained):
+    strategy, minutes = trained
+    strategy.freqai.shutdown()
+    path = folder_of(strategy) / "historic_predictions.pkl"
+    stored = cloudpickle.loads(path.read_bytes())
+    stored[PAIR] = stored[PAIR].drop(columns="model_timestamp")
+    path.write_bytes(cloudpickle.dumps(stored))
+    again, _ = restart(strategy)
+    at(again, minutes, 2802)
+    seen = last(again, minutes, 2803)
+    assert seen["do_predict"] == 1
+    assert seen["model_timestamp"] > 0
+
+
+def test_two_threads_that_save_at_once_leave_whole_predictions(trained, caplog):
+    drawer = trained[0].freqai.dd
+    with ThreadPoolExecutor(4) as threads:
+        for done in [threads.submit(drawer.save_historic_predictions_to_disk) for _ in range(40)]:
+            done.result()
+    assert cloudpickle.loads(drawer.historic_predictions_path.read_bytes()).keys() == {PAIR}
+    assert "could not be saved" not in caplog.text  # one took the other's file away
+
+
+def test_a_passing_lack_of_memory_or_disk_does_not_cost_the_model(trained, monkeypatch):
+    strategy, minutes = trained
+    again, _ = restart(strategy)
+
+    def no_memory(*arguments) -> None:
+        raise MemoryError
+
+    for lacks, error in ((full, OSError), (no_memory, MemoryError)):
+        monkeypatch.setattr("dualwindow.models.network.from_keras", lacks)
+        with pytest.raises(error):
+            at(again, minutes, 2802)
+    monkeypatch.undo()
+    at(again, minutes, 2802)
+    assert last(again, minutes, 2803)["do_predict"] == 1
+
+
+def test_a_password_of_the_users_own_stays_but_not_freqtrades_public_secret(tmp_path):
+    def api_of(**given: str) -> dict:
+        config = live_configuration(tmp_path)
+        public = "somethingRandomSomethingRandom123"
+        given = {"enabled": True, "username": "me", "jwt_secret_key": public} | given
+        strategy = StrategyResolver.load_strategy(config | {"api_server": given})
+        return strategy.config["api_server"]
+
+    mine, none = api_of(password="mine"), api_of(password="")
+    assert (mine["username"], mine["password"]) == ("me", "mine")
+    assert len(none["password"]) >= 16
+    for api in (mine, none):
+        assert len(api["jwt_secret_key"]) == 64
+    assert api_of(password="mine", jwt_secret_key="x" * 40)["jwt_secret_key"] == "x" * 40
+
+
+@pytest.mark.parametrize(
+    ("guards", "said"),
+    [
+        ({"max_candle_age": 1e-6}, "stale candles"),
+        ({"max_candle_age": 1e6, "max_prediction_share": 1e-6}, "slow prediction"),
+    ],
+)
+def test_a_trouble_keeps_the_strategy_out_and_is_logged_once(trained, caplog, guards, said):
+    strategy, minutes = trained
+    again, _ = restart(strategy, guards=guards)
+    at(again, minutes, 2802)
+    for row in (2803, 2804, 2805):
+        seen = at(again, minutes, row)
+        assert seen["do_predict"].iloc[-1] == 0
+        again.mode.value, again.entry_short.value, again.entry_long.value = "custom", 0.01, 0.01
+        assert again.populate_entry_trend(seen, {"pair": PAIR})["enter_tag"].isna().iloc[-1]
+    assert caplog.text.count(f"{PAIR}: {said} (") == 1
+    facts = status_of(again)
+    assert facts["counts"][said] == 3
+    assert said in facts["keeps_out"]
+
+
+def test_an_expired_model_is_counted(trained):
+    strategy, minutes = trained
+    again, _ = restart(strategy, expiration_hours=1e-6)
+    at(again, minutes, 2802)
+    assert last(again, minutes, 2803)["do_predict"] == 2
+    facts = status_of(again)
+    assert facts["counts"]["expired model"] == 2
+
+
+def test_the_status_tells_ages_and_times(trained):
+    strategy, minutes = trained
+    facts = status_of(strategy)
+    assert facts["predictions"] == 2
+    assert facts["trainings"] == 1
+    assert facts["failed_trainings"] == 0
+    assert 0 < facts["seconds_per_prediction"]["median"] < 5
+    assert facts["keeps_out"] == {}
+    stamp = strategy.freqai.dd.pair_dict[PAIR]["trained_timestamp"]
+    shown = last(strategy, minutes, 2802)
+    assert shown["model_timestamp"] == stamp

@@ -1,0 +1,112 @@
+"""Who decides LONG, SHORT or HOLD, by pencil."""
+
+import numpy as np
+import pytest
+
+from dualwindow.judging.decisions import (
+    MODES,
+    ConfidenceError,
+    ExpectedValue,
+    Thresholds,
+    decide,
+    most_probable,
+)
+from dualwindow.market.labels import HOLD, LONG, SHORT, Barriers
+
+BARRIERS = Barriers(0.01, 0.005, 0.01, 0.005)
+UNEVEN = Barriers(0.02, 0.005, 0.01, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("p", "rule", "hold", "argmax"),
+    [
+        pytest.param((0.1, 0.2, 0.7), (0.5, 0.5, 0.5), LONG, LONG, id="long-passes"),
+        pytest.param((0.5, 0.3, 0.2), (0.5, 0.5, 0.5), SHORT, SHORT, id="equality-passes"),
+        pytest.param((0.4, 0.1, 0.5), (0.3, 0.5, 0.45), SHORT, SHORT, id="larger-excess-wins"),
+        pytest.param((0.45, 0.1, 0.45), (0.4, 0.5, 0.4), HOLD, HOLD, id="tie-is-hold"),
+        pytest.param((0.0, 0.4, 0.6), (0.5, 0.3, 0.5), LONG, LONG, id="direction-before-hold"),
+        pytest.param((0.1, 0.45, 0.45), (0.5, 0.4, 0.5), HOLD, HOLD, id="hold-passes"),
+        pytest.param((0.1, 0.41, 0.49), (0.5, 0.45, 0.5), HOLD, LONG, id="nothing-passes"),
+        pytest.param((0.4, 0.2, 0.4), (0.5, 0.5, 0.5), HOLD, HOLD, id="argmax-tie-is-hold"),
+        pytest.param((np.nan,) * 3, (0.5, 0.5, 0.5), HOLD, HOLD, id="unknown-is-hold"),
+    ],
+)
+def test_threshold_table(p, rule, hold, argmax):
+    probabilities = np.array([p])
+    before = probabilities.copy()
+    assert decide(probabilities, Thresholds(*rule), "hold").tolist() == [hold]
+    assert decide(probabilities, Thresholds(*rule), "argmax").tolist() == [argmax]
+    np.testing.assert_array_equal(probabilities, before)
+
+
+@pytest.mark.parametrize(
+    ("p_long", "fees", "margin", "enters"),
+    [
+        # 0.01 p - 0.005 (1 - p) - 0.001 > 0 from p = 0.4 on
+        pytest.param(0.4001, 0.001, 0.0, True, id="above-break-even"),
+        pytest.param(0.3999, 0.001, 0.0, False, id="below-break-even"),
+        pytest.param(0.4001, 0.001, 0.0001, False, id="below-margin"),
+        pytest.param(0.4001, 0.002, 0.0, False, id="fees-eat-it"),
+        pytest.param(0.35, 0.001, -0.001, True, id="negative-margin"),
+    ],
+)
+def test_expected_value_table(p_long, fees, margin, enters):
+    rule = ExpectedValue(BARRIERS, fees, margin)
+    p = np.array([[0.0, 1 - p_long, p_long], [p_long, 1 - p_long, 0.0]])
+    assert decide(p, rule).tolist() == ([LONG, SHORT] if enters else [HOLD, HOLD])
+
+
+def test_expected_value_uses_the_barriers_of_each_direction():
+    rule = ExpectedValue(UNEVEN, 0.0, 0.0)  # break even: 0.2 long, 0.5 short
+    assert decide(np.array([[0.45, 0.3, 0.25]]), rule).tolist() == [LONG]
+    assert decide(np.array([[0.6, 0.2, 0.2]]), rule).tolist() == [SHORT]
+
+
+def test_larger_value_wins():
+    rule = ExpectedValue(UNEVEN, 0.0, 0.0)
+    # long: 0.02 * 0.35 - 0.005 * 0.65 = 0.00375; short: 0.01 * 0.6 - 0.01 * 0.4 = 0.002
+    assert decide(np.array([[0.6, 0.05, 0.35]]), rule).tolist() == [LONG]
+
+
+@pytest.mark.parametrize("name", ["short", "hold", "long"])
+@pytest.mark.parametrize("value", [0.0, -0.1, 1.0001, float("nan")])
+def test_thresholds_outside_are_refused(name, value):
+    with pytest.raises(ConfidenceError, match=f"{name} threshold must be above 0"):
+        Thresholds(**{"short": 0.5, "hold": 0.5, "long": 0.5, name: value})
+
+
+def test_bounds_of_thresholds_are_allowed():
+    assert decide(np.array([[0.0, 0.0, 1.0]]), Thresholds(1.0, 1.0, 1.0)).tolist() == [LONG]
+    assert Thresholds(1e-9, 1.0, 1.0).short == 1e-9
+
+
+def test_a_margin_that_nothing_can_reach_is_refused():
+    ExpectedValue(BARRIERS, 0.002, 0.0079)
+    with pytest.raises(ConfidenceError, match=r"certain win brings 0\.008 after fees of 0\.002"):
+        ExpectedValue(BARRIERS, 0.002, 0.008)
+    with pytest.raises(ConfidenceError, match="fees must be at least 0"):
+        ExpectedValue(BARRIERS, -0.001, 0.0)
+
+
+def test_published_modes():
+    assert {name: (t.short, t.long, t.hold) for name, t in MODES.items()} == {
+        "conservative": (0.70, 0.70, 0.30),
+        "balanced": (0.55, 0.55, 0.45),
+        "aggressive": (0.45, 0.45, 0.40),
+    }
+
+
+def test_higher_thresholds_never_signal_more(seed):
+    p = np.random.default_rng(seed).dirichlet(np.ones(3), 5000)
+    signals = [
+        (decide(p, MODES[m]) != HOLD).sum() for m in ("aggressive", "balanced", "conservative")
+    ]
+    assert signals[0] > signals[1] > signals[2] > 0
+    edges = np.linspace(-0.004, 0.009, 20)
+    values = [(decide(p, ExpectedValue(BARRIERS, 0.0, m)) != HOLD).sum() for m in edges]
+    assert (np.diff(values) <= 0).all()
+
+
+def test_most_probable_is_argmax_where_there_is_no_tie(seed):
+    p = np.random.default_rng(seed).dirichlet(np.ones(3), 1000)
+    np.testing.assert_array_equal(most_probable(p), p.argmax(axis=1))

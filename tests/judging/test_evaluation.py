@@ -1,0 +1,163 @@
+"""Numbers about decisions, by pencil and against other libraries."""
+
+import io
+import math
+
+import numpy as np
+import pytest
+from examples import make_candles, random_candles
+from rich.console import Console
+from sklearn.metrics import f1_score
+
+from dualwindow.judging.evaluation import (
+    Costs,
+    auc,
+    calibration_errors,
+    follow,
+    outcome,
+    quality,
+    skill,
+)
+from dualwindow.market.labels import HOLD, LONG, SHORT, UNKNOWN, Barriers, first_touch
+from dualwindow.reports.terminal import comparison_table, window_table
+
+BARRIERS = Barriers(0.01, 0.005, 0.02, 0.01)
+COSTS = Costs(BARRIERS, horizon=3, fees=0.001)
+
+
+@pytest.mark.parametrize(
+    ("high", "low", "side", "profit", "length"),
+    [
+        pytest.param([0, 1], [0, 0], LONG, 0.009, 2, id="long-wins-on-equality"),
+        pytest.param([0, 0], [-0.5, 0], LONG, -0.006, 1, id="long-stops-on-equality"),
+        pytest.param([1, 0], [-0.5, 0], LONG, -0.006, 1, id="both-in-one-candle-is-a-stop"),
+        pytest.param([1, 0], [0, -0.5], LONG, 0.009, 1, id="win-first"),
+        pytest.param([0, 0], [0, -2], SHORT, 0.019, 2, id="short-wins"),
+        pytest.param([1, 0], [0, -2], SHORT, -0.011, 1, id="short-stops"),
+        pytest.param([0.2, 0.2], [0, 0], LONG, 0.002 - 0.001, 3, id="long-horizon"),
+        pytest.param([0.2, 0.2], [0, 0], SHORT, -0.002 - 0.001, 3, id="short-horizon"),
+    ],
+)
+def test_outcome_table(high, low, side, profit, length):
+    """Candle 0 closes at 100; the last close of the horizon is 100.2; candle 4 would be a crash."""
+    candles = make_candles(
+        [100, 100, 100, 100.2, 50],
+        high=[200, *(100 + h for h in high), 100.2, 300],
+        low=[1, *(100 + x for x in low), 100, 1],
+    )
+    assert outcome(candles, 0, side, COSTS) == (pytest.approx(profit), length)
+
+
+def test_outcomes_agree_with_the_labels(seed):
+    candles = random_candles(600, seed, 0.003)
+    costs = Costs(Barriers(0.01, 0.005, 0.01, 0.005), 20, 0.0)
+    labels = first_touch(candles, costs.barriers, costs.horizon)
+    wins = 0
+    for row, label in enumerate(labels):
+        for side in (SHORT, LONG):
+            profit, _ = outcome(candles, row, side, costs)
+            assert (profit == 0.01) == (label == side)
+            wins += label == side
+    assert wins > 50
+
+
+def test_outcomes_ignore_everything_past_the_horizon(seed):
+    candles = random_candles(50, seed)
+    for n in range(10, 14):
+        early = outcome(candles[: n + 1], n - 3, LONG, COSTS)
+        assert early == outcome(candles, n - 3, LONG, COSTS)
+
+
+def test_independent_signals_do_not_overlap():
+    candles = make_candles(np.full(40, 100.0))  # nothing is ever touched: 3 candles each
+    labels = np.full(40, HOLD)
+    decisions = np.full(40, HOLD)
+    decisions[[0, 1, 2, 3, 10, 12, 13]] = LONG
+    decisions[20] = SHORT
+    q = quality([follow(candles, labels, decisions, COSTS)], COSTS)
+    assert (q.long.signals, q.long.independent) == (7, 4)  # 0, 3, 10, 13
+    assert (q.short.signals, q.short.independent) == (1, 1)
+    assert q.long.expected_value == pytest.approx(-0.001)
+    assert q.long.standard_error == pytest.approx(0)
+    assert math.isnan(q.short.standard_error)
+
+
+def test_quality_by_pencil():
+    candles = make_candles(np.full(8, 100.0))
+    labels = np.array([LONG, LONG, HOLD, SHORT, HOLD, UNKNOWN, HOLD, HOLD])
+    decisions = np.array([LONG, HOLD, LONG, SHORT, HOLD, LONG, UNKNOWN, HOLD])
+    q = quality([follow(candles, labels, decisions, COSTS)], COSTS)
+    assert q.candles == 6
+    assert q.accuracy == pytest.approx(4 / 6)
+    assert q.precision == pytest.approx((1, 2 / 3, 1 / 2))
+    assert q.recall == pytest.approx((1, 2 / 3, 1 / 2))
+    assert q.trading_f1 == pytest.approx((1 + 1 / 2) / 2)
+    assert q.share_of_hold == pytest.approx(1 / 2)
+    assert q.signals_per_day == pytest.approx(3 / (6 / 1440))
+    assert (q.long.hit_rate, q.short.hit_rate) == (1 / 2, 1)
+    # 0.01 p - 0.005 (1 - p) - 0.001 = 0, and 0.02 p - 0.01 (1 - p) - 0.001 = 0
+    assert q.long.break_even == pytest.approx(0.4)
+    assert q.short.break_even == pytest.approx(11 / 30)
+
+
+def test_pooled_records_are_one_long_record(seed):
+    rng = np.random.default_rng(seed)
+    candles = random_candles(900, seed)
+    labels, decisions = rng.integers(0, 3, (2, 900))
+    whole = quality([follow(candles, labels, decisions, COSTS)], COSTS)
+    parts = []
+    for part in (slice(300), slice(300, 900)):
+        inside = np.full(900, UNKNOWN)
+        inside[part] = decisions[part]
+        parts.append(follow(candles, labels, inside, COSTS))
+    pooled = quality(parts, COSTS)
+    np.testing.assert_allclose(np.hstack(pooled[:8]), np.hstack(whole[:8]))
+    assert pooled.trading_f1 == pytest.approx(
+        f1_score(labels, decisions, labels=[0, 2], average="macro")
+    )
+    assert abs(pooled.long.independent - whole.long.independent) <= 1
+
+
+def test_nothing_predicted_is_unknown_not_zero():
+    candles = make_candles(np.full(9, 100.0))
+    q = quality([follow(candles, np.full(9, HOLD), np.full(9, UNKNOWN), COSTS)], COSTS)
+    assert q.candles == q.long.signals == 0
+    assert all(math.isnan(x) for x in (q.accuracy, q.trading_f1, q.signals_per_day, *q.f1))
+    console = Console(width=160, file=io.StringIO())
+    console.print(window_table("windows", [("one", {"argmax": q})]))
+    console.print(comparison_table("all", {"argmax": q, "balanced": q}))
+
+
+def test_tables_say_what_was_measured():
+    candles = make_candles(np.full(8, 100.0))
+    labels = np.array([LONG, LONG, HOLD, SHORT, HOLD, HOLD, HOLD, HOLD])
+    q = quality([follow(candles, labels, labels, COSTS)], COSTS)
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(
+        window_table("by window", [("01-22 .. 01-29", {"argmax": q, "expected_value": q})])
+    )
+    console.print(comparison_table("overall", {"argmax": q, "expected_value": q}))
+    text = console.export_text()
+    assert "…" not in text
+    assert text.count("argmax") == text.count("expected_value") == 2
+    for words in ("trading F1", "100 (40)", "62.5", "-0.10 ±", "signals per day", "SHORT / HOLD"):
+        assert words in text
+
+
+@pytest.mark.parametrize(("shift", "expected"), [(0.0, 0.0), (0.1, 0.1)])
+def test_calibration_error_finds_a_shift(shift, expected):
+    rng = np.random.default_rng(0)
+    p = rng.uniform(0.2, 0.6, 60000)
+    labels = np.where(rng.random(60000) < p, LONG, HOLD)
+    told = np.stack([np.zeros_like(p), 1 - p - shift, p + shift], axis=1)
+    short, hold, long = calibration_errors(told, labels)
+    assert short == 0
+    assert long == pytest.approx(expected, abs=0.01)
+    assert hold == pytest.approx(expected, abs=0.01)
+
+
+def test_skill_and_auc():
+    assert skill(0.4, 0.5) == pytest.approx(0.2)
+    p = np.array([[0.1, 0.2, 0.7], [0.2, 0.6, 0.2], [0.1, 0.1, 0.8]])
+    assert auc(p, np.array([HOLD, HOLD, LONG]), LONG) == 1
+    assert auc(p, np.array([HOLD, HOLD, HOLD]), LONG) is None

@@ -1,0 +1,371 @@
+import dataclasses
+import math
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from examples import (
+    market_training_data,
+    part_of,
+    pipeline,
+    random_training_data,
+    small_settings,
+)
+from sklearn.metrics import roc_auc_score
+
+from dualwindow.judging.evaluation import calibration_errors
+from dualwindow.learning.artifact import Artifact
+from dualwindow.learning.calibration import Evidence, calibrate, log_loss
+from dualwindow.learning.training import TrainingError, train
+from dualwindow.market.labels import HOLD, LONG, SHORT, UNKNOWN
+from dualwindow.models import network
+from dualwindow.samples.balancing import class_frequencies
+
+SETTINGS = small_settings(history=12, horizon=12)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return random_training_data(3000, seed=0)
+
+
+@pytest.fixture(scope="module")
+def trained(data) -> Artifact:
+    return train(part_of(data, slice(2000)), SETTINGS, pipeline())
+
+
+def auc_with_error(hit: np.ndarray, score: np.ndarray, horizon: int) -> tuple[float, float]:
+    """AUC and its standard error (Hanley & McNeil 1982), with overlapping labels counted once."""
+    area = roc_auc_score(hit, score)
+    positive, negative = hit.sum() / horizon, (~hit).sum() / horizon
+    q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
+    variance = area * (1 - area) + (positive - 1) * (q1 - area**2) + (negative - 1) * (q2 - area**2)
+    return area, math.sqrt(variance / (positive * negative))
+
+
+def test_nothing_is_found_in_a_random_walk():
+    data = random_training_data(40_000, seed=3)
+    artifact = train(part_of(data, slice(8000)), SETTINGS, pipeline())
+    rows = slice(8000, None)
+    prediction = artifact.predict(data.candles[rows], data.features[rows])
+    truth = data.labels[rows]
+    known = prediction.valid & (truth != UNKNOWN)
+    assert known.sum() == 32_000 - 12
+    for code in (SHORT, LONG):
+        score = prediction.scores[known, code]  # calibrated ones may be constant
+        area, error = auc_with_error(truth[known] == code, score, horizon=12)
+        assert error < 0.03
+        assert abs(area - 0.5) < 3 * error
+
+
+def test_the_planted_signal_is_found():
+    data = market_training_data("planted", days=60, seed=1)
+    settings = small_settings(history=24, horizon=24, epochs=8, learning_rate=0.01)
+    scores = train(data, settings, pipeline()).metadata["validation"]
+    assert scores["auc_long"] > 0.7
+    assert scores["auc_short"] > 0.7
+
+
+def test_probabilities_of_a_planted_signal_beat_the_frequencies_out_of_sample():
+    data = market_training_data("planted", days=80, seed=1)
+    settings = small_settings(history=24, horizon=24, epochs=8, learning_rate=0.01)
+    n = len(data.candles) * 3 // 4
+    artifact = train(part_of(data, slice(n)), settings, pipeline())
+    rows = slice(n, None)
+    prediction = artifact.predict(data.candles[rows], data.features[rows])
+    known = prediction.valid & (data.labels[rows] != UNKNOWN)
+    truth = data.labels[rows][known]
+    frequencies = np.broadcast_to(class_frequencies(data.labels[:n]), (len(truth), 3))
+    reference = log_loss(frequencies, truth)
+    loss = log_loss(prediction.probabilities[known], truth)
+    assert loss < 0.95 * reference
+    assert loss < log_loss(prediction.scores[known], truth)  # of a balanced training
+    assert max(calibration_errors(prediction.probabilities[known], truth, bins=5)) < 0.06
+
+
+@pytest.mark.parametrize("method", ["none", "prior", "temperature", "vector"])
+def test_the_calibration_is_fitted_on_exactly_the_validation_windows(method):
+    data = market_training_data("planted", days=30, seed=1)
+    config = SETTINGS.model_dump()
+    config["windows"] |= {"history": 24, "horizon": 24}
+    config["dual_window"] |= {"calibration": method}
+    config["training"] |= {"stride": 5}
+    settings = type(SETTINGS).model_validate(config)
+    artifact = train(data, settings, pipeline())
+    facts = artifact.metadata
+    known = np.arange(len(data.labels)) >= round(0.8 * len(data.labels))
+    ends = np.flatnonzero(known & (data.labels != UNKNOWN))[::5]
+    assert len(ends) == sum(facts["validation_windows"].values())
+    rows = slice(ends[0] - 100, None)
+    context = dataclasses.replace(artifact, context=artifact.context[slice(0)])
+    scores = context.predict(data.candles[rows], data.features[rows]).scores[ends - ends[0] + 100]
+    mixture = np.array(list(facts["training_windows"].values())) + 1
+    frequencies = class_frequencies(data.labels)
+    evidence = Evidence(scores, data.labels[ends], frequencies, mixture / mixture.sum(), 24 // 5)
+    fitted, reasons = calibrate(method, evidence)
+    assert facts["calibration"]["method"] == fitted.method
+    assert facts["calibration"]["remarks"] == reasons
+    np.testing.assert_allclose(artifact.calibration.scale, fitted.scale, rtol=1e-3)
+    np.testing.assert_allclose(artifact.calibration.shift, fitted.shift, atol=1e-3)
+    scored = facts["validation"]
+    assert scored["log_loss"] == pytest.approx(evidence.log_loss(fitted), rel=1e-4)
+    if method != "none":
+        assert scored["log_loss"] <= scored["log_loss_of_frequencies"]
+
+
+def test_stride_takes_every_nth_window_of_both_parts(data):
+    part = part_of(data, slice(2000))
+    config = SETTINGS.model_dump()
+    config["dual_window"]["balancing"]["method"] = "none"
+    counts = {}
+    for stride in (1, 7):
+        config["training"]["stride"] = stride
+        facts = train(part, type(SETTINGS).model_validate(config), pipeline()).metadata
+        sizes = [sum(facts[f"{p}_windows"].values()) for p in ("training", "validation")]
+        counts[stride] = (sizes, facts["rejected"]["between strides"])
+        assert sum(sizes) + sum(facts["rejected"].values()) == 2000
+    (every, none), (seventh, between) = counts[1], counts[7]
+    assert none == 0
+    assert seventh == [-(-n // 7) for n in every]
+    assert between == sum(every) - sum(seventh)
+
+
+def test_a_leak_would_be_found():
+    data = random_training_data(8000, seed=3)
+    features = data.features.copy()
+    features[:-6, 2] = data.features[6:, 2]  # each candle sees a return of its own future
+    leaking = dataclasses.replace(data, features=features)
+    settings = small_settings(history=12, horizon=12, epochs=12, learning_rate=0.01)
+    assert train(leaking, settings, pipeline()).metadata["validation"]["auc_long"] > 0.6
+
+
+def test_every_candle_after_training_is_predicted_from_the_first_on(data, trained):
+    rows = slice(2000, None)
+    prediction = trained.predict(data.candles[rows], data.features[rows])
+    assert prediction.valid.all()
+    assert prediction.probabilities.sum(axis=1) == pytest.approx(1)
+
+
+def test_live_tails_agree_with_the_backtest(data, trained):
+    whole = trained.predict(data.candles[slice(2000, 2300)], data.features[2000:2300])
+    for t in (2000, 2001, 2005, 2011, 2012, 2299):
+        tail = slice(t - 11, t + 1)
+        live = trained.predict(data.candles[tail], data.features[tail])
+        for one, many in ((live.probabilities, whole.probabilities), (live.scores, whole.scores)):
+            np.testing.assert_allclose(one[-1], many[t - 2000], atol=1e-6)
+
+
+def test_predictions_ignore_everything_later(data, trained):
+    rows = slice(2000, 2400)
+    before = trained.predict(data.candles[rows], data.features[rows])
+    features = data.features[rows].copy()
+    features[200:] = np.random.default_rng(0).normal(size=features[200:].shape)
+    features[300] = np.nan
+    after = trained.predict(data.candles[rows], features)
+    np.testing.assert_array_equal(before.probabilities[:200], after.probabilities[:200])
+    np.testing.assert_array_equal(before.scores[:200], after.scores[:200])
+    assert (before.scores[200:300] != after.scores[200:300]).any()
+
+
+def test_a_bad_row_spoils_every_window_that_holds_it(data, trained):
+    features = data.features[2000:2100].copy()
+    features[50, 3] = np.nan
+    prediction = trained.predict(data.candles[slice(2000, 2100)], features)
+    assert np.flatnonzero(~prediction.valid).tolist() == list(range(50, 62))
+    assert np.isnan(prediction.probabilities[50:62]).all()
+
+
+def test_context_is_not_used_across_a_gap(data, trained):
+    rows = slice(2003, 2050)  # three candles are missing after training
+    prediction = trained.predict(data.candles[rows], data.features[rows])
+    assert prediction.valid.tolist() == [False] * 11 + [True] * 36
+
+
+def test_the_scaler_sees_the_training_part_only(data):
+    part = part_of(data, slice(2000))
+    first, second = pipeline(), pipeline()
+    train(part, SETTINGS, first)
+    split = 1600
+    features = part.features.copy()
+    features[split - 12 :] *= 100
+    train(dataclasses.replace(part, features=features), SETTINGS, second)
+    scaler, again = first["scaler"]._skl, second["scaler"]._skl
+    np.testing.assert_array_equal(scaler.mean_, again.mean_)
+    np.testing.assert_allclose(
+        scaler.mean_, part.features[1 : split - 12].mean(axis=0), rtol=1e-9, atol=1e-12
+    )
+
+
+def test_counts_add_up(data, trained):
+    facts = trained.metadata
+    rejected = sum(facts["rejected"].values())
+    used = sum(facts["training_windows"].values()) + sum(facts["validation_windows"].values())
+    assert rejected + used == facts["candles"] == 2000
+    assert facts["rejected"]["too few candles before"] == 11
+    assert facts["rejected"]["feature missing in the window"] == 1
+    assert facts["rejected"]["future unknown"] == 0  # part_of() knows the labels of its end
+    assert facts["rejected"]["purged between training and validation"] == 12
+    windows = facts["training_windows"]
+    assert max(windows.values()) == min(windows.values()) > 50
+
+
+def test_a_new_process_reloads_the_artifact_and_predicts_the_same(data, trained, tmp_path):
+    rows = slice(2000, 2100)
+    inputs = (trained, data.candles[rows], data.features[rows])
+    (tmp_path / "artifact.pkl").write_bytes(pickle.dumps(inputs))
+    script = (
+        "import pickle, sys, numpy as np\n"
+        "artifact, candles, features = pickle.load(open(sys.argv[1], 'rb'))\n"
+        "np.save(sys.argv[2], artifact.predict(candles, features).probabilities)"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", script]
+    command += [str(tmp_path / "artifact.pkl"), str(tmp_path / "p.npy")]
+    subprocess.run(command, check=True, capture_output=True)
+    here = trained.predict(data.candles[rows], data.features[rows]).probabilities
+    np.testing.assert_array_equal(np.load(tmp_path / "p.npy"), here)
+
+
+def test_inputs_are_untouched(data):
+    part = part_of(data, slice(2000))
+    arrays = [part.features, part.labels, part.candles.close]
+    before = [a.copy() for a in arrays]
+    train(part, SETTINGS, pipeline()).predict(part.candles, part.features)
+    assert all(np.array_equal(a, b, equal_nan=True) for a, b in zip(arrays, before, strict=True))
+
+
+def test_a_missing_class_still_gives_three_columns(data):
+    labels = data.labels.copy()
+    labels[labels == SHORT] = HOLD
+    part = part_of(dataclasses.replace(data, labels=labels), slice(2000))
+    artifact = train(part, SETTINGS, pipeline())
+    assert artifact.metadata["training_windows"]["SHORT"] == 0
+    probabilities = artifact.predict(part.candles, part.features).probabilities[100:]
+    assert probabilities.shape == (1900, 3)
+    assert probabilities[:, SHORT].mean() < 0.33
+
+
+def test_unknown_labels_are_never_learnt(data):
+    labels = data.labels.copy()
+    labels[500:900] = UNKNOWN
+    part = part_of(dataclasses.replace(data, labels=labels), slice(2000))
+    assert train(part, SETTINGS, pipeline()).metadata["rejected"]["future unknown"] == 400
+
+
+@pytest.mark.parametrize("method", ["undersample", "class_weights", "none"])
+def test_balancing_methods_choose_different_windows_or_weights(data, method):
+    config = {
+        "conv_width": 12,
+        "feature_parameters": {"label_period_candles": 12, "weight_factor": 0.5},
+        "data_split_parameters": {"test_size": 0.2},
+        "model_training_parameters": {"lstm_units": [2], "epochs": 1, "stride": 1},
+        "dual_window": {"balancing": {"method": method, "floor": 10}},
+    }
+    settings = type(SETTINGS).from_freqai(config)
+    facts = train(part_of(data, slice(2000)), settings, pipeline()).metadata
+    thinned = facts["rejected"]["thinned by balancing"]
+    assert thinned > 100 if method == "undersample" else thinned == 0
+
+
+def test_weights_change_what_is_learnt(data):
+    def loss(**changes) -> float:
+        config = {
+            "conv_width": 12,
+            "feature_parameters": {
+                "label_period_candles": 12,
+                "weight_factor": changes.pop("weight_factor", 0),
+            },
+            "data_split_parameters": {"test_size": 0.2},
+            "model_training_parameters": {"lstm_units": [2], "epochs": 1},
+            "dual_window": {"balancing": {"method": "class_weights", **changes}},
+        }
+        settings = type(SETTINGS).from_freqai(config)
+        artifact = train(part_of(data, slice(2000)), settings, pipeline())
+        return artifact.metadata["epochs"][0]["loss"]
+
+    given = {"SHORT": 1.0, "HOLD": 1.0, "LONG": 9.0}
+    assert len({loss(), loss(class_weights=given), loss(weight_factor=0.1)}) == 3
+
+
+@pytest.mark.parametrize("method", ["undersample", "class_weights"])
+def test_validation_weighs_its_classes_as_training_does(data, method, monkeypatch):
+    seen = {}
+
+    def fit(shape, training, validation, *rest, **options):
+        seen.update(training=training, validation=validation)
+        return real(shape, training, validation, *rest, **options)
+
+    real = network.fit
+    monkeypatch.setattr(network, "fit", fit)
+    config = {
+        "conv_width": 12,
+        "feature_parameters": {"label_period_candles": 12, "weight_factor": 0.3},
+        "data_split_parameters": {"test_size": 0.2},
+        "model_training_parameters": {"lstm_units": [2], "epochs": 1, "stride": 1},
+        "dual_window": {"balancing": {"method": method, "floor": 10}},
+    }
+    train(part_of(data, slice(2000)), type(SETTINGS).from_freqai(config), pipeline())
+    mass = {}
+    for part, (_, ends, labels, weights) in seen.items():
+        assert weights.mean() == pytest.approx(1)
+        mass[part] = np.bincount(labels, weights, minlength=3) / len(ends)
+    np.testing.assert_allclose(mass["training"], mass["validation"])
+    training = seen["training"]
+    for code in (SHORT, HOLD, LONG):  # the newer, the heavier
+        assert (np.diff(training.weights[training.labels == code]) > 0).all()
+
+
+def test_warm_start_is_taken_only_from_a_network_of_the_same_shape(data, trained):
+    part = part_of(data, slice(2000))
+    facts = train(part, SETTINGS, pipeline(), previous=trained).metadata
+    losses = [
+        facts["warm_start"]["validation_loss"],
+        *(e["validation_loss"] for e in facts["epochs"]),
+    ]
+    assert facts["best_epoch"] == np.argmin(losses)
+    other = small_settings(history=12, horizon=12, lstm_units=[3])
+    assert train(part, other, pipeline(), previous=trained).metadata["warm_start"] is None
+
+
+def changed(data, **arrays):
+    candles = dataclasses.replace(data.candles, **arrays.pop("candles", {}))
+    return dataclasses.replace(data, candles=candles, **arrays)
+
+
+def broken_close(data, value):
+    close = data.candles.close.copy()
+    close[7] = value
+    return changed(data, candles={"close": close})
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 0.0])
+def test_broken_prices_are_named(data, value):
+    with pytest.raises(TrainingError, match=r"1 candles have a price .*1970-01-01T00:07Z"):
+        train(broken_close(part_of(data, slice(2000)), value), SETTINGS, pipeline())
+
+
+def test_a_short_history_says_how_many_days_are_missing(data):
+    features = data.features.copy()
+    features[:2160, 5] = np.nan  # a day and a half of minutes
+    with pytest.raises(TrainingError, match=r"price_to_ma43200 unknown for the first 1\.5 days.*2"):
+        train(changed(data, features=features), SETTINGS, pipeline())
+
+
+def test_one_class_alone_cannot_be_learnt(data):
+    labels = np.where(data.labels == UNKNOWN, UNKNOWN, HOLD).astype(np.int8)
+    with pytest.raises(TrainingError, match=r"all \d+ training windows are HOLD"):
+        train(changed(data, labels=labels), SETTINGS, pipeline())
+
+
+@pytest.mark.parametrize(("history", "horizon", "key"), [(300, 12, "conv_width"), (12, 300, "lab")])
+def test_windows_longer_than_the_data_are_refused(data, history, horizon, key):
+    with pytest.raises(TrainingError, match=rf"{key}.* is 300 candles.* only 250"):
+        train(part_of(data, slice(250)), small_settings(history, horizon), pipeline())
+
+
+def test_an_empty_validation_part_is_explained(data):
+    labels = data.labels.copy()
+    labels[1590:] = UNKNOWN
+    with pytest.raises(TrainingError, match=r"no whole window is left in the validation part"):
+        train(part_of(changed(data, labels=labels), slice(2000)), SETTINGS, pipeline())

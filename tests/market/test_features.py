@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+from examples import make_candles, random_candles
+
+from dualwindow.market.features import FEATURES, HourlyLevels, candle_features, hourly_levels
+
+
+def flat_levels(n: int, price: float = 100.0, volume: float = 60.0) -> HourlyLevels:
+    return HourlyLevels(*(np.full(n, v) for v in (price, price, volume, volume)))
+
+
+def test_features_table():  # worked out by hand
+    candles = make_candles([100, 102], high=[100, 104], low=[100, 99], volume=[1, 3])
+    row = candle_features(candles, flat_levels(2, price=120.0, volume=60.0))[1]
+    expected = {
+        "high_change": 0.04,
+        "low_change": -0.01,
+        "close_change": 0.02,
+        "volume_change": 0.5,  # (3 - 1) / (3 + 1)
+        "price_to_ma1440": -0.15,
+        "price_to_ma43200": -0.15,
+        "volume_to_ma1440": 0.5,  # 60 an hour are 1 a minute
+        "volume_to_ma43200": 0.5,
+    }
+    assert dict(zip(FEATURES, row.round(12).tolist(), strict=True)) == expected
+
+
+def test_zero_volumes_are_numbers_not_infinities():
+    candles = make_candles([100] * 4, volume=[1, 0, 0, 1])
+    features = candle_features(candles, flat_levels(4, volume=0.0))
+    assert features[1:, 3].tolist() == [-1, 0, 1]
+    assert features[1:, 6].tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize("price", [np.nan, np.inf, 0.0, -5.0])
+def test_an_unusable_price_spoils_its_row_and_the_next(price):
+    close = [100.0] * 5
+    close[2] = price
+    unknown = np.isnan(candle_features(make_candles(close), flat_levels(5))).any(axis=1)
+    assert unknown.tolist() == [True, False, True, True, False]
+
+
+def test_the_first_candle_after_a_gap_is_unknown():
+    candles = make_candles([100] * 4, minute=[0, 1, 5, 6])
+    unknown = np.isnan(candle_features(candles, flat_levels(4))).any(axis=1)
+    assert unknown.tolist() == [True, False, True, False]
+
+
+def test_hourly_levels_match_the_slow_loop():
+    rng = np.random.default_rng(0)
+    close, volume = rng.random((2, 800))
+    levels = hourly_levels(close, volume)
+    assert np.isnan(levels.price_ma43200[:719]).all()
+    for t in (719, 750, 799):
+        assert levels.price_ma43200[t] == pytest.approx(close[t - 719 : t + 1].mean(), rel=1e-12)
+        assert levels.volume_ma1440[t] == pytest.approx(volume[t - 23 : t + 1].mean(), rel=1e-12)
+
+
+def test_hourly_levels_do_not_depend_on_where_history_begins():
+    rng = np.random.default_rng(0)
+    close, volume = rng.random((2, 1600))
+    early, late = hourly_levels(close, volume), hourly_levels(close[613:], volume[613:])
+    for a, b in zip(early, late, strict=True):
+        assert (a[1400:] == b[1400 - 613 :]).all()  # bit for bit: live equals backtest
+
+
+def test_nothing_after_a_candle_changes_its_features(seed):
+    candles, other = random_candles(300, seed), random_candles(300, seed + 100)
+    levels = HourlyLevels(*np.random.default_rng(seed).random((4, 300)))
+    changed = candles[slice(200)].followed_by(other[slice(200, None)])
+    before, after = candle_features(candles, levels), candle_features(changed, levels)
+    np.testing.assert_array_equal(before[:200], after[:200])
+    assert (before[201:] != after[201:]).all(axis=1).any()
+    hourly = hourly_levels(candles.close, candles.volume)
+    again = hourly_levels(changed.close, changed.volume)
+    np.testing.assert_array_equal(hourly.price_ma1440[:200], again.price_ma1440[:200])
+    assert (hourly.price_ma1440[200:] != again.price_ma1440[200:]).any()
+
+
+@pytest.mark.parametrize("price", [0.0, np.nan, np.inf])
+def test_a_broken_hour_spoils_every_average_over_it(price):
+    close = np.full(800, 100.0)
+    close[10] = price
+    levels = hourly_levels(close, np.ones(800))
+    assert np.isnan(levels.price_ma43200[719:730]).all()
+    assert (levels.price_ma43200[730:] == 100).all()
+    assert np.isnan(levels.price_ma1440[23:34]).all()

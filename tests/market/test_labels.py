@@ -1,0 +1,165 @@
+import numpy as np
+import pytest
+from examples import make_candles, random_candles, shared_frame
+
+from dualwindow.market.candles import Candles
+from dualwindow.market.labels import (
+    HOLD,
+    LONG,
+    SHORT,
+    UNKNOWN,
+    Barriers,
+    exclusive,
+    first_touch,
+    label_candles,
+)
+
+NARROW = Barriers(0.01, 0.005, 0.01, 0.005)
+WIDE_STOPS = Barriers(0.01, 0.05, 0.01, 0.05)
+LOPSIDED = Barriers(0.01, 0.005, 0.02, 0.03)
+
+
+def slow_label(rule, candles: Candles, barriers: Barriers, horizon: int, t: int) -> int:
+    """The definition, one candle at a time."""
+    close = candles.close[t]
+    touched = dict.fromkeys(("long_take", "long_stop", "short_take", "short_stop"))
+    for k in range(1, horizon + 1):
+        high, low = candles.high[t + k], candles.low[t + k]
+        hits = {
+            "long_take": high >= close + close * barriers.long_take_profit,
+            "long_stop": low <= close - close * barriers.long_stop_loss,
+            "short_take": low <= close - close * barriers.short_take_profit,
+            "short_stop": high >= close + close * barriers.short_stop_loss,
+        }
+        for name, hit in hits.items():
+            if hit and touched[name] is None:
+                touched[name] = k
+    wins = {}
+    for side in ("long", "short"):
+        take, stop = touched[f"{side}_take"], touched[f"{side}_stop"]
+        if rule is exclusive:
+            wins[side] = take is not None and stop is None
+        else:
+            wins[side] = take is not None and (stop is None or take < stop)
+    if wins["long"] and wins["short"]:
+        if rule is exclusive or touched["long_take"] == touched["short_take"]:
+            return HOLD
+        return LONG if touched["long_take"] < touched["short_take"] else SHORT
+    return LONG if wins["long"] else SHORT if wins["short"] else HOLD
+
+
+@pytest.mark.parametrize("horizon", [1, 2, 7, 8, 30])
+@pytest.mark.parametrize("barriers", [NARROW, WIDE_STOPS, LOPSIDED])
+@pytest.mark.parametrize("rule", [exclusive, first_touch])
+def test_rules_match_the_slow_loop(rule, barriers, horizon, seed):
+    candles = random_candles(400, seed, volatility=0.004)
+    expected = [slow_label(rule, candles, barriers, horizon, t) for t in range(400 - horizon)]
+    assert rule(candles, barriers, horizon).tolist() == expected
+    if horizon > 2:
+        assert {SHORT, LONG} <= set(expected)
+
+
+# close of the signal candle is 100; each row is (high, low) of the next three candles
+@pytest.mark.parametrize(
+    ("future", "by_exclusion", "by_first_touch"),
+    [
+        pytest.param([(100, 100), (101, 100), (100, 100)], LONG, LONG, id="equality-is-a-touch"),
+        pytest.param([(100.9, 100)] * 3, HOLD, HOLD, id="just-below-the-take-profit"),
+        pytest.param([(101, 99.5), (100, 100), (100, 100)], HOLD, HOLD, id="tie-is-a-stop"),
+        pytest.param([(101, 100), (100, 99.5), (100, 100)], HOLD, LONG, id="stop-after-the-win"),
+        pytest.param([(100, 99.5), (101, 100), (100, 100)], HOLD, HOLD, id="stop-before-the-win"),
+        pytest.param([(100, 99), (100, 100), (100, 100)], SHORT, SHORT, id="short"),
+        pytest.param([(100, 99), (100.5, 100), (100, 100)], HOLD, SHORT, id="short-then-its-stop"),
+        pytest.param([(100, 100), (100, 100), (100, 99)], SHORT, SHORT, id="last-candle-counts"),
+    ],
+)
+def test_touch_table(future, by_exclusion, by_first_touch):
+    high, low = (np.array([100, *column]) for column in zip(*future, strict=True))
+    candles = make_candles([100, 100, 100, 100], high, low)
+    assert exclusive(candles, NARROW, 3).tolist() == [by_exclusion]
+    assert first_touch(candles, NARROW, 3).tolist() == [by_first_touch]
+
+
+def test_a_price_in_decimals_exactly_on_the_barrier_is_met():
+    for close, level in ((30000.0, 30300.0), (29.3, 29.593), (0.7, 0.707)):
+        candles = make_candles([close, close], [close, level], [close, close])
+        assert exclusive(candles, NARROW, 1).tolist() == [LONG]
+
+
+def test_the_signal_candles_own_high_does_not_count():
+    candles = make_candles([100, 100], high=[105, 100], low=[95, 100])
+    assert exclusive(candles, NARROW, 1).tolist() == [HOLD]
+
+
+def labels_of(
+    candles: Candles, horizon: int = 3, max_untraded: int = 2, rule=exclusive
+) -> list[int]:
+    return label_candles(candles, rule, NARROW, horizon, max_untraded).tolist()
+
+
+def test_the_end_of_the_data_is_unknown():
+    assert labels_of(make_candles([100.0] * 6)) == [HOLD] * 3 + [UNKNOWN] * 3
+
+
+def test_a_horizon_as_long_as_the_data_leaves_nothing_known():
+    assert labels_of(make_candles([100.0] * 3)) == [UNKNOWN] * 3
+    assert labels_of(make_candles([])) == []
+
+
+def test_a_gap_inside_the_horizon_is_unknown():
+    candles = make_candles([100.0] * 9, minute=[0, 1, 2, 3, 14, 15, 16, 17, 18])
+    assert labels_of(candles) == [HOLD, *[UNKNOWN] * 3, HOLD, HOLD, *[UNKNOWN] * 3]
+
+
+@pytest.mark.parametrize("price", [np.nan, np.inf, 0.0, -1.0])
+@pytest.mark.parametrize("column", ["high", "low", "close"])
+@pytest.mark.parametrize("rule", [exclusive, first_touch])
+def test_an_unusable_price_makes_every_label_that_looks_at_it_unknown(rule, column, price):
+    values = {name: [100.0] * 9 for name in ("close", "high", "low")}
+    values[column][4] = price
+    labels = labels_of(make_candles(**values), rule=rule)
+    assert labels == [HOLD, *[UNKNOWN] * 4, HOLD, *[UNKNOWN] * 3]
+
+
+@pytest.mark.parametrize("rule", [exclusive, first_touch])
+@pytest.mark.parametrize("horizon", [3, 5, 8])
+def test_an_unknown_price_behind_the_horizon_changes_nothing(rule, horizon):
+    high = np.full(horizon + 4, 100.0)
+    high[horizon] = 101.0  # the last candle of the first horizon wins
+    high[horizon + 1 :] = np.nan
+    candles = make_candles(np.full(horizon + 4, 100.0), high=high)
+    assert labels_of(candles, horizon, rule=rule)[0] == LONG
+
+
+def test_an_outage_filled_with_untraded_candles_is_a_gap():
+    volume = [1, 1, 1, 0, 0, 0, 1, 1, 1, 1]
+    # three untraded candles are one too many; only futures that hold all three are unknown
+    expected = [HOLD, HOLD, UNKNOWN, HOLD, HOLD, HOLD, HOLD, *[UNKNOWN] * 3]
+    assert labels_of(make_candles([100.0] * 10, volume=volume)) == expected
+    assert labels_of(make_candles([100.0] * 10, volume=volume), max_untraded=3)[2] == HOLD
+
+
+@pytest.mark.parametrize("rule", [exclusive, first_touch])
+def test_labels_ignore_everything_past_the_horizon(rule, seed):
+    candles, other = random_candles(300, seed), random_candles(300, seed + 100)
+    before = label_candles(candles, rule, NARROW, 20, 15)
+    cut = 200
+    after = label_candles(
+        candles[slice(cut)].followed_by(other[slice(cut, None)]), rule, NARROW, 20, 15
+    )
+    assert (before[: cut - 20] == after[: cut - 20]).all()
+    assert (before[cut - 20 :] != after[cut - 20 :]).any()
+
+
+def test_chunks_do_not_show(monkeypatch, seed):
+    candles = random_candles(500, seed)
+    whole = label_candles(candles, first_touch, NARROW, 20, 15)
+    monkeypatch.setattr("dualwindow.market.labels._CHUNK", 64)
+    assert (label_candles(candles, first_touch, NARROW, 20, 15) == whole).all()
+
+
+def test_real_label_mix():
+    candles = Candles.from_frame(shared_frame("binance/BTC_USDT-1m.feather"), 60)
+    labels = label_candles(candles, exclusive, NARROW, 120, 15)
+    shares = np.bincount(labels[labels != UNKNOWN], minlength=3) / (labels != UNKNOWN).sum()
+    assert shares.round(2).tolist() == [0.08, 0.84, 0.09]  # shared/data/README.md

@@ -1,0 +1,48 @@
+"""The generator's own probabilities are right."""
+
+import numpy as np
+import pytest
+
+from dualwindow.learning.calibration import log_loss
+from dualwindow.market.candles import Candles
+from dualwindow.market.labels import Barriers, exclusive
+from dualwindow_sandbox import MarketKind
+from dualwindow_sandbox.dynamics import PLANTED
+from dualwindow_sandbox.listings import COINS
+from dualwindow_sandbox.market import FIRST, SyntheticMarket
+from dualwindow_sandbox.ohlcv import DAY
+from dualwindow_sandbox.oracle import class_probabilities
+
+BARRIERS = Barriers(0.006, 0.003, 0.006, 0.003)
+HORIZON = 60
+
+
+def test_the_true_probabilities_match_what_happens():
+    market = SyntheticMarket(MarketKind.PLANTED, seed=2)
+    n = 8 * 7 * 1440
+    m = market.minutes("BTC/USDT", FIRST, FIRST + 56 * DAY)
+    candles = Candles(m.time // 1000, m.high, m.low, m.close, m.volume, 60)
+    rows = np.arange(0, n - HORIZON, HORIZON)
+    truth = exclusive(candles, BARRIERS, HORIZON)[rows]
+    regime, volatility = market.hidden("BTC/USDT", FIRST, FIRST + 56 * DAY)
+    level = np.log(candles.close[rows] / COINS["BTC"][0])
+    p = class_probabilities(
+        PLANTED, level, volatility[rows], regime[rows], BARRIERS, HORIZON, n_paths=100
+    )
+    np.testing.assert_allclose(p.sum(axis=1), 1)
+    shares = np.bincount(truth, minlength=3) / len(truth)
+    error = np.sqrt(shares * (1 - shares) / len(truth))
+    assert (np.abs(p.mean(axis=0) - shares) < 4 * error + 0.01).all()
+    reference = log_loss(np.broadcast_to(shares, p.shape), truth)
+    assert log_loss(p, truth) < 0.95 * reference
+    # and no blunter or sharper forecast of the same kind does better
+    for power in (0.7, 1.4):
+        bent = p**power / (p**power).sum(axis=1, keepdims=True)
+        assert log_loss(p, truth) < log_loss(bent, truth)
+
+
+@pytest.mark.parametrize("regime", [-1, 1])
+def test_an_up_trend_makes_long_likelier(regime):
+    one = np.array([regime], dtype=np.int8)
+    p = class_probabilities(PLANTED, np.zeros(1), np.full(1, 4e-4), one, BARRIERS, 120)[0]
+    assert (p[2] > 2 * p[0]) if regime == 1 else (p[0] > 2 * p[2])
