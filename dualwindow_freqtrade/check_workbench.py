@@ -67,7 +67,7 @@ class Workbench:
         self.strategy.dp = self.market
         self.strategy.ft_bot_start()
         self.model = self.strategy.freqai
-        self.model.digest_code(self.strategy)
+        self.model.fingerprint.digest_code(self.strategy)
         self.folder = Path(self.model.full_path)
 
     def featured(self, pair: str, minutes: DataFrame) -> DataFrame:

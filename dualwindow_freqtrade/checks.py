@@ -14,9 +14,9 @@ from pandas import DataFrame
 
 from dualwindow.learning.artifact import Artifact
 from dualwindow.market.labels import CLASSES
-from dualwindow_freqtrade.backtest_cache import differences
 from dualwindow_freqtrade.check_workbench import Workbench
-from dualwindow_freqtrade.live_loop import TRAINED_AT
+from dualwindow_freqtrade.fingerprint import all_differences
+from dualwindow_freqtrade.freqai_names import TRAINED_AT
 
 _TOLERANCE = 1e-4  # of a probability; float32 in batches of other sizes differs by 1e-7
 _SHOWN = 5
@@ -90,8 +90,7 @@ def _compare_one_pair(bench: Workbench, pair: str, live: DataFrame, report: Repo
 
 
 def _changes(model: Artifact, bench: Workbench) -> str:
-    recorded, now = model.metadata["made_from"], bench.model.fingerprint()
-    return "; ".join(differences(recorded, now, sorted(recorded.keys() | now.keys())))
+    return "; ".join(all_differences(model.metadata["made_from"], bench.model.fingerprint.facts()))
 
 
 def _compare_one_model(

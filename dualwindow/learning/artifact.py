@@ -1,6 +1,6 @@
 """What a training leaves behind: all that prediction needs, picklable, and nothing else."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,16 @@ class Prediction:
     valid: BoolArray
     failed: BoolArray
     dissimilarity: FloatArray
+
+    def without_newest(self) -> "Prediction":
+        """Return the same with a newest row that is no prediction."""
+        is_newest = np.arange(len(self.valid)) == len(self.valid) - 1
+        return replace(
+            self,
+            probabilities=np.where(is_newest[:, None], np.nan, self.probabilities),
+            scores=np.where(is_newest[:, None], np.nan, self.scores),
+            valid=self.valid & ~is_newest,
+        )
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,9 @@ from freqai_run import (
 from freqtrade.exceptions import OperationalException, StrategyError
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
+from dualwindow_freqtrade import fingerprint
+from dualwindow_freqtrade.freqai_frames import describe_training
+
 CLASSES = ["SHORT", "HOLD", "LONG"]
 RAW = [f"{name}_raw" for name in CLASSES]
 
@@ -156,14 +159,15 @@ def test_trap_missing_class_returns_three_columns(frames, tmp_path):
     # no price falls by half in twenty minutes, so nothing is SHORT
     labels = {"short_take_profit": 0.5}
     config = configuration(tmp_path, dual_window={"labels": labels, "balancing": {"floor": 50}})
-    strategy, result = backtest(config, frames)
+    _, result = backtest(config, frames)
     facts = json.loads(files_of(config, "*_dualwindow.json")[0].read_text())
     assert facts["training_windows"]["SHORT"] == 0 < facts["training_windows"]["LONG"]
     for name in (*CLASSES, *RAW):
         assert {name, f"{name}_mean", f"{name}_std"} <= set(result)
     assert out_of_sample(result)[CLASSES].sum(axis=1).to_numpy() == pytest.approx(1)
     dk = FreqaiDataKitchen(config, live=False, pair=PAIR)
-    strategy.freqai._fill_class_statistics(facts["training_labels"], dk)
+    dk.set_paths(PAIR, 1706832000)
+    describe_training(facts["training_labels"], dk)
     assert dk.unique_class_list == [
         *CLASSES,
         *(f"{name}_raw" for name in CLASSES),
@@ -207,8 +211,7 @@ def test_trap_stale_cache_notices_changed_code(frames, tmp_path, monkeypatch):
     backtest(config, frames)
     for changed in ("digest_core", "digest_sources"):
         strategy = load_strategy(config, frames)
-        module = strategy.freqai.train.__globals__
-        monkeypatch.setitem(module, changed, lambda *_: "other")
+        monkeypatch.setattr(fingerprint, changed, lambda *_: "other")
         with pytest.raises(OperationalException, match="made with other code"):
             strategy.advise_indicators(frames["1m"].copy(), {"pair": PAIR})
 
