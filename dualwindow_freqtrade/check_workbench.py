@@ -18,6 +18,7 @@ from pandas import DataFrame
 
 from dualwindow.learning.artifact import Artifact, Prediction
 from dualwindow.market.candles import Candles
+from dualwindow_freqtrade.freqai_names import MODEL, trained_at, trainings_of
 
 
 class _Market:
@@ -85,14 +86,14 @@ class Workbench:
     def models(self, pair: str, notes: list[str]) -> dict[int, Artifact]:
         """All saved models of a pair by the second of their training; damaged ones are noted."""
         found = {}
-        for path in sorted(self.folder.glob(f"sub-train-{pair.split('/')[0]}_*/*_model.joblib")):
+        for path in sorted(self.folder.glob(f"{trainings_of(pair)}/*{MODEL}")):
             try:
                 model = cloudpickle.loads(path.read_bytes())
             except Exception as error:  # damaged pickles raise whatever they like
                 notes.append(f"{path} is damaged: {type(error).__name__}: {error}")
                 continue
             if model.metadata["pair"] == pair:
-                found[int(path.parent.name.rpartition("_")[2])] = model
+                found[trained_at(path.parent)] = model
         return found
 
     def predicted(self, model: Artifact, frame: DataFrame) -> Prediction:
