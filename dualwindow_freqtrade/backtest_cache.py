@@ -16,8 +16,13 @@ from freqtrade.exceptions import OperationalException
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
 from dualwindow.market.files import write_aside
-from dualwindow_freqtrade.fingerprint import Fingerprint, all_differences, differences, flatten
 from dualwindow_freqtrade.freqai_names import METADATA
+from dualwindow_freqtrade.model_fingerprint import (
+    Fingerprint,
+    all_differences,
+    differences,
+    flatten,
+)
 
 _FILE = "dualwindow_cache.json"
 

@@ -10,8 +10,8 @@ from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
 from dualwindow_freqtrade.backtest_cache import CachedWindow
-from dualwindow_freqtrade.fingerprint import digest_candles
 from dualwindow_freqtrade.freqai_names import BACKTEST_PREDICTION, METADATA, MODEL
+from dualwindow_freqtrade.model_fingerprint import digest_candles
 
 
 def cached_windows(

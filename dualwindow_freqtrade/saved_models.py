@@ -9,9 +9,9 @@ from freqtrade.freqai.data_drawer import FreqaiDataDrawer
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
 from dualwindow.learning.artifact import Artifact
-from dualwindow_freqtrade.fingerprint import Fingerprint, all_differences
 from dualwindow_freqtrade.live_drawer import WholeFilesDrawer
 from dualwindow_freqtrade.live_folder import is_of_machine
+from dualwindow_freqtrade.model_fingerprint import Fingerprint, all_differences
 
 logger = logging.getLogger(__name__)
 

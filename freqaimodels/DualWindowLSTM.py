@@ -25,12 +25,12 @@ from dualwindow_freqtrade import freqai_frames, live_drawer, training_report
 from dualwindow_freqtrade.backtest_cache import BacktestCache
 from dualwindow_freqtrade.backtest_comparison import BacktestComparison
 from dualwindow_freqtrade.backtest_windows import cached_windows, populate_from_candles
-from dualwindow_freqtrade.fingerprint import Fingerprint
 from dualwindow_freqtrade.freqai_names import COLUMNS
 from dualwindow_freqtrade.live_folder import repair_folder
 from dualwindow_freqtrade.live_loop import LiveLoop
 from dualwindow_freqtrade.live_status import Status
 from dualwindow_freqtrade.live_watch import LiveWatch, limits_of
+from dualwindow_freqtrade.model_fingerprint import Fingerprint
 from dualwindow_freqtrade.saved_models import SavedModels, load_backtest_model
 from dualwindow_freqtrade.threads import allowed_threads, cap_threads
 

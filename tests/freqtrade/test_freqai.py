@@ -23,7 +23,7 @@ from freqai_run import (
 from freqtrade.exceptions import OperationalException, StrategyError
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
-from dualwindow_freqtrade import fingerprint
+from dualwindow_freqtrade import model_fingerprint
 from dualwindow_freqtrade.freqai_frames import describe_training
 
 CLASSES = ["SHORT", "HOLD", "LONG"]
@@ -211,7 +211,7 @@ def test_trap_stale_cache_notices_changed_code(frames, tmp_path, monkeypatch):
     backtest(config, frames)
     for changed in ("digest_core", "digest_sources"):
         strategy = load_strategy(config, frames)
-        monkeypatch.setattr(fingerprint, changed, lambda *_: "other")
+        monkeypatch.setattr(model_fingerprint, changed, lambda *_: "other")
         with pytest.raises(OperationalException, match="made with other code"):
             strategy.advise_indicators(frames["1m"].copy(), {"pair": PAIR})
 
