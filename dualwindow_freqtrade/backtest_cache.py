@@ -16,7 +16,7 @@ from freqtrade.exceptions import OperationalException
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
 from dualwindow.market.files import write_aside
-from dualwindow_freqtrade.freqai_names import METADATA
+from dualwindow_freqtrade.freqai_names import METADATA_FILE
 from dualwindow_freqtrade.model_fingerprint import (
     Fingerprint,
     all_differences,
@@ -205,7 +205,7 @@ class BacktestCache:
 
     def stop_after_failure(self, dk: FreqaiDataKitchen) -> NoReturn:
         """Stop the run where FreqAI would cache zeros for a failed training and go on."""
-        for leftover in dk.data_path.glob(f"{dk.model_filename}{METADATA}"):
+        for leftover in dk.data_path.glob(f"{dk.model_filename}{METADATA_FILE}"):
             leftover.unlink()
         error = self._failures.get((dk.pair, dk.model_filename))
         raise OperationalException(

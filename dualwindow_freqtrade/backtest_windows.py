@@ -10,7 +10,7 @@ from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
 from dualwindow_freqtrade.backtest_cache import CachedWindow
-from dualwindow_freqtrade.freqai_names import BACKTEST_PREDICTION, METADATA, MODEL
+from dualwindow_freqtrade.freqai_names import BACKTEST_PREDICTION, METADATA_FILE, MODEL_FILE
 from dualwindow_freqtrade.model_fingerprint import digest_candles
 
 
@@ -49,8 +49,8 @@ def cached_windows(
             tested_on=digest_candles(after),
             n_tested=n_tested,
             prediction=predictions / f"{dk.model_filename}{BACKTEST_PREDICTION}",
-            metadata=dk.data_path / f"{dk.model_filename}{METADATA}",
-            model=dk.data_path / f"{dk.model_filename}{MODEL}",
+            metadata=dk.data_path / f"{dk.model_filename}{METADATA_FILE}",
+            model=dk.data_path / f"{dk.model_filename}{MODEL_FILE}",
         )
     return windows
 

@@ -85,9 +85,8 @@ def _look_before(
 
 
 def _columns(bench: Workbench, model: Artifact | None, frame: DataFrame) -> dict[str, Column]:
-    columns = {
-        c: frame[c].to_numpy() for c in frame if c.startswith((FEATURE_PREFIX, LABEL_PREFIX))
-    }
+    names = [name for name in map(str, frame) if name.startswith((FEATURE_PREFIX, LABEL_PREFIX))]
+    columns: dict[str, Column] = {name: frame[name].to_numpy() for name in names}
     if model is not None:
         # Not probabilities, which do not move where they are calibrated to the class frequencies.
         scores = bench.predicted(model, frame).scores

@@ -1,7 +1,7 @@
 """Check on a user's own candles that a live run has predicted what a backtest predicts."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cloudpickle
 import numpy as np
@@ -16,7 +16,7 @@ from dualwindow_freqtrade.check_workbench import Workbench
 from dualwindow_freqtrade.freqai_names import (
     DATE_OF_PREDICTION,
     DO_PREDICT,
-    PREDICTIONS,
+    STORED_PREDICTIONS,
     TRAINED_AT,
 )
 from dualwindow_freqtrade.model_fingerprint import all_differences
@@ -27,7 +27,7 @@ _SHOWN = 5
 
 def check_parity(bench: Workbench) -> Report:
     """Predict the candles of a live run again, as a backtest does, and compare."""
-    report, stored = Report(), _stored_predictions(bench.folder / PREDICTIONS)
+    report, stored = Report(), _stored_predictions(bench.folder / STORED_PREDICTIONS)
     for pair in bench.pairs:
         if pair not in stored:
             report.notes.append(
@@ -56,9 +56,10 @@ def _stored_predictions(path: Path) -> dict[str, DataFrame]:
 def _compare_one_pair(bench: Workbench, pair: str, live: DataFrame, report: Report) -> None:
     frame = bench.featured(pair, bench.minutes(pair))
     models = bench.models(pair, report.notes)
-    for trained, part in live.groupby(TRAINED_AT):
+    for second, part in live.groupby(TRAINED_AT):
+        trained = int(cast(float, second))
         name = f"{pair}, model of {pd.Timestamp(trained, unit='s')}Z"
-        model = models.get(int(trained))
+        model = models.get(trained)
         if model is None:
             report.notes.append(
                 f"{name}: {len(part)} predictions, but the model is gone; "
@@ -93,8 +94,9 @@ def _compare_one_model(
     wrong = ~(difference <= _TOLERANCE)  # NaN is wrong, too
     report.checked += len(rows)
     for i in np.flatnonzero(wrong)[:_SHOWN]:
+        candle = live.iloc[i]
         report.problems.append(
-            f"{name}: {live['date_pred'].iloc[i]} live {_shown(live[list(CLASSES)].iloc[i])}, "
+            f"{name}: {candle[DATE_OF_PREDICTION]} live {_shown(candle[list(CLASSES)])}, "
             f"as a backtest {_shown(again[rows[i]])}"
         )
     if wrong.sum() > _SHOWN:

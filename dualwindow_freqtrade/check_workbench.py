@@ -18,7 +18,7 @@ from pandas import DataFrame
 
 from dualwindow.learning.artifact import Artifact, Prediction
 from dualwindow.market.candles import Candles
-from dualwindow_freqtrade.freqai_names import MODEL, trained_at, trainings_of
+from dualwindow_freqtrade.freqai_names import MODEL_FILE, trained_at, trainings_of
 
 
 class _Market:
@@ -86,7 +86,7 @@ class Workbench:
     def models(self, pair: str, notes: list[str]) -> dict[int, Artifact]:
         """All saved models of a pair by the second of their training; damaged ones are noted."""
         found = {}
-        for path in sorted(self.folder.glob(f"{trainings_of(pair)}/*{MODEL}")):
+        for path in sorted(self.folder.glob(f"{trainings_of(pair)}/*{MODEL_FILE}")):
             try:
                 model = cloudpickle.loads(path.read_bytes())
             except Exception as error:  # damaged pickles raise whatever they like

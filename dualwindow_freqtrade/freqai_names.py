@@ -16,16 +16,16 @@ DISSIMILARITY = "DI_values"
 FEATURE_PREFIX, LABEL_PREFIX = "%", "&"
 
 # Files in the folder of an identifier.
-PREDICTIONS = "historic_predictions.pkl"
-PREDICTIONS_BACKUP = "historic_predictions.backup.pkl"
-PAIRS = "pair_dictionary.json"
+STORED_PREDICTIONS = "historic_predictions.pkl"
+STORED_PREDICTIONS_BACKUP = "historic_predictions.backup.pkl"
+PAIR_DICTIONARY = "pair_dictionary.json"
 GLOBAL_METADATA = "global_metadata.json"
 METRICS = "metric_tracker.json"
 BACKTEST_FOLDER = "backtesting_predictions"
 
 # Files of one training, behind FreqAI's name of the model.
-MODEL = "_model.joblib"
-METADATA = "_metadata.json"
+MODEL_FILE = "_model.joblib"
+METADATA_FILE = "_metadata.json"
 FEATURE_PIPELINE = "_feature_pipeline.pkl"
 LABEL_PIPELINE = "_label_pipeline.pkl"
 TRAINED_ROWS = "_trained_df.pkl"

@@ -21,8 +21,8 @@ from dualwindow_freqtrade.freqai_names import (
     DISSIMILARITY,
     FEATURE_PIPELINE,
     LABEL_PIPELINE,
-    METADATA,
-    MODEL,
+    METADATA_FILE,
+    MODEL_FILE,
     TRAINED_AT,
     TRAINED_DATES,
     TRAINED_ROWS,
@@ -112,8 +112,8 @@ class WholeFilesDrawer(FreqaiDataDrawer):
             "label_list": dk.label_list,
         }
         parts = {
-            MODEL: cloudpickle.dumps(model),
-            METADATA: self._json(dk.data),
+            MODEL_FILE: cloudpickle.dumps(model),
+            METADATA_FILE: self._json(dk.data),
             FEATURE_PIPELINE: cloudpickle.dumps(dk.feature_pipeline),
             LABEL_PIPELINE: cloudpickle.dumps(dk.label_pipeline),
             TRAINED_ROWS: cloudpickle.dumps(dk.data_dictionary["train_features"]),
@@ -171,7 +171,7 @@ class WholeFilesDrawer(FreqaiDataDrawer):
         n_kept = 2 if isinstance(n_kept, bool) else n_kept
         in_use = {Path(newest["data_path"]) for newest in self.pair_dict.values()}
         by_coin: dict[str, list[Path]] = {}
-        for path in sorted(self.full_path.glob(f"{ALL_TRAININGS}/*{MODEL}")):
+        for path in sorted(self.full_path.glob(f"{ALL_TRAININGS}/*{MODEL_FILE}")):
             by_coin.setdefault(coin_of(path.parent), []).append(path.parent)
         for folders in by_coin.values():
             for folder in folders[:-n_kept]:

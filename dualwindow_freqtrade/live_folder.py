@@ -13,11 +13,11 @@ from dualwindow.market.files import set_aside, write_aside
 from dualwindow_freqtrade.freqai_names import (
     ALL_TRAININGS,
     GLOBAL_METADATA,
-    METADATA,
+    METADATA_FILE,
     METRICS,
-    PAIRS,
-    PREDICTIONS,
-    PREDICTIONS_BACKUP,
+    PAIR_DICTIONARY,
+    STORED_PREDICTIONS,
+    STORED_PREDICTIONS_BACKUP,
 )
 
 logger = logging.getLogger(__name__)
@@ -35,11 +35,11 @@ def repair_folder(folder: Path) -> None:
     for leftover in folder.glob("*.tmp"):
         shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
     for models in folder.glob(ALL_TRAININGS):
-        if not any(models.glob(f"*{METADATA}")):
+        if not any(models.glob(f"*{METADATA_FILE}")):
             shutil.rmtree(models)
-    for name in (PAIRS, GLOBAL_METADATA, METRICS):
+    for name in (PAIR_DICTIONARY, GLOBAL_METADATA, METRICS):
         _set_aside_unless(folder / name, _is_json)
-    path, backup = folder / PREDICTIONS, folder / PREDICTIONS_BACKUP
+    path, backup = folder / STORED_PREDICTIONS, folder / STORED_PREDICTIONS_BACKUP
     _set_aside_unless(path, _is_pickle)
     _set_aside_unless(backup, _is_pickle)
     if backup.is_file() and not path.is_file():

@@ -51,7 +51,7 @@ class DualWindowStrategy(IStrategy):
     use_exit_signal = True
     use_custom_stoploss = True
     use_custom_roi = True
-    minimal_roi = {}
+    minimal_roi: dict[str, float] = {}
     # bot_start puts the stop barrier here; where long and short differ, custom_stoploss does.
     stoploss = -0.1
     # Hourly candles of thirty days; candles of the timeframe itself need only one before.

@@ -19,6 +19,23 @@ from freqtrade.resolvers import StrategyResolver
 import dualwindow.market.files
 import dualwindow_freqtrade.live_drawer
 from dualwindow.learning.artifact import Artifact
+from dualwindow_freqtrade.freqai_names import (
+    ALL_TRAININGS,
+    COLUMNS,
+    DATE_OF_PREDICTION,
+    DO_PREDICT,
+    GLOBAL_METADATA,
+    METADATA_FILE,
+    METRICS,
+    MODEL_FILE,
+    PAIR_DICTIONARY,
+    STORED_PREDICTIONS,
+    STORED_PREDICTIONS_BACKUP,
+    TARGET,
+    TRAINED_AT,
+    trained_at,
+    trainings_of,
+)
 from dualwindow_freqtrade.live_status import STATUS_FILE
 
 CLASSES = ["SHORT", "HOLD", "LONG"]
@@ -50,6 +67,27 @@ def status_of(strategy) -> dict:
 
 def last(strategy, minutes, row: int):
     return at(strategy, minutes, row).iloc[-1]
+
+
+def test_freqai_itself_has_these_names(trained):
+    strategy, _ = trained
+    drawer, (folder,) = strategy.freqai.dd, folder_of(strategy).glob(trainings_of(PAIR))
+    assert [
+        path.name
+        for path in (
+            drawer.historic_predictions_path,
+            drawer.historic_predictions_bkp_path,
+            drawer.pair_dictionary_path,
+            drawer.global_metadata_path,
+            drawer.metric_tracker_path,
+        )
+    ] == [STORED_PREDICTIONS, STORED_PREDICTIONS_BACKUP, PAIR_DICTIONARY, GLOBAL_METADATA, METRICS]
+    newest = drawer.pair_dict[PAIR]
+    assert newest["trained_timestamp"] == trained_at(folder)
+    for name in (MODEL_FILE, METADATA_FILE):
+        assert (folder / f"{newest['model_filename']}{name}").is_file()
+    columns = set(drawer.historic_predictions[PAIR])
+    assert {*COLUMNS, TARGET, TRAINED_AT, DO_PREDICT, DATE_OF_PREDICTION} <= columns
 
 
 def test_a_restart_goes_on_with_model_and_predictions(trained, caplog):
@@ -94,11 +132,11 @@ def test_other_confidence_guards_and_threads_need_no_training(trained):
     assert last(again, minutes, 2803)["do_predict"] == 1
 
 
-@pytest.mark.parametrize("pattern", ["*_model.joblib", "*_metadata.json", "*_pipeline.pkl", ""])
+@pytest.mark.parametrize("pattern", [f"*{MODEL_FILE}", f"*{METADATA_FILE}", "*_pipeline.pkl", ""])
 @pytest.mark.parametrize("damage", ["truncated", "missing"])
 def test_a_damaged_model_is_no_model_yet(trained, caplog, pattern, damage):
     strategy, minutes = trained
-    (folder,) = folder_of(strategy).glob("sub-train-*")
+    (folder,) = folder_of(strategy).glob(ALL_TRAININGS)
     hit = 0
     for path in folder.glob(pattern or "*"):
         content = path.read_bytes()
@@ -127,9 +165,9 @@ def test_weights_that_are_no_numbers_are_no_model(trained, caplog, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "kept"),
     [
-        ("pair_dictionary.json", False),
-        ("global_metadata.json", True),
-        ("historic_predictions.pkl", True),
+        (PAIR_DICTIONARY, False),
+        (GLOBAL_METADATA, True),
+        (STORED_PREDICTIONS, True),
     ],
 )
 def test_damaged_records_are_set_aside(trained, caplog, name, kept):
@@ -144,7 +182,7 @@ def test_damaged_records_are_set_aside(trained, caplog, name, kept):
     at(again, minutes, 2802)
     assert last(again, minutes, 2803)["do_predict"] == kept
     old = at(again, minutes, 2804).iloc[-4]  # predicted before the restart
-    assert old["do_predict"] == (name != "pair_dictionary.json")
+    assert old["do_predict"] == (name != PAIR_DICTIONARY)
 
 
 def test_a_full_disk_costs_neither_the_model_nor_the_thread(trained, monkeypatch):
@@ -185,8 +223,8 @@ def test_a_full_disk_at_the_first_prediction_is_over_when_it_is_over(tmp_path, c
 def test_predictions_of_a_bot_killed_amid_the_first_are_begun_anew(trained):
     strategy, minutes = trained
     strategy.freqai.shutdown()
-    path = folder_of(strategy) / "historic_predictions.pkl"
-    path.write_bytes(cloudpickle.dumps({PAIR: pd.DataFrame({"&-signal": ["HOLD"] * 9})}))
+    path = folder_of(strategy) / STORED_PREDICTIONS
+    path.write_bytes(cloudpickle.dumps({PAIR: pd.DataFrame({TARGET: ["HOLD"] * 9})}))
     again, _ = restart(strategy)
     at(again, minutes, 2802)
     assert last(again, minutes, 2803)["do_predict"] == 1
@@ -194,20 +232,20 @@ def test_predictions_of_a_bot_killed_amid_the_first_are_begun_anew(trained):
 
 def test_what_fails_after_a_model_is_saved_is_no_failed_training(trained, caplog, monkeypatch):
     strategy, minutes = trained
-    model, (before,) = strategy.freqai, folder_of(strategy).glob("sub-train-*")
+    model, (before,) = strategy.freqai, folder_of(strategy).glob(ALL_TRAININGS)
     model.freqai_info["purge_old_models"] = 1
     time.sleep(1.1)
     monkeypatch.setattr(dualwindow_freqtrade.live_drawer, "shutil", SimpleNamespace(rmtree=full))
     write = dualwindow_freqtrade.live_drawer.write_aside
 
     def only_models(path: Path, content: bytes) -> None:
-        full() if path.name == "pair_dictionary.json" else write(path, content)
+        full() if path.name == PAIR_DICTIONARY else write(path, content)
 
     monkeypatch.setattr(dualwindow_freqtrade.live_drawer, "write_aside", only_models)
     train_now(strategy)
     assert "pair_dictionary.json could not be saved" in caplog.text
     assert f"{before}, an old model, could not be removed" in caplog.text
-    stamp = last(strategy, minutes, 2802)["model_timestamp"]
+    stamp = last(strategy, minutes, 2802)[TRAINED_AT]
     facts = status_of(strategy)
     assert (facts["trainings"], facts["failed_trainings"]) == (2, 0)
     assert stamp == model.dd.pair_dict[PAIR]["trained_timestamp"]
@@ -273,7 +311,7 @@ def test_a_stop_ends_a_training_and_leaves_the_model_before(tmp_path, caplog):
     assert not thread.is_alive()
     assert "training stopped; the model before it stays" in caplog.text
     assert again.freqai.dd.pair_dict[PAIR] == before
-    assert json.loads((folder_of(again) / "pair_dictionary.json").read_text())[PAIR] == before
+    assert json.loads((folder_of(again) / PAIR_DICTIONARY).read_text())[PAIR] == before
 
 
 def scan_until(strategy, n: int, monkeypatch) -> None:
@@ -350,7 +388,7 @@ def test_a_training_that_diverged_keeps_the_strategy_out_until_the_next(trained,
 def test_failed_trainings_cost_no_model_when_old_ones_are_purged(trained, monkeypatch):
     strategy, _ = trained
     model = strategy.freqai
-    (used,) = folder_of(strategy).glob("sub-train-*")
+    (used,) = folder_of(strategy).glob(ALL_TRAININGS)
     for second in (1, 2, 3):  # as a killed training leaves them
         left = used.with_name(f"{used.name[:-1]}{second}")
         if left != used:
@@ -361,9 +399,9 @@ def test_failed_trainings_cost_no_model_when_old_ones_are_purged(trained, monkey
         (other / "cb_btc_model.joblib").write_bytes(b"")
     model.dd.purge_old_models()
     assert used.is_dir()
-    assert len(list(folder_of(strategy).glob("sub-train-*/*_model.joblib"))) == 3
+    assert len(list(folder_of(strategy).glob(f"{ALL_TRAININGS}/*{MODEL_FILE}"))) == 3
     restart(strategy)
-    assert len(list(folder_of(strategy).glob("sub-train-*"))) == 1
+    assert len(list(folder_of(strategy).glob(ALL_TRAININGS))) == 1
 
 
 def test_identical_scores_keep_the_strategy_out_as_long_as_they_last(trained, monkeypatch):
@@ -401,14 +439,14 @@ def test_an_hour_that_has_not_come_is_not_replaced_by_the_one_before(trained):
 
 def test_freqai_goes_on_after_a_long_outage_and_a_candle_that_is_older(trained, caplog):
     strategy, minutes = trained
-    known = strategy.freqai.dd.historic_data[PAIR]
-    known["1m"] = minutes.head(1500)  # the strategy sees rows 1804 to 2803 next
+    history = strategy.freqai.dd.historic_data[PAIR]
+    history["1m"] = minutes.head(1500)  # the strategy sees rows 1804 to 2803 next
     assert last(strategy, minutes, 2803)["do_predict"] == 1
     missing = f"candles between {minutes['date'].iloc[1499]} and {minutes['date'].iloc[1804]}"
     assert missing in caplog.text
     at(strategy, minutes, 2802)
     expected = [*range(1500), *range(1804, 2804)]
-    np.testing.assert_array_equal(known["1m"]["close"], minutes["close"].iloc[expected])
+    np.testing.assert_array_equal(history["1m"]["close"], minutes["close"].iloc[expected])
     time.sleep(1.1)
     train_now(strategy)
     assert last(strategy, minutes, 2804)["do_predict"] == 1
@@ -448,15 +486,15 @@ def test_candles_that_no_longer_come_are_noticed_once(trained, caplog):
 def test_predictions_stored_before_a_column_was_there_go_on(trained):
     strategy, minutes = trained
     strategy.freqai.shutdown()
-    path = folder_of(strategy) / "historic_predictions.pkl"
+    path = folder_of(strategy) / STORED_PREDICTIONS
     stored = cloudpickle.loads(path.read_bytes())
-    stored[PAIR] = stored[PAIR].drop(columns="model_timestamp")
+    stored[PAIR] = stored[PAIR].drop(columns=TRAINED_AT)
     path.write_bytes(cloudpickle.dumps(stored))
     again, _ = restart(strategy)
     at(again, minutes, 2802)
     seen = last(again, minutes, 2803)
     assert seen["do_predict"] == 1
-    assert seen["model_timestamp"] > 0
+    assert seen[TRAINED_AT] > 0
 
 
 def test_two_threads_that_save_at_once_leave_whole_predictions(trained, caplog):
@@ -541,4 +579,4 @@ def test_the_status_tells_ages_and_times(trained):
     assert facts["keeps_out"] == {}
     stamp = strategy.freqai.dd.pair_dict[PAIR]["trained_timestamp"]
     shown = last(strategy, minutes, 2802)
-    assert shown["model_timestamp"] == stamp
+    assert shown[TRAINED_AT] == stamp
