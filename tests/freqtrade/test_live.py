@@ -14,7 +14,6 @@ import pandas as pd
 import pytest
 from freqai_run import PAIR, at, dry_run, live_configuration, train_now
 from freqtrade.freqai.base_models.BaseClassifierModel import BaseClassifierModel
-from freqtrade.resolvers import StrategyResolver
 
 import dualwindow.market.files
 import dualwindow_freqtrade.live_drawer
@@ -520,22 +519,6 @@ def test_a_passing_lack_of_memory_or_disk_does_not_cost_the_model(trained, monke
     monkeypatch.undo()
     at(again, minutes, 2802)
     assert last(again, minutes, 2803)["do_predict"] == 1
-
-
-def test_a_password_of_the_users_own_stays_but_not_freqtrades_public_secret(tmp_path):
-    def api_of(**given: str) -> dict:
-        config = live_configuration(tmp_path)
-        public = "somethingRandomSomethingRandom123"
-        given = {"enabled": True, "username": "me", "jwt_secret_key": public} | given
-        strategy = StrategyResolver.load_strategy(config | {"api_server": given})
-        return strategy.config["api_server"]
-
-    mine, none = api_of(password="mine"), api_of(password="")
-    assert (mine["username"], mine["password"]) == ("me", "mine")
-    assert len(none["password"]) >= 16
-    for api in (mine, none):
-        assert len(api["jwt_secret_key"]) == 64
-    assert api_of(password="mine", jwt_secret_key="x" * 40)["jwt_secret_key"] == "x" * 40
 
 
 @pytest.mark.parametrize(
