@@ -36,7 +36,7 @@ from dualwindow.learning.calibration import Evidence, calibrate, log_loss
 from dualwindow.learning.training import TrainingData, train
 from dualwindow.market.candles import Candles
 from dualwindow.market.features import FEATURES, HourlyLevels, candle_features, hourly_levels
-from dualwindow.market.labels import LONG, SHORT, UNKNOWN, label_candles
+from dualwindow.market.labels import LONG, SHORT, UNKNOWN
 from dualwindow.samples.balancing import class_frequencies
 from dualwindow.samples.scaling import known_rows, prepared
 from dualwindow.samples.splits import chronological_split
@@ -120,12 +120,6 @@ def synthetic(source: str, pair: str) -> tuple[Candles, FloatArray]:
     return with_features(minutes, h.time // 1000, h.close, h.volume)
 
 
-def labelled(candles: Candles, settings: Settings) -> IntArray:
-    chosen, horizon = settings.dual_window, settings.windows.horizon
-    rule, barriers = chosen.labels.function, chosen.labels.barriers
-    return label_candles(candles, rule, barriers, horizon, chosen.max_untraded_candles)
-
-
 def scores(probabilities: FloatArray, truth: IntArray, reference: float) -> dict[str, Any]:
     loss = log_loss(probabilities, truth)
     return {
@@ -188,13 +182,13 @@ def measure(plan: Plan, window: Window) -> dict[str, Any]:
     edges = [start - plan.train_days * DAY, start, start + plan.window_days * DAY]
     a, b, c = np.searchsorted(candles.date, edges).tolist()
     data = TrainingData(
-        window.pair, candles[a:b], features[a:b], FEATURES, labelled(candles[a:b], settings)
+        window.pair, candles[a:b], features[a:b], FEATURES, settings.labelling.label(candles[a:b])
     )
     began = time.perf_counter()
     artifact = train(data, settings, pipeline(settings))
     seconds = time.perf_counter() - began
     prediction = artifact.predict(candles[b:c], features[b:c])
-    truth = labelled(candles[b : c + settings.windows.horizon], settings)[: c - b]
+    truth = settings.labelling.label(candles[b : c + settings.windows.horizon])[: c - b]
     judged = np.flatnonzero((truth != UNKNOWN) & prediction.valid)
     frequencies = class_frequencies(data.labels)
     reference = log_loss(np.broadcast_to(frequencies, (len(judged), 3)), truth[judged])
@@ -242,8 +236,7 @@ def true_probabilities(plan: Plan, window: Window, candles: Candles, rows: IntAr
         np.log(candles.close[rows] / COINS[window.pair.partition("/")[0]][0]),
         np.concatenate([block.volatility for block in blocks])[minute],
         np.concatenate([block.regime for block in blocks])[minute],
-        plan.settings.dual_window.labels.barriers,
-        plan.settings.windows.horizon,
+        plan.settings.labelling,
         n_paths=2000,
     )
 

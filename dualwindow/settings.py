@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from dualwindow.judging.decisions import MODES, Thresholds
-from dualwindow.market.labels import CLASSES, RULES, Barriers, LabelRule
+from dualwindow.market.labels import CLASSES, RULES, Barriers, Labelling
 from dualwindow_freqtrade.freqai_keys import FEATURE_KEYS, FREQAI_KEYS, SPLIT_KEYS, refused_keys
 
 
@@ -53,11 +53,6 @@ class LabelSettings(_Frozen):
             self.short_take_profit,
             self.short_stop_loss,
         )
-
-    @property
-    def function(self) -> LabelRule:
-        """The rule itself."""
-        return RULES[self.rule]
 
 
 class BalancingSettings(_Frozen):
@@ -198,6 +193,13 @@ class Settings(_Frozen):
     windows: WindowSettings
     training: TrainingSettings
     dual_window: DualWindowSettings
+
+    @property
+    def labelling(self) -> Labelling:
+        """What a candle is labelled by."""
+        labels, horizon = self.dual_window.labels, self.windows.horizon
+        untraded = self.dual_window.max_untraded_candles
+        return Labelling(RULES[labels.rule], labels.barriers, horizon, untraded)
 
     @classmethod
     def from_freqai(cls, freqai: Mapping[str, Any]) -> "Settings":

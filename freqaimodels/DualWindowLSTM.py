@@ -22,7 +22,7 @@ from dualwindow.judging.evaluation import Costs
 from dualwindow.learning.artifact import Artifact
 from dualwindow.learning.training import TrainingData, train
 from dualwindow.market.candles import Candles
-from dualwindow.market.labels import CLASSES, UNKNOWN, label_candles
+from dualwindow.market.labels import CLASSES, UNKNOWN
 from dualwindow.samples.scaling import prepared
 from dualwindow.settings import Settings, SettingsError
 from dualwindow_freqtrade.backtests import cached_windows, populate_from_candles
@@ -82,13 +82,7 @@ class DualWindowLSTM(LiveModel):
 
     def set_targets(self, dataframe: DataFrame) -> DataFrame:
         """Label the candles; a strategy's `set_freqai_targets` is this one line."""
-        labels = label_candles(
-            self._candles(dataframe),
-            self.settings.dual_window.labels.function,
-            self.settings.dual_window.labels.barriers,
-            self.settings.windows.horizon,
-            self.settings.dual_window.max_untraded_candles,
-        )
+        labels = self.settings.labelling.label(self._candles(dataframe))
         # UNKNOWN is -1 and picks the last name: missing, so it is never learnt as a class.
         names = np.array([*CLASSES, None], dtype=object)[labels]
         return dataframe.assign(**{TARGET: pd.Series(names, index=dataframe.index, dtype=object)})
@@ -315,17 +309,11 @@ class DualWindowLSTM(LiveModel):
         fees : of entry and exit together, a fraction of the stake
         is_last : whether this is the last pair
         """
-        labels, horizon = self.settings.dual_window.labels, self.settings.windows.horizon
+        labelling = self.settings.labelling
         if self._comparison is None:
-            self._comparison = Comparison(Costs(labels.barriers, horizon, fees))
+            self._comparison = Comparison(Costs(labelling, fees))
         candles, console = self._candles(dataframe), Console()
-        truth = label_candles(
-            candles,
-            labels.function,
-            labels.barriers,
-            horizon,
-            self.settings.dual_window.max_untraded_candles,
-        )
+        truth = labelling.label(candles)
         windows = [(window.startdt, window.stopdt) for window in self._tested]
         if windows:  # predictions of a live run have none
             console.print(self._comparison.add(pair, candles, truth, ways, windows))

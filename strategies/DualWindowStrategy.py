@@ -146,7 +146,8 @@ class DualWindowStrategy(IStrategy):
                 )
         # Copied, because hyperopt's workers get the model without its state.
         self.confidence = self.freqai.settings.dual_window.confidence
-        self.barriers = self.freqai.settings.dual_window.labels.barriers
+        self.labelling = self.freqai.settings.labelling
+        self.barriers = self.labelling.barriers
         self.horizon = timedelta(
             seconds=self.freqai.settings.windows.horizon * timeframe_to_seconds(self.timeframe)
         )
@@ -345,19 +346,16 @@ class DualWindowStrategy(IStrategy):
         self, pair: str, trade: Trade, current_time: datetime, trade_duration: int, **kwargs: Any
     ) -> float:
         """Take profit where the price touches the barrier, before fees, as the labels do."""
-        barriers = self.barriers
-        move = -barriers.short_take_profit if trade.is_short else barriers.long_take_profit
-        return trade.calc_profit_ratio(trade.open_rate * (1 + move))
+        exits = self.labelling.prices(trade.open_rate)
+        return trade.calc_profit_ratio(exits.short_take if trade.is_short else exits.long_take)
 
     def custom_stoploss(
         self, pair: str, trade: Trade, current_time: datetime, current_rate: float, **kwargs: Any
     ) -> float:
         """Stop where the price touches the stop barrier."""
-        barriers = self.barriers
-        move = barriers.short_stop_loss if trade.is_short else -barriers.long_stop_loss
-        distance = stoploss_from_absolute(
-            trade.open_rate * (1 + move), current_rate, trade.is_short, trade.leverage
-        )
+        exits = self.labelling.prices(trade.open_rate)
+        stop = exits.short_stop if trade.is_short else exits.long_stop
+        distance = stoploss_from_absolute(stop, current_rate, trade.is_short, trade.leverage)
         # 0 means the price is already beyond the stop, but freqtrade reads it as "no stop".
         return max(distance, 1e-6)
 

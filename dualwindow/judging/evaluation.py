@@ -8,7 +8,7 @@ from sklearn.metrics import precision_recall_fscore_support, roc_auc_score
 
 from dualwindow.arrays import BoolArray, FloatArray, IntArray
 from dualwindow.market.candles import Candles
-from dualwindow.market.labels import CLASSES, HOLD, LONG, SHORT, UNKNOWN, Barriers
+from dualwindow.market.labels import CLASSES, HOLD, LONG, SHORT, UNKNOWN, Barriers, Labelling
 
 
 class Direction(NamedTuple):
@@ -59,10 +59,9 @@ class Quality(NamedTuple):
 
 
 class Costs(NamedTuple):
-    """What decides how a trade ends: barriers, horizon in candles, fees of entry plus exit."""
+    """What decides how a trade ends and what it pays: fees of entry plus exit."""
 
-    barriers: Barriers
-    horizon: int
+    labelling: Labelling
     fees: float
 
 
@@ -154,7 +153,7 @@ def _direction(
     truth: IntArray, chosen: IntArray, outcomes: list[float], side: int, costs: Costs
 ) -> Direction:
     signal, n = chosen == side, len(outcomes)
-    take, stop = _distances(costs.barriers, side)
+    take, stop = _distances(costs.labelling.barriers, side)
     return Direction(
         int(signal.sum()),
         n,
@@ -181,15 +180,14 @@ def outcome(candles: Candles, row: int, side: int, costs: Costs) -> tuple[float,
     -------
     Profit after fees as a fraction of the stake, and the number of candles until the end.
     """
-    take, stop = _distances(costs.barriers, side)
-    ahead = slice(row + 1, row + 1 + costs.horizon)
-    entry = candles.close[row]
-    sign = 1 if side == LONG else -1
-    best, worst = candles.high[ahead], candles.low[ahead]
-    if side == SHORT:
-        best, worst = worst, best
-    won = sign * (best - (entry + sign * entry * take)) >= 0
-    lost = sign * (worst - (entry - sign * entry * stop)) <= 0
+    take, stop = _distances(costs.labelling.barriers, side)
+    ahead = slice(row + 1, row + 1 + costs.labelling.horizon)
+    entry, high, low = candles.close[row], candles.high[ahead], candles.low[ahead]
+    level = costs.labelling.prices(entry)
+    if side == LONG:
+        won, lost = high >= level.long_take, low <= level.long_stop
+    else:
+        won, lost = low <= level.short_take, high >= level.short_stop
     n = len(won)
     first_win = int(won.argmax()) if won.any() else n
     first_loss = int(lost.argmax()) if lost.any() else n
@@ -197,8 +195,8 @@ def outcome(candles: Candles, row: int, side: int, costs: Costs) -> tuple[float,
         return -stop - costs.fees, first_loss + 1
     if first_win < n:
         return take - costs.fees, first_win + 1
-    move = sign * (candles.close[ahead][-1] / entry - 1) if n else 0.0
-    return float(move) - costs.fees, max(n, 1)
+    move = candles.close[ahead][-1] / entry - 1 if n else 0.0
+    return float(move if side == LONG else -move) - costs.fees, max(n, 1)
 
 
 def skill(log_loss: float, reference: float) -> float:

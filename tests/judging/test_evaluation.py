@@ -18,11 +18,11 @@ from dualwindow.judging.evaluation import (
     quality,
     skill,
 )
-from dualwindow.market.labels import HOLD, LONG, SHORT, UNKNOWN, Barriers, first_touch
+from dualwindow.market.labels import HOLD, LONG, SHORT, UNKNOWN, Barriers, Labelling, first_touch
 from dualwindow.reports.terminal import comparison_table, window_table
 
 BARRIERS = Barriers(0.01, 0.005, 0.02, 0.01)
-COSTS = Costs(BARRIERS, horizon=3, fees=0.001)
+COSTS = Costs(Labelling(first_touch, BARRIERS, 3, 15), fees=0.001)
 
 
 @pytest.mark.parametrize(
@@ -50,8 +50,8 @@ def test_outcome_table(high, low, side, profit, length):
 
 def test_outcomes_agree_with_the_labels(seed):
     candles = random_candles(600, seed, 0.003)
-    costs = Costs(Barriers(0.01, 0.005, 0.01, 0.005), 20, 0.0)
-    labels = first_touch(candles, costs.barriers, costs.horizon)
+    labelling = Labelling(first_touch, Barriers(0.01, 0.005, 0.01, 0.005), 20, 600)
+    costs, labels = Costs(labelling, 0.0), labelling.label(candles)[:-20]
     wins = 0
     for row, label in enumerate(labels):
         for side in (SHORT, LONG):
