@@ -32,7 +32,7 @@ class _Parser(argparse.ArgumentParser):
 def _status(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from dualwindow_freqtrade.status import STATUS_FILE, status_table
+    from dualwindow_freqtrade.live_status import STATUS_FILE, status_table
 
     files = sorted(arguments.models.glob(f"*/{STATUS_FILE}"))
     if not files:

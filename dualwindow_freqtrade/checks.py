@@ -14,9 +14,9 @@ from pandas import DataFrame
 
 from dualwindow.learning.artifact import Artifact
 from dualwindow.market.labels import CLASSES
-from dualwindow_freqtrade.cache import differences
-from dualwindow_freqtrade.live import TRAINED_AT
-from dualwindow_freqtrade.workbench import Workbench
+from dualwindow_freqtrade.backtest_cache import differences
+from dualwindow_freqtrade.check_workbench import Workbench
+from dualwindow_freqtrade.live_loop import TRAINED_AT
 
 _TOLERANCE = 1e-4  # of a probability; float32 in batches of other sizes differs by 1e-7
 _SHOWN = 5

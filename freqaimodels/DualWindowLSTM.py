@@ -25,8 +25,7 @@ from dualwindow.market.candles import Candles
 from dualwindow.market.labels import CLASSES, UNKNOWN
 from dualwindow.samples.scaling import prepared
 from dualwindow.settings import Settings, SettingsError
-from dualwindow_freqtrade.backtests import cached_windows, populate_from_candles
-from dualwindow_freqtrade.cache import (
+from dualwindow_freqtrade.backtest_cache import (
     CachedWindow,
     CacheError,
     CacheRecord,
@@ -34,8 +33,9 @@ from dualwindow_freqtrade.cache import (
     digest_sources,
     flatten,
 )
-from dualwindow_freqtrade.comparison import Comparison
-from dualwindow_freqtrade.live import TRAINED_AT, LiveModel
+from dualwindow_freqtrade.backtest_comparison import Comparison
+from dualwindow_freqtrade.backtest_windows import cached_windows, populate_from_candles
+from dualwindow_freqtrade.live_loop import TRAINED_AT, LiveModel
 
 logger = logging.getLogger(__name__)
 

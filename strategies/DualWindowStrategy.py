@@ -36,8 +36,8 @@ from dualwindow.judging.decisions import (
 from dualwindow.market.candles import Candles
 from dualwindow.market.features import FEATURES, HourlyLevels, candle_features, hourly_levels
 from dualwindow.market.labels import CLASSES, LONG, SHORT, UNKNOWN
-from dualwindow_freqtrade.credentials import CredentialsError, rest_credentials
 from dualwindow_freqtrade.hyperopt_file import Allowed, foreign_parameters
+from dualwindow_freqtrade.rest_api import CredentialsError, rest_credentials
 
 logger = logging.getLogger(__name__)
 

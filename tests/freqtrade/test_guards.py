@@ -9,9 +9,9 @@ import pytest
 from rich.console import Console
 
 from dualwindow.market.files import set_aside, write_aside
-from dualwindow_freqtrade.credentials import CredentialsError, rest_credentials
-from dualwindow_freqtrade.guards import Guard, Limits, Reading, Trouble
-from dualwindow_freqtrade.status import STATUS_FILE, Status, status_table
+from dualwindow_freqtrade.live_guards import Guard, Limits, Reading, Trouble
+from dualwindow_freqtrade.live_status import STATUS_FILE, Status, status_table
+from dualwindow_freqtrade.rest_api import CredentialsError, rest_credentials
 
 LIMITS = Limits(candle_age=60, duration=30, identical=3, model_age=3600)
 SOUND = {"now": 1000.0, "closed": 998.0, "trained": 500.0, "duration": 0.1}

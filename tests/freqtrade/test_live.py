@@ -16,10 +16,10 @@ from freqai_run import PAIR, at, dry_run, live_configuration, train_now
 from freqtrade.resolvers import StrategyResolver
 
 import dualwindow.market.files
-import dualwindow_freqtrade.drawer
+import dualwindow_freqtrade.live_drawer
 from dualwindow.learning.artifact import Artifact
-from dualwindow_freqtrade.live import LiveModel
-from dualwindow_freqtrade.status import STATUS_FILE
+from dualwindow_freqtrade.live_loop import LiveModel
+from dualwindow_freqtrade.live_status import STATUS_FILE
 
 CLASSES = ["SHORT", "HOLD", "LONG"]
 
@@ -197,13 +197,13 @@ def test_what_fails_after_a_model_is_saved_is_no_failed_training(trained, caplog
     model, (before,) = strategy.freqai, folder_of(strategy).glob("sub-train-*")
     model.freqai_info["purge_old_models"] = 1
     time.sleep(1.1)
-    monkeypatch.setattr(dualwindow_freqtrade.drawer, "shutil", SimpleNamespace(rmtree=full))
-    write = dualwindow_freqtrade.drawer.write_aside
+    monkeypatch.setattr(dualwindow_freqtrade.live_drawer, "shutil", SimpleNamespace(rmtree=full))
+    write = dualwindow_freqtrade.live_drawer.write_aside
 
     def only_models(path: Path, content: bytes) -> None:
         full() if path.name == "pair_dictionary.json" else write(path, content)
 
-    monkeypatch.setattr(dualwindow_freqtrade.drawer, "write_aside", only_models)
+    monkeypatch.setattr(dualwindow_freqtrade.live_drawer, "write_aside", only_models)
     train_now(strategy)
     assert "pair_dictionary.json could not be saved" in caplog.text
     assert f"{before}, an old model, could not be removed" in caplog.text

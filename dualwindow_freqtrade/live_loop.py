@@ -24,10 +24,10 @@ from pandas import DataFrame
 from dualwindow.learning.artifact import Artifact, Prediction
 from dualwindow.learning.training import TrainingError
 from dualwindow.settings import GuardSettings
-from dualwindow_freqtrade.cache import differences
-from dualwindow_freqtrade.drawer import WholeFilesDrawer, heal
-from dualwindow_freqtrade.guards import Limits, Reading
-from dualwindow_freqtrade.status import Status
+from dualwindow_freqtrade.backtest_cache import differences
+from dualwindow_freqtrade.live_drawer import WholeFilesDrawer, heal
+from dualwindow_freqtrade.live_guards import Limits, Reading
+from dualwindow_freqtrade.live_status import Status
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from rich.console import Group
 from rich.table import Table
 
 from dualwindow.market.files import write_aside
-from dualwindow_freqtrade.guards import Guard, Limits, Reading, Trouble
+from dualwindow_freqtrade.live_guards import Guard, Limits, Reading, Trouble
 
 logger = logging.getLogger(__name__)
 

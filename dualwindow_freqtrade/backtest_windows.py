@@ -9,7 +9,7 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
-from dualwindow_freqtrade.cache import CachedWindow, digest_candles
+from dualwindow_freqtrade.backtest_cache import CachedWindow, digest_candles
 
 
 def cached_windows(

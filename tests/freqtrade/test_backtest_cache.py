@@ -3,7 +3,7 @@ import json
 import pandas as pd
 import pytest
 
-from dualwindow_freqtrade.cache import CacheError, CacheRecord, digest_candles
+from dualwindow_freqtrade.backtest_cache import CacheError, CacheRecord, digest_candles
 
 
 def test_what_is_recorded_is_compared_in_the_next_run(tmp_path):
