@@ -183,7 +183,7 @@ def outcome(candles: Candles, row: int, side: int, costs: Costs) -> tuple[float,
     take, stop = _distances(costs.labelling.barriers, side)
     ahead = slice(row + 1, row + 1 + costs.labelling.horizon)
     entry, high, low = candles.close[row], candles.high[ahead], candles.low[ahead]
-    level = costs.labelling.prices(entry)
+    level = costs.labelling.watched(entry)
     if side == LONG:
         won, lost = high >= level.long_take, low <= level.long_stop
     else:
