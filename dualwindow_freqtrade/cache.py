@@ -27,6 +27,7 @@ _SHAPING = (
     "learning/training",
     "market/candles",
     "market/features",
+    "market/hours",
     "market/labels",
     "models/network",
     "samples/balancing",
