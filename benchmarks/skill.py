@@ -31,8 +31,8 @@ from rich.table import Table
 from sklearn.preprocessing import MinMaxScaler
 
 from dualwindow.arrays import FloatArray, IntArray
-from dualwindow.judging.evaluation import auc, calibration_errors, skill
-from dualwindow.learning.calibration import Evidence, calibrate, log_loss
+from dualwindow.learning.calibration import Evidence, calibrate
+from dualwindow.learning.metrics import auc, calibration_errors, log_loss, skill
 from dualwindow.learning.training import TrainingData, train
 from dualwindow.market.candles import Candles
 from dualwindow.market.features import FEATURES, candle_features

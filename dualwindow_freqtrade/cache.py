@@ -24,6 +24,7 @@ _SHAPING = (
     "judging/decisions",
     "learning/artifact",
     "learning/calibration",
+    "learning/metrics",
     "learning/training",
     "market/candles",
     "market/features",
