@@ -105,8 +105,9 @@ def follow(candles: Candles, labels: IntArray, decisions: IntArray, costs: Costs
 
 def quality(records: Sequence[Record], costs: Costs) -> Quality:
     """Sum records up; what cannot be said, for want of candles or signals, is NaN."""
-    truth = np.concatenate([record.truth for record in records])
-    chosen = np.concatenate([record.chosen for record in records])
+    nothing = np.empty(0, dtype=np.int8)
+    truth = np.concatenate([nothing, *(record.truth for record in records)])
+    chosen = np.concatenate([nothing, *(record.chosen for record in records)])
     n, days = len(truth), sum(record.days for record in records)
     precision, recall, f1 = _by_class(truth, chosen)
     short, long = (

@@ -43,10 +43,11 @@ def candle_features(candles: Candles, levels: HourlyLevels) -> FloatArray:
     Returns
     -------
     (n, 8) float64 in the order of FEATURES. NaN where the previous candle is missing (first row,
-    after a gap), an average is unknown, a price is not positive and finite, or a volume negative.
+    after a gap), an average is unknown, a price is not positive and finite, or a volume negative or
+    infinite.
     """
     close = np.where(candles.priced, candles.close, np.nan)
-    volume = np.where(candles.volume >= 0, candles.volume, np.nan)
+    volume = np.where(np.isfinite(candles.volume) & (candles.volume >= 0), candles.volume, np.nan)
     previous_close, previous_volume = (_previous(x, candles) for x in (close, volume))
     hours = candles.step / 3600
     columns = [

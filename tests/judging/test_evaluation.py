@@ -125,6 +125,13 @@ def test_nothing_predicted_is_unknown_not_zero():
     console.print(comparison_table("all", {"argmax": q, "balanced": q}))
 
 
+def test_no_record_is_unknown_not_zero():
+    q = quality([], COSTS)
+    assert (q.candles, q.long.signals, q.short.independent) == (0, 0, 0)
+    unknown = (q.accuracy, q.trading_f1, q.share_of_hold, q.signals_per_day, q.long.hit_rate)
+    assert all(math.isnan(x) for x in (*unknown, *q.precision, *q.recall, *q.f1))
+
+
 def test_tables_say_what_was_measured():
     candles = make_candles(np.full(8, 100.0))
     labels = np.array([LONG, LONG, HOLD, SHORT, HOLD, HOLD, HOLD, HOLD])

@@ -54,3 +54,12 @@ def test_nothing_after_a_candle_changes_its_features(seed):
     before, after = candle_features(candles, levels), candle_features(changed, levels)
     np.testing.assert_array_equal(before[:200], after[:200])
     assert (before[201:] != after[201:]).all(axis=1).any()
+
+
+@pytest.mark.parametrize("volume", [-1.0, np.nan, np.inf])
+def test_an_unusable_volume_spoils_its_row_and_the_next(volume):
+    candles = make_candles([100.0] * 5, volume=[1, 1, volume, 1, 1])
+    features = candle_features(candles, flat_levels(5))
+    assert np.isnan(features[:, 3]).tolist() == [True, False, True, True, False]
+    assert np.isnan(features[:, 6]).tolist() == [False, False, True, False, False]
+    assert np.isfinite(features[1:, :3]).all()  # the prices are known
