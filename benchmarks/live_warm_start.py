@@ -10,7 +10,7 @@ from live_faults import Goal
 from skill import DAY, RECORDED, ROOT, candle_file, pipeline, recorded, synthetic
 
 from dualwindow.learning.artifact import Artifact
-from dualwindow.learning.calibration import log_loss
+from dualwindow.learning.metrics import log_loss
 from dualwindow.learning.training import TrainingData, train
 from dualwindow.market.features import FEATURES
 from dualwindow.market.labels import UNKNOWN

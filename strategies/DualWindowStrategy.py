@@ -34,7 +34,8 @@ from dualwindow.judging.decisions import (
     most_probable,
 )
 from dualwindow.market.candles import Candles
-from dualwindow.market.features import FEATURES, HourlyLevels, candle_features, hourly_levels
+from dualwindow.market.features import FEATURES, candle_features
+from dualwindow.market.hours import HourlyLevels, fresh_levels, hourly_levels
 from dualwindow.market.labels import CLASSES, LONG, SHORT, UNKNOWN
 from dualwindow_freqtrade.hyperopt_file import Allowed, foreign_parameters
 from dualwindow_freqtrade.rest_api import CredentialsError, rest_credentials
@@ -273,8 +274,7 @@ class DualWindowStrategy(IStrategy):
             for name in (*HourlyLevels._fields, "hour")
         )
         # FreqAI carries the last hour it has forward for ever, also over one that has not come.
-        fresh = candles.date + candles.step - hour < 2 * 3600
-        levels = HourlyLevels(*(np.where(fresh, a, np.nan) for a in averages))
+        levels = fresh_levels(candles, hour, HourlyLevels(*averages))
         columns = candle_features(candles, levels).T
         return dataframe.assign(**{f"%-{n}": c for n, c in zip(FEATURES, columns, strict=True)})
 

@@ -11,7 +11,8 @@ from sklearn.preprocessing import MinMaxScaler
 
 from dualwindow.learning.training import TrainingData
 from dualwindow.market.candles import Candles
-from dualwindow.market.features import FEATURES, HourlyLevels, candle_features, hourly_levels
+from dualwindow.market.features import FEATURES, candle_features
+from dualwindow.market.hours import HourlyLevels, join_hours
 from dualwindow.market.labels import Barriers, Labelling, exclusive
 from dualwindow.samples.scaling import prepared
 from dualwindow.settings import Settings
@@ -68,8 +69,7 @@ def market_training_data(kind: str, days: int, seed: int, horizon: int = 24) -> 
     market = SyntheticMarket(MarketKind(kind), seed)
     candles = _candles(market.minutes("BTC/USDT", start, start + days * DAY).resampled(5 * MINUTE))
     hours = market.hours("BTC/USDT", FIRST, start + days * DAY)
-    closed = (candles.date + candles.step - FIRST // 1000) // 3600 - 1
-    levels = HourlyLevels(*(x[closed] for x in hourly_levels(hours.close, hours.volume)))
+    levels = join_hours(candles, hours.time // 1000, hours.close, hours.volume)
     labels = Labelling(exclusive, Barriers(0.01, 0.005, 0.01, 0.005), horizon, 15).label(candles)
     return TrainingData("BTC/USDT", candles, candle_features(candles, levels), FEATURES, labels)
 

@@ -144,6 +144,7 @@ def decide(probabilities: FloatArray, rule: Rule, fallback: Fallback = "hold") -
     if fallback == "argmax":
         nothing = np.isneginf(excess).all(axis=1)
         chosen[nothing] = most_probable(probabilities[nothing])
+    chosen[np.isnan(probabilities).any(axis=1)] = HOLD
     return chosen
 
 

@@ -11,7 +11,6 @@ import numpy as np
 from datasieve.pipeline import Pipeline
 
 from dualwindow.arrays import BoolArray, FloatArray, IntArray
-from dualwindow.judging.evaluation import auc
 from dualwindow.learning.artifact import Artifact
 from dualwindow.learning.calibration import (
     Calibration,
@@ -20,6 +19,7 @@ from dualwindow.learning.calibration import (
     frequencies_only,
     uncalibrated,
 )
+from dualwindow.learning.metrics import auc
 from dualwindow.market.candles import Candles
 from dualwindow.market.labels import CLASSES, LONG, SHORT, UNKNOWN
 from dualwindow.samples.balancing import (

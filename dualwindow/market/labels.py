@@ -2,7 +2,8 @@
 
 A long position taken at the close of candle *t* wins at ``close * (1 + take_profit)`` and loses
 at ``close * (1 - stop_loss)``; a short position mirrors it. Only the candles ``t+1 .. t+horizon``
-are looked at, on their highs and lows; reaching a level exactly counts as a touch.
+are looked at, on their highs and lows; reaching a level exactly counts as a touch, also where
+prices are decimals that binary fractions cannot hold.
 
 The idea is the triple-barrier method of M. Lopez de Prado, *Advances in Financial Machine
 Learning* (2018), chapter 3, with the time barrier as the HOLD class.
@@ -20,6 +21,10 @@ from dualwindow.market.candles import Candles, count_ahead
 SHORT, HOLD, LONG = 0, 1, 2
 UNKNOWN = -1
 CLASSES = ("SHORT", "HOLD", "LONG")
+
+# What four roundings can be wrong by, of a close, a distance, their product and their sum: a close
+# of 2.7 and 1 % make 2.7270000000000003, which a high of 2.727 would miss.
+_SLACK = 4 * float(np.finfo(np.float64).eps)
 
 # Rows labelled at a time: the tables of a chunk (2 x 7 x 128 KiB for 120 candles) stay in cache.
 _CHUNK = 1 << 14
@@ -39,7 +44,7 @@ class Barriers:
 
 @dataclass(frozen=True)
 class Levels:
-    """The four prices at which a position ends, in quote currency: one each, or (n,) of each."""
+    """The prices that end a position, in quote currency: one of each, or (n,) of each."""
 
     long_take: FloatArray | float
     long_stop: FloatArray | float
@@ -119,12 +124,25 @@ class Labelling:
     def prices(self, close: FloatArray | float) -> Levels:
         """Compute the prices at which a position ends that is taken at a close, one or (n,)."""
         close = np.where(np.isfinite(close), close, np.nan)  # inf - inf would warn
-        # close + close * x, not close * (1 + x): the distance is rounded by itself.
         return Levels(
             close + close * self.barriers.long_take_profit,
             close - close * self.barriers.long_stop_loss,
             close - close * self.barriers.short_take_profit,
             close + close * self.barriers.short_stop_loss,
+        )
+
+    def watched(self, close: FloatArray | float) -> Levels:
+        """Compute the prices from which a touch counts: those of `prices`, a hair nearer.
+
+        A price in decimals that lies exactly on a barrier is met, whatever the rounding; one that
+        falls short by a part in 10**14 of the close is not.
+        """
+        level, slack = self.prices(close), close * _SLACK
+        return Levels(
+            level.long_take - slack,
+            level.long_stop + slack,
+            level.short_take + slack,
+            level.short_stop - slack,
         )
 
     def label(self, candles: Candles) -> IntArray:
@@ -144,7 +162,7 @@ class Labelling:
         for start in range(0, n, _CHUNK):
             stop = min(start + _CHUNK, n)
             part = candles[start : stop + self.horizon]
-            levels = self.prices(candles.close[start:stop])
+            levels = self.watched(candles.close[start:stop])
             labels[start:stop] = self.rule(part, levels, self.horizon)
         labels[~self.known_futures(candles)] = UNKNOWN
         return labels

@@ -17,6 +17,9 @@ _SCALERS: dict[str, Any] = {
 }
 
 
+_LARGEST = float(np.finfo(np.float32).max)
+
+
 def prepared(pipeline: Pipeline, scaler: str, seed: int) -> Pipeline:
     """Make FreqAI's pipeline fit for us: another scaler, nothing left to chance.
 
@@ -45,19 +48,21 @@ class Scaled(NamedTuple):
 
     Parameters
     ----------
-    rows : (n, g) float32; zeros where a feature is unknown
-    inliers : (n,) False for outliers and where a feature is unknown
+    rows : (n, g) float32, all finite; zeros where `known` is False
+    known : (n,) True where every feature is, and stays when it is scaled, a finite float32
+    inliers : (n,) `known`, and no outlier
     dissimilarity : (n,) FreqAI's DI values, 0 where there are none
     """
 
     rows: FloatArray
+    known: BoolArray
     inliers: BoolArray
     dissimilarity: FloatArray
 
 
 def known_rows(features: FloatArray) -> BoolArray:
-    """Mark the rows of (n, f) features that are all finite numbers: (n,)."""
-    return np.logical_and.reduce(np.isfinite(features), axis=1)
+    """Mark the rows of (n, f) features that are all finite as float32, too: (n,)."""
+    return np.logical_and.reduce(np.abs(features) <= _LARGEST, axis=1)
 
 
 def fit_pipeline(pipeline: Pipeline, rows: FloatArray) -> None:
@@ -80,14 +85,16 @@ def apply_pipeline(pipeline: Pipeline, rows: FloatArray) -> Scaled:
     known = known_rows(rows)
     inliers, dissimilarity = known.copy(), np.zeros(len(rows))
     if not known.any():
-        return Scaled(np.zeros(rows.shape, dtype=np.float32), inliers, dissimilarity)
+        return Scaled(np.zeros(rows.shape, dtype=np.float32), known, inliers, dissimilarity)
     part, flags, _ = pipeline.transform(rows[known], outlier_check=True)
-    scaled = np.zeros((len(rows), part.shape[1]), dtype=np.float32)
-    scaled[known] = part
     inliers[known] = np.asarray(flags) == 1
     if "di" in pipeline:
         dissimilarity[known] = pipeline["di"].di_values
-    return Scaled(scaled, inliers, dissimilarity)
+    held = known_rows(part)  # by float32: a scaler can make too much of a feature
+    known[known] = held
+    scaled = np.zeros((len(rows), part.shape[1]), dtype=np.float32)
+    scaled[known] = part[held]
+    return Scaled(scaled, known, inliers & known, dissimilarity)
 
 
 def _refuse_large_dissimilarity(n_rows: int) -> None:

@@ -23,6 +23,10 @@ from freqai_run import (
 from freqtrade.exceptions import OperationalException, StrategyError
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
+from dualwindow.market.candles import Candles
+from dualwindow.market.features import candle_features
+from dualwindow.market.hours import join_hours
+
 CLASSES = ["SHORT", "HOLD", "LONG"]
 RAW = [f"{name}_raw" for name in CLASSES]
 
@@ -430,6 +434,22 @@ def test_hourly_candles_that_end_early_are_not_carried_forward(run, frames):
     name = next(c for c in features if "price_to_ma43200" in c)
     known = features.loc[features[name].notna(), "date"]
     assert known.max() == pd.Timestamp("2024-02-02 11:58", tz="UTC")
+
+
+def test_missing_hours_are_joined_in_the_strategy_as_in_the_core(run, frames):
+    strategy, missing = run[1], ["2024-02-01 03:00", "2024-02-02 10:00", "2024-02-02 11:00"]
+    hours = frames["1h"][~frames["1h"]["date"].isin(pd.to_datetime(missing, utc=True))]
+    hours = hours.iloc[:-3].reset_index(drop=True)
+    strategy.dp.frames["1h"] = hours
+    features = minute_features(strategy, {**frames, "1h": hours})
+    strategy.dp.frames["1h"] = frames["1h"]
+    candles = Candles.from_frame(frames["1m"], 60)
+    opened = hours["date"].to_numpy("datetime64[s]").astype(np.int64)
+    levels = join_hours(candles, opened, hours["close"].to_numpy(), hours["volume"].to_numpy())
+    columns = features.drop(columns="date").to_numpy()
+    np.testing.assert_array_equal(columns, candle_features(candles, levels))
+    unknown = np.isnan(columns).any(axis=1)
+    assert unknown.sum() == 1 + 60 + 120 + 2 * 60 + 1
 
 
 def test_extra_columns_of_a_backtest_are_no_features(run, frames):

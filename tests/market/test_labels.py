@@ -1,7 +1,11 @@
+from decimal import Decimal
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from examples import make_candles, random_candles, shared_frame
 
+from dualwindow.judging.evaluation import Costs, outcome
 from dualwindow.market.candles import Candles
 from dualwindow.market.labels import (
     HOLD,
@@ -81,10 +85,48 @@ def test_touch_table(future, by_exclusion, by_first_touch):
     assert labels_of(candles, rule=first_touch)[0] == by_first_touch
 
 
-def test_a_price_in_decimals_exactly_on_the_barrier_is_met():
-    for close, level in ((30000.0, 30300.0), (29.3, 29.593), (0.7, 0.707)):
-        candles = make_candles([close, close], [close, level], [close, close])
-        assert labels_of(candles, horizon=1)[0] == LONG
+def decimal_closes(decimals: int, distance: Decimal) -> list[Decimal]:
+    """Closes of up to twelve digits whose barriers lie on whole ticks, four of each length."""
+    rng = np.random.default_rng(decimals)
+    whole = Fraction(distance).denominator
+    ticks = [int(rng.integers(1, 10)) * whole for _ in range(4)]
+    for digits in range(4, 12):
+        ticks += (rng.integers(10**digits, 10 ** (digits + 1), 4) // whole * whole).tolist()
+    return [Decimal(n).scaleb(-decimals) for n in ticks if n > 0]
+
+
+@pytest.mark.parametrize("rule", [exclusive, first_touch])
+@pytest.mark.parametrize("distance", ["0.001", "0.005", "0.01", "0.0125", "0.03", "0.2", "0.95"])
+@pytest.mark.parametrize("decimals", range(1, 9))
+def test_a_decimal_on_the_barrier_is_met_and_one_tick_short_is_not(decimals, distance, rule):
+    x, tick = Decimal(distance), Decimal(1).scaleb(-decimals)
+    barriers = Barriers(*[float(x)] * 4)
+    # (high, low) after the close, and the label: the barriers are met, or missed by one tick
+    cases = [
+        (lambda c: (c + c * x, c), LONG),
+        (lambda c: (c + c * x - tick, c), HOLD),
+        (lambda c: (c, c - c * x), SHORT),
+        (lambda c: (c, c - c * x + tick), HOLD),
+        (lambda c: (2 * c, c - c * x), HOLD),
+        (lambda c: (2 * c, c - c * x + tick), LONG),
+        (lambda c: (c + c * x, c - c * x), HOLD),
+        (lambda c: (c + c * x - tick, c - c * x), SHORT),
+    ]
+    closes = decimal_closes(decimals, x)
+    assert len(closes) > 20
+    labelling = Labelling(rule, barriers, 1, 15)
+    costs = Costs(labelling, 0.0)
+    for future, expected in cases:
+        high, low = np.array([[float(v) for v in (c, *future(c), c)] for c in closes]).T[[1, 2]]
+        close = np.array([float(c) for c in closes])
+        pairs = [
+            np.stack(both, axis=1).ravel() for both in ((close, close), (close, high), (close, low))
+        ]
+        candles = make_candles(*pairs)
+        assert (labelling.label(candles)[::2] == expected).all()
+        for side in (SHORT, LONG):
+            wins = [outcome(candles, 2 * i, side, costs)[0] == float(x) for i in range(len(close))]
+            assert all(won == (side == expected) for won in wins)
 
 
 def test_the_signal_candles_own_high_does_not_count():

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dualwindow.learning.calibration import log_loss
+from dualwindow.learning.metrics import log_loss
 from dualwindow.market.candles import Candles
 from dualwindow.market.labels import Barriers, Labelling, exclusive, first_touch
 from dualwindow_sandbox import MarketKind
