@@ -8,6 +8,7 @@ import numpy as np
 
 from dualwindow.arrays import FloatArray, IntArray
 from dualwindow.market.labels import HOLD, LONG, SHORT, Barriers
+from dualwindow.settings import ConfidenceSettings
 
 Fallback = Literal["hold", "argmax"]
 
@@ -113,6 +114,14 @@ MODES: Mapping[str, Thresholds] = {
     "balanced": Thresholds(0.55, 0.45, 0.55),
     "aggressive": Thresholds(0.45, 0.40, 0.45),
 }
+
+
+def thresholds(confidence: ConfidenceSettings) -> Thresholds:
+    """Read those of the mode; those of ``balanced`` where it has none and none is read."""
+    if confidence.short is not None and confidence.long is not None:
+        hold = MODES["balanced"].hold if confidence.hold is None else confidence.hold
+        return Thresholds(confidence.short, hold, confidence.long)
+    return MODES.get(confidence.mode, MODES["balanced"])
 
 
 def decide(probabilities: FloatArray, rule: Rule, fallback: Fallback = "hold") -> IntArray:

@@ -17,6 +17,7 @@ import numpy as np
 
 from dualwindow.arrays import BoolArray, FloatArray, IntArray
 from dualwindow.market.candles import Candles, count_ahead
+from dualwindow.settings import Settings
 
 SHORT, HOLD, LONG = 0, 1, 2
 UNKNOWN = -1
@@ -120,6 +121,13 @@ class Labelling:
     barriers: Barriers
     horizon: int
     max_untraded: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Labelling":
+        """Take it from the settings of a training."""
+        distances = settings.labels.model_dump(exclude={"rule"})
+        rule, barriers = RULES[settings.labels.rule], Barriers(**distances)
+        return cls(rule, barriers, settings.horizon, settings.max_untraded)
 
     def prices(self, close: FloatArray | float) -> Levels:
         """Compute the prices at which a position ends that is taken at a close, one or (n,)."""

@@ -1,0 +1,65 @@
+"""What a classifier learns from: rows of candles, and windows of them by reference."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from dualwindow.arrays import FloatArray, IntArray
+from dualwindow.market.candles import Candles
+
+
+class TrainingError(ValueError):
+    """The data or the settings do not allow a training.
+
+    Settings are named in backticks, as ``Settings`` calls them, so that a host can translate them
+    into the words of its own configuration.
+    """
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Candles of one pair with what is known of them.
+
+    Parameters
+    ----------
+    pair : name, for messages
+    candles : n candles
+    features : (n, f) unscaled; NaN or infinite where unknown
+    feature_names : f names
+    labels : (n,) of SHORT, HOLD, LONG, UNKNOWN
+    """
+
+    pair: str
+    candles: Candles
+    features: FloatArray
+    feature_names: tuple[str, ...]
+    labels: IntArray
+
+
+class Rows(NamedTuple):
+    """What a classifier may look at.
+
+    Parameters
+    ----------
+    features : (n, f) float32, scaled; zeros where unknown
+    candles : the n candles they were computed from
+    """
+
+    features: FloatArray
+    candles: Candles
+
+
+class Samples(NamedTuple):
+    """Windows to learn from, by reference: `rows` are shared, windows are gathered when needed.
+
+    Parameters
+    ----------
+    rows : n rows
+    ends : (m,) rows at which the windows end
+    labels : (m,) of SHORT, HOLD, LONG
+    weights : (m,) float
+    """
+
+    rows: Rows
+    ends: IntArray
+    labels: IntArray
+    weights: FloatArray
