@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dualwindow.arrays import FloatArray
 from dualwindow.market.candles import Candles
+from dualwindow.samples.data import PairData
 
 _DAY = 86400
 
@@ -32,24 +32,6 @@ class Fold(NamedTuple):
     train_from: int
     start: int
     stop: int
-
-
-@dataclass(frozen=True)
-class PairData:
-    """All candles of one pair, and the features of each.
-
-    Parameters
-    ----------
-    pair : name
-    candles : n candles
-    features : (n, f) unscaled; NaN where unknown
-    feature_names : f names
-    """
-
-    pair: str
-    candles: Candles
-    features: FloatArray
-    feature_names: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from dualwindow.learning.fingerprint import (
     digest_code,
     flatten,
 )
-from dualwindow.learning.folds import Fold, PairData, Schedule, folds
+from dualwindow.learning.folds import Fold, Schedule, folds
 from dualwindow.learning.parallel import Workers, run_tasks
 from dualwindow.learning.record import TrainingRecord
 from dualwindow.learning.training import train
@@ -31,7 +31,7 @@ from dualwindow.market.candles import Candles
 from dualwindow.market.files import set_aside, write_aside
 from dualwindow.market.labels import CLASSES, Labelling
 from dualwindow.models.classifier import use_threads
-from dualwindow.samples.data import TrainingData
+from dualwindow.samples.data import PairData, TrainingData
 from dualwindow.samples.scaling import FeatureScaler
 from dualwindow.settings import Settings
 
