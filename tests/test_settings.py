@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from dualwindow.judging.decisions import Thresholds
 from dualwindow.settings import Settings, SettingsError
-from dualwindow_freqtrade.backtest_cache import flatten
+from dualwindow_freqtrade.model_fingerprint import flatten
 
 
 def freqai(**changes) -> dict:

@@ -23,9 +23,8 @@ from freqai_run import (
 from freqtrade.exceptions import OperationalException, StrategyError
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
-from dualwindow.market.candles import Candles
-from dualwindow.market.features import candle_features
-from dualwindow.market.hours import join_hours
+from dualwindow_freqtrade import model_fingerprint
+from dualwindow_freqtrade.freqai_frames import describe_training
 
 CLASSES = ["SHORT", "HOLD", "LONG"]
 RAW = [f"{name}_raw" for name in CLASSES]
@@ -160,14 +159,15 @@ def test_trap_missing_class_returns_three_columns(frames, tmp_path):
     # no price falls by half in twenty minutes, so nothing is SHORT
     labels = {"short_take_profit": 0.5}
     config = configuration(tmp_path, dual_window={"labels": labels, "balancing": {"floor": 50}})
-    strategy, result = backtest(config, frames)
+    _, result = backtest(config, frames)
     facts = json.loads(files_of(config, "*_dualwindow.json")[0].read_text())
     assert facts["training_windows"]["SHORT"] == 0 < facts["training_windows"]["LONG"]
     for name in (*CLASSES, *RAW):
         assert {name, f"{name}_mean", f"{name}_std"} <= set(result)
     assert out_of_sample(result)[CLASSES].sum(axis=1).to_numpy() == pytest.approx(1)
     dk = FreqaiDataKitchen(config, live=False, pair=PAIR)
-    strategy.freqai._fill_class_statistics(facts["training_labels"], dk)
+    dk.set_paths(PAIR, 1706832000)
+    describe_training(facts["training_labels"], dk)
     assert dk.unique_class_list == [
         *CLASSES,
         *(f"{name}_raw" for name in CLASSES),
@@ -211,8 +211,7 @@ def test_trap_stale_cache_notices_changed_code(frames, tmp_path, monkeypatch):
     backtest(config, frames)
     for changed in ("digest_core", "digest_sources"):
         strategy = load_strategy(config, frames)
-        module = strategy.freqai.train.__globals__
-        monkeypatch.setitem(module, changed, lambda *_: "other")
+        monkeypatch.setattr(model_fingerprint, changed, lambda *_: "other")
         with pytest.raises(OperationalException, match="made with other code"):
             strategy.advise_indicators(frames["1m"].copy(), {"pair": PAIR})
 
@@ -434,22 +433,6 @@ def test_hourly_candles_that_end_early_are_not_carried_forward(run, frames):
     name = next(c for c in features if "price_to_ma43200" in c)
     known = features.loc[features[name].notna(), "date"]
     assert known.max() == pd.Timestamp("2024-02-02 11:58", tz="UTC")
-
-
-def test_missing_hours_are_joined_in_the_strategy_as_in_the_core(run, frames):
-    strategy, missing = run[1], ["2024-02-01 03:00", "2024-02-02 10:00", "2024-02-02 11:00"]
-    hours = frames["1h"][~frames["1h"]["date"].isin(pd.to_datetime(missing, utc=True))]
-    hours = hours.iloc[:-3].reset_index(drop=True)
-    strategy.dp.frames["1h"] = hours
-    features = minute_features(strategy, {**frames, "1h": hours})
-    strategy.dp.frames["1h"] = frames["1h"]
-    candles = Candles.from_frame(frames["1m"], 60)
-    opened = hours["date"].to_numpy("datetime64[s]").astype(np.int64)
-    levels = join_hours(candles, opened, hours["close"].to_numpy(), hours["volume"].to_numpy())
-    columns = features.drop(columns="date").to_numpy()
-    np.testing.assert_array_equal(columns, candle_features(candles, levels))
-    unknown = np.isnan(columns).any(axis=1)
-    assert unknown.sum() == 1 + 60 + 120 + 2 * 60 + 1
 
 
 def test_extra_columns_of_a_backtest_are_no_features(run, frames):

@@ -54,11 +54,11 @@ def test_a_trouble_begins_and_ends_once_and_is_counted_each_time():
 def test_candles_that_no_longer_come_are_a_trouble_once_until_one_comes():
     guard = Guard(LIMITS)
     guard.judge(reading())
-    said = [guard.look(age, interval=60) for age in (1, 61, 120, 121, 500)]
+    said = [guard.notice_missing_candles(age, step=60) for age in (1, 61, 120, 121, 500)]
     assert [text is not None for text in said] == [False, False, False, True, False]
     assert guard.counts[Trouble.STALE_CANDLES] == 1
     assert guard.judge(reading())[1] == {Trouble.STALE_CANDLES}
-    assert guard.look(121, interval=60) is not None
+    assert guard.notice_missing_candles(121, step=60) is not None
 
 
 def test_identical_scores_are_in_trouble_once_there_are_too_many_in_a_row():
@@ -106,7 +106,7 @@ def test_of_a_pair_that_is_not_asked_for_no_candles_are_expected(tmp_path, caplo
     status = Status(tmp_path, LIMITS)
     for pair in ("BTC/USDT", "ETH/USDT"):
         assert status.predicted(pair, reading())
-    status.look(1e6, 60, ["ETH/USDT", "SOL/USDT"])
+    status.notice_missing_candles(1e6, 60, ["ETH/USDT", "SOL/USDT"])
     assert caplog.text.count("stale candles") == 1
     assert "ETH/USDT: stale candles" in caplog.text
 

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from freqai_run import PAIR, at, dry_run, live_configuration, train_now
+from freqtrade.freqai.base_models.BaseClassifierModel import BaseClassifierModel
 from freqtrade.resolvers import StrategyResolver
 
 import dualwindow.market.files
 import dualwindow_freqtrade.live_drawer
 from dualwindow.learning.artifact import Artifact
-from dualwindow_freqtrade.live_loop import LiveModel
 from dualwindow_freqtrade.live_status import STATUS_FILE
 
 CLASSES = ["SHORT", "HOLD", "LONG"]
@@ -255,7 +255,9 @@ def test_a_stop_ends_a_training_and_leaves_the_model_before(tmp_path, caplog):
         tmp_path, model_training_parameters=training | {"epochs": 9000, "batch_size": 1}
     )
     again, _ = dry_run(endless)
-    again.freqai.fingerprint = strategy.freqai.fingerprint  # the same settings, for once
+    again.freqai.fingerprint.facts = (
+        strategy.freqai.fingerprint.facts
+    )  # the same settings, for once
     at(again, minutes, 2800)
     before = dict(again.freqai.dd.pair_dict[PAIR])
     time.sleep(1.1)
@@ -279,7 +281,7 @@ def scan_until(strategy, n: int, monkeypatch) -> None:
     model = strategy.freqai
     rounds = iter(range(n))
     monkeypatch.setattr(
-        model, "_goes_on", lambda seconds: seconds == 0 or next(rounds, None) is not None
+        model._live_loop, "_goes_on", lambda seconds: seconds == 0 or next(rounds, None) is not None
     )
     model._start_scanning(strategy)
 
@@ -311,16 +313,17 @@ def test_the_most_overdue_pair_is_trained_and_a_failing_one_rests(trained, caplo
             raise FloatingPointError("training diverged in epoch 1")
 
     monkeypatch.setattr(
-        LiveModel.__mro__[1], "extract_data_and_train_model", lambda s, *a: train(*a)
+        BaseClassifierModel, "extract_data_and_train_model", lambda s, *a: train(*a)
     )
     scan_until(strategy, 4, monkeypatch)
     assert asked == [other, PAIR, PAIR, PAIR]
     assert caplog.text.count("training failed, it is tried again in 60 s") == 1
     assert "Traceback" not in caplog.text
-    model._failures[other] = model._failures[other]._replace(rest_until=0)
+    failures = model._live_loop._failures
+    failures[other] = failures[other]._replace(rest_until=0)
     scan_until(strategy, 1, monkeypatch)
     assert asked[-1] == other
-    assert model._failures[other].rest == 120
+    assert failures[other].rest == 120
 
 
 def test_a_training_that_diverged_keeps_the_strategy_out_until_the_next(trained, monkeypatch):
@@ -432,8 +435,8 @@ def test_candles_that_no_longer_come_are_noticed_once(trained, caplog):
     for row in (2802, 2803):
         at(again, minutes, row)
     closed = minutes["date"].iloc[2803] + pd.Timedelta("1min")
-    again.freqai._status._pair(PAIR).guard.present = {}  # these candles are old to begin with
-    again.freqai._status._pair(PAIR).guard.counts["stale candles"] = 0
+    guard = again.freqai._live_watch._status._pair(PAIR).guard
+    guard.present, guard.counts["stale candles"] = {}, 0  # these candles are old to begin with
     # The limit of two candles begins when the next one is due.
     for seconds in (61, 179, 181, 240):
         again.bot_loop_start(closed + pd.Timedelta(seconds=seconds))
