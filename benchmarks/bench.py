@@ -28,7 +28,7 @@ from sklearn.preprocessing import StandardScaler
 from dualwindow.learning.training import TrainingData, train
 from dualwindow.market.candles import Candles
 from dualwindow.market.features import FEATURES
-from dualwindow.market.labels import CLASSES, RULES, UNKNOWN, Barriers, label_candles
+from dualwindow.market.labels import CLASSES, RULES, UNKNOWN, Barriers, Labelling
 from dualwindow.settings import Settings, TrainingSettings
 
 HISTORY, HORIZON = 180, 120
@@ -69,11 +69,11 @@ def pipeline() -> Pipeline:
 def labels_per_second(rule: str) -> float:
     """Candles labelled per second on one core, median of five runs over two million."""
     candles = random_candles(2_000_000)
-    barriers = Barriers(0.01, 0.005, 0.01, 0.005)
+    labelling = Labelling(RULES[rule], Barriers(0.01, 0.005, 0.01, 0.005), HORIZON, 15)
     seconds = []
     for _ in range(5):
         began = time.perf_counter()
-        label_candles(candles, RULES[rule], barriers, HORIZON, 15)
+        labelling.label(candles)
         seconds.append(time.perf_counter() - began)
     return len(candles) / statistics.median(seconds)
 

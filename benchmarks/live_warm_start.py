@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from freqtrade.configuration.load_config import load_from_files
 from live_faults import Goal
-from skill import DAY, RECORDED, ROOT, candle_file, labelled, pipeline, recorded, synthetic
+from skill import DAY, RECORDED, ROOT, candle_file, pipeline, recorded, synthetic
 
 from dualwindow.learning.artifact import Artifact
-from dualwindow.learning.calibration import log_loss
+from dualwindow.learning.metrics import log_loss
 from dualwindow.learning.training import TrainingData, train
 from dualwindow.market.features import FEATURES
 from dualwindow.market.labels import UNKNOWN
@@ -35,7 +35,7 @@ class Market:
         """Train on the week before `stop` (seconds since 1970 UTC)."""
         a, b = np.searchsorted(self._candles.date, [stop - TRAIN_DAYS * DAY, stop]).tolist()
         candles, settings = self._candles[a:b], self._settings
-        labels = labelled(candles, settings)
+        labels = settings.labelling.label(candles)
         data = TrainingData(self._pair, candles, self._features[a:b], FEATURES, labels)
         return train(data, settings, pipeline(settings), previous=previous)
 
@@ -44,7 +44,7 @@ class Market:
         a, b = np.searchsorted(self._candles.date, [stop, stop + DAY]).tolist()
         prediction = model.predict(self._candles[a:b], self._features[a:b])
         later = self._candles[a : b + self._settings.windows.horizon]
-        truth = labelled(later, self._settings)[: b - a]
+        truth = self._settings.labelling.label(later)[: b - a]
         judged = (truth != UNKNOWN) & prediction.valid
         return float(log_loss(prediction.probabilities[judged], truth[judged]))
 

@@ -31,12 +31,13 @@ from rich.table import Table
 from sklearn.preprocessing import MinMaxScaler
 
 from dualwindow.arrays import FloatArray, IntArray
-from dualwindow.judging.evaluation import auc, calibration_errors, skill
-from dualwindow.learning.calibration import Evidence, calibrate, log_loss
+from dualwindow.learning.calibration import Evidence, calibrate
+from dualwindow.learning.metrics import auc, calibration_errors, log_loss, skill
 from dualwindow.learning.training import TrainingData, train
 from dualwindow.market.candles import Candles
-from dualwindow.market.features import FEATURES, HourlyLevels, candle_features, hourly_levels
-from dualwindow.market.labels import LONG, SHORT, UNKNOWN, label_candles
+from dualwindow.market.features import FEATURES, candle_features
+from dualwindow.market.hours import join_hours
+from dualwindow.market.labels import LONG, SHORT, UNKNOWN
 from dualwindow.samples.balancing import class_frequencies
 from dualwindow.samples.scaling import known_rows, prepared
 from dualwindow.samples.splits import chronological_split
@@ -86,14 +87,6 @@ def pipeline(settings: Settings) -> Pipeline:
     return prepared(any_scaler, settings.dual_window.scaler, settings.training.seed)
 
 
-def with_features(
-    minutes: Candles, opened: IntArray, close: FloatArray, volume: FloatArray
-) -> tuple[Candles, FloatArray]:
-    closed = np.searchsorted(opened + 3600, minutes.date + minutes.step, side="right") - 1
-    levels = (np.where(closed >= 0, x[closed], np.nan) for x in hourly_levels(close, volume))
-    return minutes, candle_features(minutes, HourlyLevels(*levels))
-
-
 def candle_file(datadir: Path, pair: str, timeframe: str) -> Path:
     return datadir / f"{pair.replace('/', '_')}-{timeframe}.feather"
 
@@ -103,7 +96,8 @@ def recorded(datadir: Path, pair: str) -> tuple[Candles, FloatArray]:
     minutes, hours = (pd.read_feather(candle_file(datadir, pair, t)) for t in ("1m", "1h"))
     opened = hours["date"].to_numpy("datetime64[s]").astype(np.int64)
     close, volume = (hours[c].to_numpy(np.float64) for c in ("close", "volume"))
-    return with_features(Candles.from_frame(minutes, 60), opened, close, volume)
+    candles = Candles.from_frame(minutes, 60)
+    return candles, candle_features(candles, join_hours(candles, opened, close, volume))
 
 
 @cache
@@ -117,13 +111,8 @@ def synthetic(source: str, pair: str) -> tuple[Candles, FloatArray]:
     m = joined([history(source, pair).week(week).candles for week in weeks])
     h = joined([history(source, pair).hours(week) for week in weeks])
     minutes = Candles(m.time // 1000, m.high, m.low, m.close, m.volume, 60)
-    return with_features(minutes, h.time // 1000, h.close, h.volume)
-
-
-def labelled(candles: Candles, settings: Settings) -> IntArray:
-    chosen, horizon = settings.dual_window, settings.windows.horizon
-    rule, barriers = chosen.labels.function, chosen.labels.barriers
-    return label_candles(candles, rule, barriers, horizon, chosen.max_untraded_candles)
+    levels = join_hours(minutes, h.time // 1000, h.close, h.volume)
+    return minutes, candle_features(minutes, levels)
 
 
 def scores(probabilities: FloatArray, truth: IntArray, reference: float) -> dict[str, Any]:
@@ -188,13 +177,13 @@ def measure(plan: Plan, window: Window) -> dict[str, Any]:
     edges = [start - plan.train_days * DAY, start, start + plan.window_days * DAY]
     a, b, c = np.searchsorted(candles.date, edges).tolist()
     data = TrainingData(
-        window.pair, candles[a:b], features[a:b], FEATURES, labelled(candles[a:b], settings)
+        window.pair, candles[a:b], features[a:b], FEATURES, settings.labelling.label(candles[a:b])
     )
     began = time.perf_counter()
     artifact = train(data, settings, pipeline(settings))
     seconds = time.perf_counter() - began
     prediction = artifact.predict(candles[b:c], features[b:c])
-    truth = labelled(candles[b : c + settings.windows.horizon], settings)[: c - b]
+    truth = settings.labelling.label(candles[b : c + settings.windows.horizon])[: c - b]
     judged = np.flatnonzero((truth != UNKNOWN) & prediction.valid)
     frequencies = class_frequencies(data.labels)
     reference = log_loss(np.broadcast_to(frequencies, (len(judged), 3)), truth[judged])
@@ -242,8 +231,7 @@ def true_probabilities(plan: Plan, window: Window, candles: Candles, rows: IntAr
         np.log(candles.close[rows] / COINS[window.pair.partition("/")[0]][0]),
         np.concatenate([block.volatility for block in blocks])[minute],
         np.concatenate([block.regime for block in blocks])[minute],
-        plan.settings.dual_window.labels.barriers,
-        plan.settings.windows.horizon,
+        plan.settings.labelling,
         n_paths=2000,
     )
 

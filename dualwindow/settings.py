@@ -1,39 +1,15 @@
-"""Read what the user asked for out of the `freqai` configuration block, and check it once."""
+"""What shapes a training and its predictions, in the core's own words; read once, then frozen."""
 
-from collections.abc import Mapping
-from difflib import get_close_matches
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
-
-from dualwindow.judging.decisions import MODES, Thresholds
-from dualwindow.market.labels import CLASSES, RULES, Barriers, LabelRule
-from dualwindow_freqtrade.freqai_keys import FEATURE_KEYS, FREQAI_KEYS, SPLIT_KEYS, refused_keys
+from pydantic import BaseModel, Discriminator, Field, Tag, model_validator
 
 
-class _Frozen(BaseModel, frozen=True, extra="forbid"):
-    pass
+class Frozen(BaseModel, frozen=True, extra="forbid"):
+    """Settings that are checked once and never change."""
 
 
-class WindowSettings(_Frozen):
-    """FreqAI's own keys for the two windows and their division."""
-
-    history: int = Field(180, ge=2, description="conv_width: candles the network looks back on")
-    horizon: int = Field(
-        120, ge=1, description="label_period_candles: candles in which a barrier must be touched"
-    )
-    validation_share: float = Field(
-        0.2, gt=0, lt=1, description="test_size: latest share of the training candles"
-    )
-    weight_factor: float = Field(
-        0.0,
-        ge=0,
-        allow_inf_nan=False,
-        description="weight_factor: recent samples weigh more; 0 weighs all alike",
-    )
-
-
-class LabelSettings(_Frozen):
+class LabelSettings(Frozen):
     """What makes a candle LONG or SHORT."""
 
     rule: Literal["exclusive", "first_touch"] = Field(
@@ -44,23 +20,16 @@ class LabelSettings(_Frozen):
     short_take_profit: float = Field(0.01, gt=0, lt=1, description="fraction of the close, below")
     short_stop_loss: float = Field(0.005, gt=0, lt=1, description="fraction of the close, above")
 
-    @property
-    def barriers(self) -> Barriers:
-        """The four distances as the label rules take them."""
-        return Barriers(
-            self.long_take_profit,
-            self.long_stop_loss,
-            self.short_take_profit,
-            self.short_stop_loss,
-        )
 
-    @property
-    def function(self) -> LabelRule:
-        """The rule itself."""
-        return RULES[self.rule]
+class ClassWeights(Frozen):
+    """How much a sample of each class counts."""
+
+    SHORT: float = Field(gt=0, allow_inf_nan=False)
+    HOLD: float = Field(gt=0, allow_inf_nan=False)
+    LONG: float = Field(gt=0, allow_inf_nan=False)
 
 
-class BalancingSettings(_Frozen):
+class BalancingSettings(Frozen):
     """How the rarer classes are kept from drowning."""
 
     method: Literal["undersample", "class_weights", "none"] = Field(
@@ -69,35 +38,29 @@ class BalancingSettings(_Frozen):
     floor: int = Field(
         1000, ge=1, description="undersample: windows that no class is thinned below"
     )
-    class_weights: dict[str, float] | None = Field(
+    class_weights: ClassWeights | None = Field(
         None, description="class_weights: a weight for each class, or null to balance them"
     )
 
-    @field_validator("class_weights")
-    @classmethod
-    def _weights_name_every_class(cls, weights: dict[str, float] | None) -> dict[str, float] | None:
-        if weights is not None:
-            if set(weights) != set(CLASSES):
-                raise ValueError(f"must name exactly {', '.join(CLASSES)}")
-            if any(not 0 < weight < float("inf") for weight in weights.values()):
-                raise ValueError("must be positive numbers")
-        return weights
 
+class ClassifierSettings(Frozen):
+    """What the settings of every kind of classifier have."""
 
-class TrainingSettings(_Frozen):
-    """FreqAI's model_training_parameters: the network and how it is trained."""
-
-    lstm_units: tuple[int, ...] = Field(
-        (128, 64, 32), min_length=1, description="units of each LSTM layer"
-    )
-    dense_units: tuple[int, ...] = Field((32, 16), description="units of each ReLU layer after")
-    dropout: float = Field(0.2, ge=0, lt=1, description="share dropped after each LSTM layer")
-    feature_dropout: float = Field(
-        0.5, ge=0, lt=1, description="share of the features dropped, each for a whole window"
-    )
+    kind: str
     stride: int = Field(
         10, ge=1, description="train and validate on every n-th window; neighbours are alike"
     )
+    seed: int = Field(42, ge=0, lt=2**31, description="same seed, same predictions")
+
+    @property
+    def least_history(self) -> int:
+        """Candles that a window must have for this kind to see what it wants to."""
+        return 1
+
+
+class NetworkSettings(ClassifierSettings):
+    """How a network is trained, whatever its layers."""
+
     learning_rate: float = Field(0.001, gt=0, le=1, description="Adam's first step size")
     batch_size: int = Field(32, ge=1, description="windows per step")
     epochs: int = Field(6, ge=1, description="at most so many passes over the windows")
@@ -105,18 +68,97 @@ class TrainingSettings(_Frozen):
     lr_patience: int = Field(1, ge=1, description="epochs without one to lower the learning rate")
     lr_factor: float = Field(0.5, gt=0, lt=1, description="what the rate is then multiplied by")
     min_learning_rate: float = Field(1e-5, gt=0, le=1, description="the rate is not lowered below")
-    seed: int = Field(42, ge=0, lt=2**31, description="same seed, same predictions")
 
     @model_validator(mode="after")
-    def _values_agree(self) -> "TrainingSettings":
-        if any(units < 1 for units in (*self.lstm_units, *self.dense_units)):
-            raise ValueError("lstm_units and dense_units must be positive")
+    def _rates_agree(self) -> "NetworkSettings":
         if self.min_learning_rate > self.learning_rate:
             raise ValueError("min_learning_rate must not be above learning_rate")
         return self
 
 
-class ConfidenceSettings(_Frozen):
+class LstmSettings(NetworkSettings):
+    """LSTM layers, one on the other, and ReLU layers on the last states of all of them."""
+
+    kind: Literal["lstm"] = Field("lstm", description="which classifier learns")
+    lstm_units: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        (128, 64, 32), min_length=1, description="units of each LSTM layer"
+    )
+    dense_units: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        (32, 16), description="units of each ReLU layer after"
+    )
+    dropout: float = Field(0.2, ge=0, lt=1, description="share dropped after each LSTM layer")
+    feature_dropout: float = Field(
+        0.5, ge=0, lt=1, description="share of the features dropped, each for a whole window"
+    )
+
+
+class RangesSettings(ClassifierSettings):
+    """A logistic regression on how far candles have moved lately: the baseline of all kinds."""
+
+    kind: Literal["ranges"] = Field("ranges", description="which classifier learns")
+    spans: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        (15, 60, 180), min_length=1, description="candles that each mean range looks back on"
+    )
+    penalty: float = Field(
+        100.0, gt=0, allow_inf_nan=False, description="how strongly coefficients are held near 0"
+    )
+
+    @property
+    def least_history(self) -> int:
+        """The longest span."""
+        return max(self.spans)
+
+
+_DEFAULT_KIND = "lstm"
+
+
+def _kind(value: Any) -> Any:
+    given = value.get("kind", _DEFAULT_KIND) if isinstance(value, dict) else value.kind
+    return given if isinstance(given, str) else repr(given)
+
+
+AnyClassifierSettings = Annotated[
+    Annotated[LstmSettings, Tag("lstm")] | Annotated[RangesSettings, Tag("ranges")],
+    Discriminator(_kind),
+]
+KINDS: dict[str, type[ClassifierSettings]] = {"lstm": LstmSettings, "ranges": RangesSettings}
+
+
+class Settings(Frozen):
+    """Everything that shapes a training and its predictions."""
+
+    history: int = Field(180, ge=2, description="candles that are looked back on")
+    horizon: int = Field(120, ge=1, description="candles in which a barrier must be touched")
+    validation_share: float = Field(
+        0.2, gt=0, lt=1, description="latest share of the training candles"
+    )
+    weight_factor: float = Field(
+        0.0, ge=0, allow_inf_nan=False, description="recent samples weigh more; 0 weighs all alike"
+    )
+    labels: LabelSettings = LabelSettings()
+    balancing: BalancingSettings = BalancingSettings()
+    scaler: Literal["standard", "robust", "minmax"] = Field(
+        "standard", description="how features are scaled; fitted on the training part only"
+    )
+    calibration: Literal["none", "prior", "temperature", "vector"] = Field(
+        "temperature", description="how scores become probabilities; fitted on the validation part"
+    )
+    max_untraded: int = Field(
+        15, ge=0, description="a longer run of candles without volume counts as a gap"
+    )
+    model: AnyClassifierSettings = LstmSettings()
+
+    @model_validator(mode="after")
+    def _history_is_long_enough(self) -> "Settings":
+        if self.history < self.model.least_history:
+            raise ValueError(
+                f"`history` is {self.history} candles, but the kind '{self.model.kind}' looks back "
+                f"on {self.model.least_history}; lengthen it, or let `model` look back less"
+            )
+        return self
+
+
+class ConfidenceSettings(Frozen):
     """How sure a strategy must be. Nothing here shapes a prediction."""
 
     mode: Literal["expected_value", "conservative", "balanced", "aggressive", "custom"] = Field(
@@ -147,147 +189,3 @@ class ConfidenceSettings(_Frozen):
         if self.mode != "expected_value" and "margin" in self.model_fields_set:
             raise ValueError(f"margin would be ignored by mode '{self.mode}'; remove it")
         return self
-
-    @property
-    def thresholds(self) -> Thresholds:
-        """Those of the mode; those of ``balanced`` where it has none and none is read."""
-        if self.short is not None and self.long is not None:
-            hold = MODES["balanced"].hold if self.hold is None else self.hold
-            return Thresholds(self.short, hold, self.long)
-        return MODES.get(self.mode, MODES["balanced"])
-
-
-class GuardSettings(_Frozen):
-    """What keeps a live bot from opening trades. Nothing here shapes a prediction."""
-
-    max_candle_age: float = Field(
-        1.0, gt=0, description="candles since the newest one closed; more is stale"
-    )
-    max_prediction_share: float = Field(
-        0.5, gt=0, description="share of a candle that a prediction of one pair may take"
-    )
-    max_identical: int = Field(
-        30, ge=1, description="predictions in a row with the very same scores"
-    )
-
-
-class DualWindowSettings(_Frozen):
-    """The one block of our own, `freqai.dual_window`: what FreqAI has no key for."""
-
-    labels: LabelSettings = LabelSettings()
-    balancing: BalancingSettings = BalancingSettings()
-    scaler: Literal["standard", "robust", "minmax"] = Field(
-        "standard", description="how features are scaled; fitted on the training part only"
-    )
-    calibration: Literal["none", "prior", "temperature", "vector"] = Field(
-        "temperature", description="how scores become probabilities; fitted on the validation part"
-    )
-    confidence: ConfidenceSettings = ConfidenceSettings()
-    max_untraded_candles: int = Field(
-        15, ge=0, description="a longer run of candles without volume counts as a gap"
-    )
-    guards: GuardSettings = GuardSettings()
-    threads: int | None = Field(
-        None, ge=1, description="of TensorFlow; unset, all cores, and live all but one"
-    )
-
-
-class Settings(_Frozen):
-    """Everything that shapes a training and its predictions."""
-
-    windows: WindowSettings
-    training: TrainingSettings
-    dual_window: DualWindowSettings
-
-    @classmethod
-    def from_freqai(cls, freqai: Mapping[str, Any]) -> "Settings":
-        """Read the configuration's `freqai` block without changing it.
-
-        Raises
-        ------
-        SettingsError
-            Once, with every problem found: unknown keys, values out of bounds, and FreqAI keys
-            that would break the order of time or have no meaning for this model.
-        """
-        problems = refused_keys(freqai, _suggest)
-        features = freqai.get("feature_parameters", {})
-        split = freqai.get("data_split_parameters", {})
-        native = {
-            "history": (freqai, "conv_width"),
-            "horizon": (features, "label_period_candles"),
-            "validation_share": (split, "test_size"),
-            "weight_factor": (features, "weight_factor"),
-        }
-        given = {field: block[key] for field, (block, key) in native.items() if key in block}
-        blocks = {
-            "windows": given,
-            "training": freqai.get("model_training_parameters", {}),
-            "dual_window": freqai.get("dual_window", {}),
-        }
-        try:
-            settings = cls.model_validate(blocks)
-        except ValidationError as error:
-            problems += [_describe(e) for e in error.errors()]
-        if problems:
-            raise SettingsError(problems)
-        return settings
-
-
-class SettingsError(ValueError):
-    """Every problem of a configuration at once."""
-
-    def __init__(self, problems: list[str]) -> None:
-        lines = "\n".join(f"  - {problem}" for problem in problems)
-        super().__init__(f"DualWindowLSTM cannot run with this configuration:\n{lines}")
-        self.problems = problems
-
-
-_NATIVE_NAMES = {
-    ("windows", "history"): "conv_width",
-    ("windows", "horizon"): "feature_parameters.label_period_candles",
-    ("windows", "validation_share"): "data_split_parameters.test_size",
-    ("windows", "weight_factor"): "feature_parameters.weight_factor",
-}
-_HINTS = {
-    ("windows", "history"): (
-        "; it is the history window in candles, for example 180 (FreqAI puts 1 where it is missing)"
-    ),
-    ("windows", "validation_share"): "; early stopping needs a validation part",
-}
-
-
-def _describe(error: Any) -> str:
-    place = tuple(error["loc"])
-    name = _NATIVE_NAMES.get(place[:2], ".".join(str(part) for part in place))
-    if place[0] == "training":
-        name = ".".join(["model_training_parameters", *(str(part) for part in place[1:])])
-    if error["type"] == "extra_forbidden":
-        return f"freqai.{name} is unknown{_suggest(str(place[-1]), _siblings(place))}"
-    message = error["msg"].removeprefix("Value error, ")
-    return f"freqai.{name}: {message}. Received: {error['input']!r}{_HINTS.get(place[:2], '')}"
-
-
-def _siblings(place: tuple[Any, ...]) -> set[str]:
-    model: Any = Settings
-    for part in place[:-1]:
-        model = model.model_fields[part].annotation
-    return set(model.model_fields)
-
-
-def _suggest(key: str, known: set[str]) -> str:
-    homes = {
-        "freqai": FREQAI_KEYS,
-        "freqai.feature_parameters": FEATURE_KEYS,
-        "freqai.data_split_parameters": SPLIT_KEYS,
-        "freqai.model_training_parameters": set(TrainingSettings.model_fields),
-        "freqai.dual_window": set(DualWindowSettings.model_fields),
-        "freqai.dual_window.labels": set(LabelSettings.model_fields),
-        "freqai.dual_window.balancing": set(BalancingSettings.model_fields),
-        "freqai.dual_window.confidence": set(ConfidenceSettings.model_fields),
-        "freqai.dual_window.guards": set(GuardSettings.model_fields),
-    }
-    for block, keys in homes.items():
-        if key in keys:
-            return f"; it belongs in {block}"
-    close = get_close_matches(key, known, n=1)
-    return f"; did you mean '{close[0]}'?" if close else "; remove it"

@@ -15,14 +15,10 @@ import pandas as pd
 from freqtrade.exceptions import OperationalException
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
+from dualwindow.learning.fingerprint import all_differences, differences, flatten
 from dualwindow.market.files import write_aside
 from dualwindow_freqtrade.freqai_names import METADATA_FILE
-from dualwindow_freqtrade.model_fingerprint import (
-    Fingerprint,
-    all_differences,
-    differences,
-    flatten,
-)
+from dualwindow_freqtrade.model_fingerprint import Fingerprint
 
 _FILE = "dualwindow_cache.json"
 

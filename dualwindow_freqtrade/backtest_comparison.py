@@ -9,7 +9,7 @@ from rich.console import Console
 from dualwindow.arrays import IntArray
 from dualwindow.judging.evaluation import Costs, Record, follow, quality
 from dualwindow.market.candles import Candles
-from dualwindow.market.labels import UNKNOWN
+from dualwindow.market.labels import UNKNOWN, Labelling
 from dualwindow.reports.terminal import comparison_table, window_table
 from dualwindow.settings import Settings
 from dualwindow_freqtrade.freqai_frames import true_labels
@@ -76,5 +76,4 @@ class BacktestComparison:
         Console().print(comparison_table(f"All pairs and windows, {paid}", overall))
 
     def _costs(self, fees: float) -> Costs:
-        labels, horizon = self._settings.dual_window.labels, self._settings.windows.horizon
-        return Costs(labels.barriers, horizon, fees)
+        return Costs(Labelling.of(self._settings), fees)

@@ -63,7 +63,7 @@ def _look_before(
         seen.append(_columns(bench, model, bench.featured(pair, minutes)))
     closed = minutes["date"] + pd.Timedelta(seconds=bench.model.base_tf_seconds)
     past = (closed <= moment).to_numpy()
-    horizon = bench.model.settings.windows.horizon
+    horizon = bench.model.settings.horizon
     # A label may look as far as its horizon, and no further.
     labelled = np.r_[past[horizon:], np.zeros(horizon, dtype=bool)]
     for name in seen[0]:

@@ -10,6 +10,7 @@ from freqtrade.exceptions import OperationalException
 from pandas import DataFrame
 
 from dualwindow.learning.artifact import Artifact
+from dualwindow.learning.fingerprint import all_differences
 from dualwindow.market.labels import CLASSES
 from dualwindow_freqtrade.check_report import Report
 from dualwindow_freqtrade.check_workbench import Workbench
@@ -19,7 +20,6 @@ from dualwindow_freqtrade.freqai_names import (
     STORED_PREDICTIONS,
     TRAINED_AT,
 )
-from dualwindow_freqtrade.model_fingerprint import all_differences
 
 _TOLERANCE = 1e-4  # of a probability; float32 in batches of other sizes differs by 1e-7
 _SHOWN = 5
@@ -74,7 +74,7 @@ def _compare_one_pair(bench: Workbench, pair: str, live: DataFrame, report: Repo
 
 
 def _changes(model: Artifact, bench: Workbench) -> str:
-    return "; ".join(all_differences(model.metadata["made_from"], bench.model.fingerprint.facts()))
+    return "; ".join(all_differences(model.record.made_from, bench.model.fingerprint.facts()))
 
 
 def _compare_one_model(

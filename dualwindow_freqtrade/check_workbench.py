@@ -92,12 +92,12 @@ class Workbench:
             except Exception as error:  # damaged pickles raise whatever they like
                 notes.append(f"{path} is damaged: {type(error).__name__}: {error}")
                 continue
-            if model.metadata["pair"] == pair:
+            if model.record.pair == pair:
                 found[trained_at(path.parent)] = model
         return found
 
     def predicted(self, model: Artifact, frame: DataFrame) -> Prediction:
         """Predict all candles that have been given features."""
-        features = frame[list(model.feature_names)].to_numpy(np.float64)
+        features = frame[list(model.record.features)].to_numpy(np.float64)
         candles = Candles.from_frame(frame, self.model.base_tf_seconds)
         return model.predict(candles, features)

@@ -12,22 +12,17 @@ from pandas import DataFrame
 from dualwindow.arrays import FloatArray, IntArray
 from dualwindow.judging.decisions import most_probable
 from dualwindow.learning.artifact import Prediction
-from dualwindow.learning.training import TrainingData
+from dualwindow.learning.record import ClassCounts
 from dualwindow.market.candles import Candles
-from dualwindow.market.labels import CLASSES, UNKNOWN, label_candles
+from dualwindow.market.labels import CLASSES, UNKNOWN, Labelling
+from dualwindow.samples.data import TrainingData
 from dualwindow.settings import Settings
 from dualwindow_freqtrade.freqai_names import COLUMNS, TARGET, TRAINED_AT, trained_at
 
 
 def true_labels(candles: Candles, settings: Settings) -> IntArray:
     """Label the candles by what came after them; UNKNOWN where the future has not happened."""
-    return label_candles(
-        candles,
-        settings.dual_window.labels.function,
-        settings.dual_window.labels.barriers,
-        settings.windows.horizon,
-        settings.dual_window.max_untraded_candles,
-    )
+    return Labelling.of(settings).label(candles)
 
 
 def with_targets(dataframe: DataFrame, labels: IntArray) -> DataFrame:
@@ -101,7 +96,7 @@ def describe_prediction(prediction: Prediction, dk: FreqaiDataKitchen) -> None:
     dk.do_predict = prediction.valid.astype(np.int_)
 
 
-def describe_training(counts: Mapping[str, int], dk: FreqaiDataKitchen) -> None:
+def describe_training(counts: ClassCounts, dk: FreqaiDataKitchen) -> None:
     """Tell FreqAI what it wants to know of a training: its time, and the statistics of columns.
 
     FreqAI looks up the mean and the deviation of each returned column live and fails with a
@@ -110,12 +105,12 @@ def describe_training(counts: Mapping[str, int], dk: FreqaiDataKitchen) -> None:
 
     Parameters
     ----------
-    counts : class to its number of labels
+    counts : labels of the training part
     dk : of the pair that was trained
     """
     dk.unique_class_list = list(COLUMNS)
-    total = max(sum(counts.values()), 1)
-    shares = {name: counts[name.removesuffix("_raw")] / total for name in COLUMNS}
+    total = max(counts.total, 1)
+    shares = {name: getattr(counts, name.removesuffix("_raw")) / total for name in COLUMNS}
     dk.data["labels_mean"] = shares
     dk.data["labels_std"] = {n: float(np.sqrt(p * (1 - p))) for n, p in shares.items()}
     # Live, FreqAI names the files only after training; the timestamp is already in the path.

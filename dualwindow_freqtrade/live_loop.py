@@ -13,7 +13,7 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.freqai.freqai_interface import IFreqaiModel
 from freqtrade.strategy import IStrategy
 
-from dualwindow.learning.training import TrainingError
+from dualwindow.samples.data import TrainingError
 from dualwindow_freqtrade.live_folder import is_of_machine
 from dualwindow_freqtrade.live_status import Status
 

@@ -12,7 +12,7 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
 from dualwindow.arrays import FloatArray
 from dualwindow.learning.artifact import Prediction
-from dualwindow.settings import GuardSettings
+from dualwindow_freqtrade.configuration import GuardSettings
 from dualwindow_freqtrade.freqai_names import TRAINED_AT
 from dualwindow_freqtrade.live_guards import Limits, Reading
 from dualwindow_freqtrade.live_status import Status

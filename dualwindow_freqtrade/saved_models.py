@@ -8,10 +8,11 @@ from freqtrade.exceptions import OperationalException
 from freqtrade.freqai.data_drawer import FreqaiDataDrawer
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
-from dualwindow.learning.artifact import Artifact
+from dualwindow.learning.artifact import Artifact, format_trouble
+from dualwindow.learning.fingerprint import all_differences
 from dualwindow_freqtrade.live_drawer import WholeFilesDrawer
 from dualwindow_freqtrade.live_folder import is_of_machine
-from dualwindow_freqtrade.model_fingerprint import Fingerprint, all_differences
+from dualwindow_freqtrade.model_fingerprint import Fingerprint
 
 logger = logging.getLogger(__name__)
 
@@ -24,8 +25,13 @@ def load_backtest_model(drawer: FreqaiDataDrawer, dk: FreqaiDataKitchen) -> None
     drawer.pair_dict[dk.pair]["model_filename"] = dk.model_filename
     try:
         model: Artifact = drawer.load_data(dk.pair, dk)
-        model.weights  # noqa: B018 - reads the .keras content
+        model.fitted  # noqa: B018 - unpacks what it has learnt
     except Exception as error:
+        if older := format_trouble(error):
+            raise OperationalException(
+                f"the model in {dk.data_path} cannot be used: {older}; set another "
+                "freqai.identifier, or delete this folder"
+            ) from error
         raise OperationalException(
             f"the model in {dk.data_path} is damaged ({type(error).__name__}: {error}); "
             "delete this folder and run again"
@@ -66,7 +72,9 @@ class SavedModels:
         except Exception as error:  # whatever a damaged pickle raises
             if is_of_machine(error):
                 raise
-            reason = f"it is missing or damaged: {type(error).__name__}: {error}"
+            older = format_trouble(error)
+            damage = f"it is missing or damaged: {type(error).__name__}: {error}"
+            reason = str(older) if older else damage
         if reason is None:
             logger.info("%s: goes on with the model in %s", pair, dk.data_path)
             return
@@ -79,7 +87,7 @@ class SavedModels:
         )
 
     def _why_not(self, model: Artifact) -> str | None:
-        changed = all_differences(model.metadata["made_from"], self._fingerprint.facts())
+        changed = all_differences(model.record.made_from, self._fingerprint.facts())
         if changed:
             return f"it was made with other settings or code: {'; '.join(changed)}"
-        return None if model.is_sound() else "its weights are no numbers"
+        return None if model.fitted.is_sound() else "its weights are no numbers"

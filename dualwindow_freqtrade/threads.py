@@ -1,6 +1,9 @@
-"""Decide how many threads TensorFlow may have."""
+"""Decide how many threads a classifier may have."""
 
 import os
+
+from dualwindow.models.classifier import use_threads
+from dualwindow.settings import ClassifierSettings
 
 
 def allowed_threads(wanted: int | None, *, is_live: bool) -> int | None:
@@ -23,9 +26,9 @@ def allowed_threads(wanted: int | None, *, is_live: bool) -> int | None:
     return max((cores or 1) - 1, 1)
 
 
-def cap_threads(n: int | None) -> None:
-    """Cap the threads of TensorFlow, which is imported here; before its first operation."""
-    from dualwindow.models import network
-
+def cap_threads(settings: ClassifierSettings, n: int | None) -> None:
+    """Cap the threads of a classifier in this process; before its first operation."""
+    # TensorFlow reads this once, while it is imported; its notices would drown the trader's log.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if n is not None:
-        network.use_threads(n)
+        use_threads(settings, n)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from dualwindow.arrays import FloatArray, IntArray
-from dualwindow.market.labels import CLASSES, HOLD, LONG, SHORT, Barriers
+from dualwindow.market.labels import CLASSES, HOLD, LONG, SHORT, Labelling, exclusive
 from dualwindow_sandbox.dynamics import STEPS, Dynamics
 
 
@@ -14,8 +14,7 @@ def class_probabilities(
     level: FloatArray,
     volatility: FloatArray,
     regime: IntArray,
-    barriers: Barriers,
-    horizon: int,
+    labelling: Labelling,
     *,
     n_paths: int = 400,
     seed: int = 0,
@@ -27,14 +26,23 @@ def class_probabilities(
     law : which market
     level : (n,) log of close over starting price, at the close of the signal candle
     volatility, regime : (n,) in force during it, as `SyntheticMarket.hidden` gives them
-    barriers : fractions of the close
-    horizon : minutes
+    labelling : whose rule is `exclusive`; candles are minutes
     n_paths : futures per state; a probability p is known to ``sqrt(p (1 - p) / n_paths)``
 
     Returns
     -------
     (n, 3) of SHORT, HOLD, LONG, never 0 (Laplace's rule), so that a log loss is finite
+
+    Raises
+    ------
+    ValueError
+        If the rule is another one.
     """
+    if labelling.rule is not exclusive:
+        raise ValueError(
+            "labelling: only the true probabilities of the rule 'exclusive' can be told. "
+            f"Received: {getattr(labelling.rule, '__name__', labelling.rule)}"
+        )
     rng = np.random.default_rng(seed)
     shape = (len(level), n_paths)
     log_volatility = np.broadcast_to(np.log(volatility / law.volatility)[:, None], shape)
@@ -44,7 +52,7 @@ def class_probabilities(
     keep = math.exp(-1 / law.memory)
     spread = law.clustering * math.sqrt(1 - keep**2)
     ending = 1 - math.exp(-1 / law.regime_length)
-    for _ in range(horizon):
+    for _ in range(labelling.horizon):
         switching = rng.random(shape) < ending
         lower, upper = np.where(drifting == -1, 0, -1), np.where(drifting == 1, 0, 1)
         odds = np.exp(-law.lean * (upper - lower) * position)
@@ -57,9 +65,10 @@ def class_probabilities(
             position += deviation * rng.standard_normal(shape)
             np.maximum(top, position, out=top)
             np.minimum(bottom, position, out=bottom)
-    top, bottom = np.expm1(top - start), np.expm1(bottom - start)
-    long = (top >= barriers.long_take_profit) & (bottom > -barriers.long_stop_loss)
-    short = (bottom <= -barriers.short_take_profit) & (top < barriers.short_stop_loss)
+    top, bottom = np.exp(top - start), np.exp(bottom - start)
+    watched = labelling.watched(1.0)
+    long = (top >= watched.long_take) & (bottom > watched.long_stop)
+    short = (bottom <= watched.short_take) & (top < watched.short_stop)
     counts = np.empty((len(level), len(CLASSES)))
     counts[:, LONG] = (long & ~short).sum(axis=1)
     counts[:, SHORT] = (short & ~long).sum(axis=1)

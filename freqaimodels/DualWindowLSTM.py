@@ -1,7 +1,6 @@
 """FreqAI's hooks on one side, the `dualwindow` core on the other."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,12 +18,17 @@ from dualwindow.arrays import IntArray
 from dualwindow.learning.artifact import Artifact
 from dualwindow.learning.training import train
 from dualwindow.market.candles import Candles
-from dualwindow.samples.scaling import prepared
-from dualwindow.settings import Settings, SettingsError
+from dualwindow.models.classifier import Hooks
 from dualwindow_freqtrade import freqai_frames, live_drawer, training_report
 from dualwindow_freqtrade.backtest_cache import BacktestCache
 from dualwindow_freqtrade.backtest_comparison import BacktestComparison
 from dualwindow_freqtrade.backtest_windows import cached_windows, populate_from_candles
+from dualwindow_freqtrade.configuration import (
+    ConfigurationError,
+    in_users_words,
+    read_configuration,
+)
+from dualwindow_freqtrade.feature_pipeline import PipelineScaler, prepared
 from dualwindow_freqtrade.freqai_names import COLUMNS
 from dualwindow_freqtrade.live_folder import repair_folder
 from dualwindow_freqtrade.live_loop import LiveLoop
@@ -47,21 +51,21 @@ class DualWindowLSTM(BaseClassifierModel):
 
     def __init__(self, config: dict[str, Any]) -> None:
         try:
-            self.settings = Settings.from_freqai(config.get("freqai", {}))
-        except SettingsError as error:
+            self.configuration = read_configuration(config.get("freqai", {}))
+        except ConfigurationError as error:
             raise OperationalException(str(error)) from error
-        dual_window, is_live = self.settings.dual_window, config.get("runmode") in TRADE_MODES
+        self.settings, is_live = self.configuration.settings, config.get("runmode") in TRADE_MODES
         if is_live:  # before FreqAI loads what lies there
             identifier = config["freqai"].get("identifier", "")
             repair_folder(Path(config["user_data_dir"], "models", identifier))
         super().__init__(config)
         if is_live:
             live_drawer.take_over(self.dd)
-        self._n_threads = allowed_threads(dual_window.threads, is_live=is_live)
+        self._n_threads = allowed_threads(self.configuration.threads, is_live=is_live)
         self.fingerprint = Fingerprint(self, self.settings)
         self._backtest_cache = BacktestCache(self.full_path, self.fingerprint)
         self._comparison = BacktestComparison(self.settings)
-        status = Status(self.full_path, limits_of(config, dual_window.guards))
+        status = Status(self.full_path, limits_of(config, self.configuration.guards))
         self._live_watch = LiveWatch(status, self.dd, self.base_tf_seconds)
         self._live_loop = LiveLoop(self, status)
         self._saved_models = SavedModels(self.dd, config, self.fingerprint)
@@ -104,7 +108,7 @@ class DualWindowLSTM(BaseClassifierModel):
     def define_data_pipeline(self, threads: int = -1) -> Pipeline:
         """FreqAI's pipeline (scaler, PCA, SVM, dissimilarity index) with the chosen scaler."""
         pipeline = super().define_data_pipeline(threads)
-        return prepared(pipeline, self.settings.dual_window.scaler, self.settings.training.seed)
+        return prepared(pipeline, self.settings.scaler, self.settings.model.seed)
 
     def train(
         self, unfiltered_df: DataFrame, pair: str, dk: FreqaiDataKitchen, **kwargs: Any
@@ -115,9 +119,8 @@ class DualWindowLSTM(BaseClassifierModel):
             dk.data_dictionary = freqai_frames.data_dictionary(unfiltered_df, candles, dk)
             dk.feature_pipeline = self.define_data_pipeline(threads=dk.thread_count)
             model = self.fit(dk.data_dictionary, dk)
-            facts, is_continual = model.metadata, self.continual_learning
-            freqai_frames.describe_training(facts["training_labels"], dk)
-            training_report.report_training(facts, dk, is_continual=is_continual)
+            freqai_frames.describe_training(model.record.training_labels, dk)
+            training_report.report_training(model.record, dk, is_continual=self.continual_learning)
         except Exception as error:
             if not self.live:
                 self._backtest_cache.remember_failure(dk, error)
@@ -130,18 +133,21 @@ class DualWindowLSTM(BaseClassifierModel):
         self, data_dictionary: dict[str, Any], dk: FreqaiDataKitchen, **kwargs: Any
     ) -> Artifact:
         """Hand candles, features and labels to the core."""
-        cap_threads(self._n_threads)
-        model = train(
-            freqai_frames.training_data(dk.pair, data_dictionary),
-            self.settings,
-            dk.feature_pipeline,
-            # Not get_init_model(): it writes a logger into the artifact, which is frozen.
-            previous=self.dd.model_dictionary.get(dk.pair) if self.continual_learning else None,
-            report=partial(training_report.log_epoch, dk.pair, self.settings.training.epochs),
-            interrupt=self._live_loop.stop_if_asked,
-            tensorboard=dk.data_path / "tensorboard" if self.activate_tensorboard else None,
-        )
-        model = replace(model, metadata={**model.metadata, "made_from": self.fingerprint.facts()})
+        cap_threads(self.settings.model, self._n_threads)
+        with in_users_words():
+            model = train(
+                freqai_frames.training_data(dk.pair, data_dictionary),
+                self.settings,
+                PipelineScaler(dk.feature_pipeline),
+                # Not get_init_model(): it writes a logger into the artifact, which is frozen.
+                previous=self.dd.model_dictionary.get(dk.pair) if self.continual_learning else None,
+                hooks=Hooks(
+                    report=partial(training_report.log_epoch, dk.pair),
+                    interrupt=self._live_loop.stop_if_asked,
+                    tensorboard=dk.data_path / "tensorboard" if self.activate_tensorboard else None,
+                ),
+            )
+        model = model.with_record(made_from=self.fingerprint.facts())
         if not self.live:  # live, FreqAI keeps it itself once it is saved
             self.dd.model_dictionary[dk.pair] = model
         return model
@@ -173,7 +179,7 @@ class DualWindowLSTM(BaseClassifierModel):
     ) -> tuple[DataFrame, IntArray]:
         """Predict every row given; a row without a whole window gets ``do_predict`` 0."""
         model: Artifact = self.model
-        features = freqai_frames.feature_rows(unfiltered_df, model.feature_names, dk.pair)
+        features = freqai_frames.feature_rows(unfiltered_df, model.record.features, dk.pair)
         candles = self._candles(unfiltered_df)
         # After its first prediction of a process, FreqAI reads the last row alone.
         newest_only = self.live and not kwargs.get("first", True)
@@ -200,7 +206,7 @@ class DualWindowLSTM(BaseClassifierModel):
         dk.unique_class_list = list(COLUMNS)
         self.fingerprint.digest_code(strategy)
         if not self.scanning:
-            cap_threads(self._n_threads)
+            cap_threads(self.settings.model, self._n_threads)
         # All of them before the thread begins to train; a pair that joins later when it comes.
         others = () if self.scanning else strategy.dp.current_whitelist()
         self._saved_models.load_once((metadata["pair"], *others))
@@ -226,7 +232,7 @@ class DualWindowLSTM(BaseClassifierModel):
         """Find a saved model, and refuse it here if it cannot be read."""
         if not super().model_exists(dk):
             return False
-        cap_threads(self._n_threads)
+        cap_threads(self.settings.model, self._n_threads)
         load_backtest_model(self.dd, dk)
         return True
 

@@ -27,10 +27,12 @@ from dualwindow.judging.decisions import (
     Thresholds,
     decide,
     most_probable,
+    thresholds,
 )
 from dualwindow.market.candles import Candles
-from dualwindow.market.features import FEATURES, HourlyLevels, candle_features, hourly_levels
-from dualwindow.market.labels import CLASSES, LONG, SHORT, UNKNOWN
+from dualwindow.market.features import FEATURES, candle_features
+from dualwindow.market.hours import HourlyLevels, fresh_levels, hourly_levels
+from dualwindow.market.labels import CLASSES, LONG, SHORT, UNKNOWN, Labelling
 from dualwindow_freqtrade.hyperopt_file import configured_parameter, values_found
 from dualwindow_freqtrade.rest_api import close_rest_api
 
@@ -100,10 +102,11 @@ class DualWindowStrategy(IStrategy):
             )
         self._check_feature_keys()
         # Copied, because hyperopt's workers get the model without its state.
-        self.confidence = self.freqai.settings.dual_window.confidence
-        self.barriers = self.freqai.settings.dual_window.labels.barriers
+        self.confidence = self.freqai.configuration.confidence
+        self.labelling = Labelling.of(self.freqai.settings)
+        self.barriers = self.labelling.barriers
         self.horizon = timedelta(
-            seconds=self.freqai.settings.windows.horizon * timeframe_to_seconds(self.timeframe)
+            seconds=self.freqai.settings.horizon * timeframe_to_seconds(self.timeframe)
         )
         stops = {self.barriers.long_stop_loss, self.barriers.short_stop_loss}
         if len(stops) == 1 and type(self).leverage is IStrategy.leverage:
@@ -113,7 +116,7 @@ class DualWindowStrategy(IStrategy):
             self.stoploss = -min(0.99, 10 * max(stops))
         if not self.config.get("ignore_buying_expired_candle_after"):
             # freqtrade keeps the last signals while no new candles come.
-            guards = self.freqai.settings.dual_window.guards
+            guards = self.freqai.configuration.guards
             seconds = guards.max_candle_age * timeframe_to_seconds(self.timeframe)
             self.ignore_buying_expired_candle_after = seconds
         self._take_fees()
@@ -155,14 +158,14 @@ class DualWindowStrategy(IStrategy):
 
     def _take_confidence(self) -> None:
         """Let parameters begin with the configured values, and check those hyperopt has found."""
-        thresholds, by_value = self.confidence.thresholds, self.confidence.mode == "expected_value"
+        chosen, by_value = thresholds(self.confidence), self.confidence.mode == "expected_value"
         configured = {
             "mode": (self.confidence.mode, False),
             "margin": (self.confidence.margin, by_value),
-            "entry_short": (thresholds.short, not by_value),
+            "entry_short": (chosen.short, not by_value),
             # Read only where nothing else passes.
-            "entry_hold": (thresholds.hold, not by_value and self.confidence.fallback == "argmax"),
-            "entry_long": (thresholds.long, not by_value),
+            "entry_hold": (chosen.hold, not by_value and self.confidence.fallback == "argmax"),
+            "entry_long": (chosen.long, not by_value),
         }
         for name, (value, optimize) in configured.items():
             key = f"freqai.dual_window.confidence.{name.removeprefix('entry_')}"
@@ -209,8 +212,7 @@ class DualWindowStrategy(IStrategy):
             for name in (*HourlyLevels._fields, "hour")
         )
         # FreqAI carries the last hour it has forward for ever, also over one that has not come.
-        fresh = candles.date + candles.step - hour < 2 * 3600
-        levels = HourlyLevels(*(np.where(fresh, a, np.nan) for a in averages))
+        levels = fresh_levels(candles, hour, HourlyLevels(*averages))
         columns = candle_features(candles, levels).T
         return dataframe.assign(**{f"%-{n}": c for n, c in zip(FEATURES, columns, strict=True)})
 
@@ -278,19 +280,16 @@ class DualWindowStrategy(IStrategy):
         self, pair: str, trade: Trade, current_time: datetime, trade_duration: int, **kwargs: Any
     ) -> float:
         """Take profit where the price touches the barrier, before fees, as the labels do."""
-        barriers = self.barriers
-        move = -barriers.short_take_profit if trade.is_short else barriers.long_take_profit
-        return trade.calc_profit_ratio(trade.open_rate * (1 + move))
+        exits = self.labelling.prices(trade.open_rate)
+        return trade.calc_profit_ratio(exits.short_take if trade.is_short else exits.long_take)
 
     def custom_stoploss(
         self, pair: str, trade: Trade, current_time: datetime, current_rate: float, **kwargs: Any
     ) -> float:
         """Stop where the price touches the stop barrier."""
-        barriers = self.barriers
-        move = barriers.short_stop_loss if trade.is_short else -barriers.long_stop_loss
-        distance = stoploss_from_absolute(
-            trade.open_rate * (1 + move), current_rate, trade.is_short, trade.leverage
-        )
+        exits = self.labelling.prices(trade.open_rate)
+        stop = exits.short_stop if trade.is_short else exits.long_stop
+        distance = stoploss_from_absolute(stop, current_rate, trade.is_short, trade.leverage)
         # 0 means the price is already beyond the stop, but freqtrade reads it as "no stop".
         return max(distance, 1e-6)
 

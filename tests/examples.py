@@ -11,8 +11,9 @@ from sklearn.preprocessing import MinMaxScaler
 
 from dualwindow.learning.training import TrainingData
 from dualwindow.market.candles import Candles
-from dualwindow.market.features import FEATURES, HourlyLevels, candle_features, hourly_levels
-from dualwindow.market.labels import Barriers, exclusive, label_candles
+from dualwindow.market.features import FEATURES, candle_features
+from dualwindow.market.hours import HourlyLevels, join_hours
+from dualwindow.market.labels import Barriers, Labelling, exclusive
 from dualwindow.samples.scaling import prepared
 from dualwindow.settings import Settings
 from dualwindow_sandbox import MarketKind
@@ -58,8 +59,7 @@ def random_training_data(n: int, seed: int, horizon: int = 12, step_volatility: 
     """A random walk of constant volatility: nothing in it can be predicted."""
     candles = random_candles(n, seed, step_volatility)
     levels = HourlyLevels(*np.random.default_rng(seed).uniform(90, 110, (4, n)))
-    barriers = Barriers(0.006, 0.003, 0.006, 0.003)
-    labels = label_candles(candles, exclusive, barriers, horizon, 15)
+    labels = Labelling(exclusive, Barriers(0.006, 0.003, 0.006, 0.003), horizon, 15).label(candles)
     return TrainingData("RND/USDT", candles, candle_features(candles, levels), FEATURES, labels)
 
 
@@ -69,10 +69,8 @@ def market_training_data(kind: str, days: int, seed: int, horizon: int = 24) -> 
     market = SyntheticMarket(MarketKind(kind), seed)
     candles = _candles(market.minutes("BTC/USDT", start, start + days * DAY).resampled(5 * MINUTE))
     hours = market.hours("BTC/USDT", FIRST, start + days * DAY)
-    closed = (candles.date + candles.step - FIRST // 1000) // 3600 - 1
-    levels = HourlyLevels(*(x[closed] for x in hourly_levels(hours.close, hours.volume)))
-    barriers = Barriers(0.01, 0.005, 0.01, 0.005)
-    labels = label_candles(candles, exclusive, barriers, horizon, 15)
+    levels = join_hours(candles, hours.time // 1000, hours.close, hours.volume)
+    labels = Labelling(exclusive, Barriers(0.01, 0.005, 0.01, 0.005), horizon, 15).label(candles)
     return TrainingData("BTC/USDT", candles, candle_features(candles, levels), FEATURES, labels)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from dualwindow.arrays import FloatArray, IntArray
 from dualwindow.market.labels import HOLD, LONG, SHORT, Barriers
+from dualwindow.settings import ConfidenceSettings
 
 Fallback = Literal["hold", "argmax"]
 
@@ -115,6 +116,14 @@ MODES: Mapping[str, Thresholds] = {
 }
 
 
+def thresholds(confidence: ConfidenceSettings) -> Thresholds:
+    """Read those of the mode; those of ``balanced`` where it has none and none is read."""
+    if confidence.short is not None and confidence.long is not None:
+        hold = MODES["balanced"].hold if confidence.hold is None else confidence.hold
+        return Thresholds(confidence.short, hold, confidence.long)
+    return MODES.get(confidence.mode, MODES["balanced"])
+
+
 def decide(probabilities: FloatArray, rule: Rule, fallback: Fallback = "hold") -> IntArray:
     """Choose a class for every row.
 
@@ -144,6 +153,7 @@ def decide(probabilities: FloatArray, rule: Rule, fallback: Fallback = "hold") -
     if fallback == "argmax":
         nothing = np.isneginf(excess).all(axis=1)
         chosen[nothing] = most_probable(probabilities[nothing])
+    chosen[np.isnan(probabilities).any(axis=1)] = HOLD
     return chosen
 
 

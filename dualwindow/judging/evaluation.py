@@ -1,14 +1,14 @@
-"""Turn predictions and what really happened into numbers."""
+"""Turn decisions and what really happened into numbers."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.metrics import precision_recall_fscore_support, roc_auc_score
+from sklearn.metrics import precision_recall_fscore_support
 
 from dualwindow.arrays import BoolArray, FloatArray, IntArray
 from dualwindow.market.candles import Candles
-from dualwindow.market.labels import CLASSES, HOLD, LONG, SHORT, UNKNOWN, Barriers
+from dualwindow.market.labels import CLASSES, HOLD, LONG, SHORT, UNKNOWN, Barriers, Labelling
 
 
 class Direction(NamedTuple):
@@ -59,10 +59,9 @@ class Quality(NamedTuple):
 
 
 class Costs(NamedTuple):
-    """What decides how a trade ends: barriers, horizon in candles, fees of entry plus exit."""
+    """What decides how a trade ends and what it pays: fees of entry plus exit."""
 
-    barriers: Barriers
-    horizon: int
+    labelling: Labelling
     fees: float
 
 
@@ -106,8 +105,9 @@ def follow(candles: Candles, labels: IntArray, decisions: IntArray, costs: Costs
 
 def quality(records: Sequence[Record], costs: Costs) -> Quality:
     """Sum records up; what cannot be said, for want of candles or signals, is NaN."""
-    truth = np.concatenate([record.truth for record in records])
-    chosen = np.concatenate([record.chosen for record in records])
+    nothing = np.empty(0, dtype=np.int8)
+    truth = np.concatenate([nothing, *(record.truth for record in records)])
+    chosen = np.concatenate([nothing, *(record.chosen for record in records)])
     n, days = len(truth), sum(record.days for record in records)
     precision, recall, f1 = _by_class(truth, chosen)
     short, long = (
@@ -154,7 +154,7 @@ def _direction(
     truth: IntArray, chosen: IntArray, outcomes: list[float], side: int, costs: Costs
 ) -> Direction:
     signal, n = chosen == side, len(outcomes)
-    take, stop = _distances(costs.barriers, side)
+    take, stop = _distances(costs.labelling.barriers, side)
     return Direction(
         int(signal.sum()),
         n,
@@ -181,15 +181,14 @@ def outcome(candles: Candles, row: int, side: int, costs: Costs) -> tuple[float,
     -------
     Profit after fees as a fraction of the stake, and the number of candles until the end.
     """
-    take, stop = _distances(costs.barriers, side)
-    ahead = slice(row + 1, row + 1 + costs.horizon)
-    entry = candles.close[row]
-    sign = 1 if side == LONG else -1
-    best, worst = candles.high[ahead], candles.low[ahead]
-    if side == SHORT:
-        best, worst = worst, best
-    won = sign * (best - (entry + sign * entry * take)) >= 0
-    lost = sign * (worst - (entry - sign * entry * stop)) <= 0
+    take, stop = _distances(costs.labelling.barriers, side)
+    ahead = slice(row + 1, row + 1 + costs.labelling.horizon)
+    entry, high, low = candles.close[row], candles.high[ahead], candles.low[ahead]
+    level = costs.labelling.watched(entry)
+    if side == LONG:
+        won, lost = high >= level.long_take, low <= level.long_stop
+    else:
+        won, lost = low <= level.short_take, high >= level.short_stop
     n = len(won)
     first_win = int(won.argmax()) if won.any() else n
     first_loss = int(lost.argmax()) if lost.any() else n
@@ -197,45 +196,5 @@ def outcome(candles: Candles, row: int, side: int, costs: Costs) -> tuple[float,
         return -stop - costs.fees, first_loss + 1
     if first_win < n:
         return take - costs.fees, first_win + 1
-    move = sign * (candles.close[ahead][-1] / entry - 1) if n else 0.0
-    return float(move) - costs.fees, max(n, 1)
-
-
-def skill(log_loss: float, reference: float) -> float:
-    """Share of the reference's log loss that is saved: 1 is perfect, 0 no better, below worse."""
-    return 1 - log_loss / reference
-
-
-def auc(probabilities: FloatArray, labels: IntArray, code: int) -> float | None:
-    """Area under the ROC curve of one class against the others; None if either is absent."""
-    hit = labels == code
-    if not hit.any() or hit.all():
-        return None
-    return float(roc_auc_score(hit, probabilities[:, code]))
-
-
-def calibration_errors(
-    probabilities: FloatArray, labels: IntArray, bins: int = 15
-) -> tuple[float, ...]:
-    """Compute the expected calibration error of SHORT, HOLD and LONG.
-
-    Per class, rows are sorted by probability and cut into bins of equal size; the error is the
-    mean distance between a bin's mean probability and its share of true rows.
-
-    Source: M. P. Naeini et al., "Obtaining Well Calibrated Probabilities Using Bayesian Binning",
-    AAAI 2015, with equal-mass bins.
-
-    Examples
-    --------
-    >>> p = np.array([[0.25, 0.5, 0.25]] * 4)
-    >>> calibration_errors(p, np.array([0, 1, 1, 1]), bins=1)
-    (0.0, 0.25, 0.25)
-    """
-    errors = []
-    for code in range(len(CLASSES)):
-        p = probabilities[:, code]
-        order = np.argsort(p, kind="stable")
-        parts: Sequence[IntArray] = np.array_split(order, min(bins, len(order)))
-        gaps = [abs(p[part].mean() - (labels[part] == code).mean()) * len(part) for part in parts]
-        errors.append(float(np.sum(gaps) / max(len(order), 1)))
-    return tuple(errors)
+    move = candles.close[ahead][-1] / entry - 1 if n else 0.0
+    return float(move if side == LONG else -move) - costs.fees, max(n, 1)

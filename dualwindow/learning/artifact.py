@@ -1,21 +1,34 @@
 """What a training leaves behind: all that prediction needs, picklable, and nothing else."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from datasieve.pipeline import Pipeline
 
 from dualwindow.arrays import BoolArray, FloatArray
 from dualwindow.learning.calibration import Calibration
+from dualwindow.learning.record import TrainingRecord
 from dualwindow.market.candles import Candles
 from dualwindow.market.labels import CLASSES
-from dualwindow.samples.scaling import apply_pipeline, known_rows
+from dualwindow.models.classifier import Fitted, make_classifier
+from dualwindow.samples.data import Rows
+from dualwindow.samples.scaling import RowScaler, known_rows
 from dualwindow.samples.windows import broken_windows, whole
 
-if TYPE_CHECKING:
-    from dualwindow.models.network import Shape, Weights
+# Counts up whenever a pickled artifact of before can no longer be used. The first one had no
+# number: its classes lay in modules that are gone.
+FORMAT = 2
+
+
+class FormatError(Exception):
+    """An artifact is of another format."""
+
+    def __init__(self, found: object) -> None:
+        super().__init__(
+            f"it was written by another version of DualWindowLSTM (format {found}, this one has "
+            f"{FORMAT})"
+        )
 
 
 @dataclass(frozen=True)
@@ -25,8 +38,8 @@ class Prediction:
     Parameters
     ----------
     probabilities : (n, 3) of SHORT, HOLD, LONG, calibrated; NaN where `valid` is False
-    scores : (n, 3) the plain softmax they are made from; NaN where `valid` is False
-    valid : (n,) False where the window is not whole, the candle is an outlier, or the network
+    scores : (n, 3) the plain scores they are made from; NaN where `valid` is False
+    valid : (n,) False where the window is not whole, the candle is an outlier, or the classifier
         gave no numbers
     failed : (n,) True where it is for the last reason that `valid` is False
     dissimilarity : (n,) FreqAI's DI values, 0 where there are none
@@ -55,40 +68,36 @@ class Artifact:
 
     Parameters
     ----------
-    shape : of the network
-    keras_file : weights, the content of a ``.keras`` file that plain Keras can load
-    pipeline : fitted on the training part
+    n_features : columns of the scaled rows
+    content : what the classifier has learnt, as `Fitted.to_bytes` gives it
+    scaler : fitted on the training part
     calibration : fitted on the validation part
-    feature_names : columns of the rows to predict from, in order
-    max_untraded : longer runs of candles without volume count as gaps
     context, context_features : the last ``history - 1`` candles of the training data and their
         unscaled features, so that the very first candle after training has a whole window
-    metadata : what a person wants to know of the training, JSON types only
+    record : what a person wants to know of the training, with the settings in effect
     """
 
-    shape: "Shape"
-    keras_file: bytes
-    pipeline: Pipeline
+    n_features: int
+    content: bytes
+    scaler: RowScaler
     calibration: Calibration
-    feature_names: tuple[str, ...]
-    max_untraded: int
     context: Candles
     context_features: FloatArray
-    metadata: dict[str, Any]
+    record: TrainingRecord
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in self.__dict__.items() if k != "weights"}
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (FORMAT, {f.name: getattr(self, f.name) for f in fields(self)})
 
     @cached_property
-    def weights(self) -> "Weights":
-        """The network's weights, read from the ``.keras`` content once per process."""
-        from dualwindow.models import network
+    def fitted(self) -> Fitted:
+        """What the classifier has learnt, unpacked once per process."""
+        settings = self.record.settings
+        classifier = make_classifier(settings.model, settings.history, self.n_features)
+        return classifier.from_bytes(self.content)
 
-        return network.from_keras(self.shape, self.keras_file)
-
-    def is_sound(self) -> bool:
-        """Tell whether all weights are numbers."""
-        return all(bool(np.isfinite(w).all()) for w in self.weights)
+    def with_record(self, **facts: Any) -> "Artifact":
+        """Return it with other facts in its record."""
+        return replace(self, record=self.record.model_copy(update=facts))
 
     def predict(
         self, candles: Candles, features: FloatArray, n_newest: int | None = None
@@ -102,24 +111,20 @@ class Artifact:
         Parameters
         ----------
         candles : n candles
-        features : (n, f) unscaled, in the order of `feature_names`; NaN where unknown
+        features : (n, f) unscaled, in the order of the record's features; NaN where unknown
         n_newest : predict so many of the last candles, leave the others out; all if None
         """
-        from dualwindow.models import network
-
+        settings = self.record.settings
         older = self.context.date < candles.date[0] if len(candles) else np.empty(0, dtype=bool)
         n_context = int(older.sum())
         candles = self.context[slice(n_context)].followed_by(candles)
         features = np.concatenate([self.context_features[:n_context], features])
-        scaled = apply_pipeline(self.pipeline, features)
-        usable = known_rows(features)
-        broken = broken_windows(candles, usable, self.shape.history, self.max_untraded)
+        scaled = self.scaler.apply(features)
+        broken = broken_windows(candles, scaled.known, settings.history, settings.max_untraded)
         valid = whole(broken) & scaled.inliers
         valid[: n_context if n_newest is None else max(n_context, len(valid) - n_newest)] = False
         scores = np.full((len(candles), len(CLASSES)), np.nan)
-        scores[valid] = network.predict(
-            self.shape, self.weights, scaled.rows, np.flatnonzero(valid)
-        )
+        scores[valid] = self.fitted.scores(Rows(scaled.rows, candles), np.flatnonzero(valid))
         failed = valid & ~known_rows(scores)
         scores[failed] = np.nan
         asked = slice(n_context, None)
@@ -130,3 +135,27 @@ class Artifact:
             failed[asked],
             scaled.dissimilarity[asked],
         )
+
+
+def _restore(found: object, state: dict[str, Any]) -> Artifact:
+    """Unpickle an artifact; every later format keeps this function, so that it can be told.
+
+    Raises
+    ------
+    FormatError
+        If it is of another format.
+    """
+    if found != FORMAT:
+        raise FormatError(found)
+    return Artifact(**state)
+
+
+def format_trouble(error: BaseException) -> FormatError | None:
+    """Tell whether unpickling failed because the artifact is of an older format.
+
+    Before there were formats, the classes were pickled by the names of modules that are gone.
+    """
+    if isinstance(error, FormatError):
+        return error
+    is_ours = isinstance(error, ModuleNotFoundError) and (error.name or "").startswith("dualwindow")
+    return FormatError(1) if is_ours else None

@@ -14,12 +14,12 @@ from scipy.optimize import brentq, minimize
 from scipy.special import log_softmax, softmax
 
 from dualwindow.arrays import FloatArray, IntArray
+from dualwindow.learning.metrics import TINY, log_loss
 from dualwindow.market.labels import CLASSES, HOLD, LONG, SHORT
 
 Method = Literal["none", "prior", "temperature", "vector"]
 
 _DIRECTIONS = [SHORT, LONG]
-_TINY = 1e-7  # float32 softmax rounds to 0
 # Independent validation samples that each class needs, by method. Labels overlap, so hundreds of
 # windows may tell of one single move.
 _LEAST_SAMPLES = {"vector": 5.0, "temperature": 1.0, "prior": 0.0}
@@ -53,14 +53,8 @@ class Calibration:
 
 def _odds(scores: FloatArray) -> FloatArray:
     """Log odds of SHORT and LONG against HOLD: (..., 2)."""
-    logs = np.log(np.maximum(scores, _TINY))
+    logs = np.log(np.maximum(scores, TINY))
     return np.asarray(logs[..., _DIRECTIONS] - logs[..., [HOLD]])
-
-
-def log_loss(probabilities: FloatArray, labels: IntArray) -> float:
-    """Mean negative log probability of the true class, in nats: of (m, 3) rows and (m,) labels."""
-    chosen = probabilities[np.arange(len(labels)), labels]
-    return float(-np.log(np.maximum(chosen, _TINY)).mean())
 
 
 @dataclass(frozen=True)

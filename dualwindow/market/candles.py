@@ -34,11 +34,14 @@ class Candles:
         Raises
         ------
         ValueError
-            If a column is missing or the dates are not strictly increasing.
+            If a column is missing, a date too, or the dates are not strictly increasing.
         """
         missing = [c for c in ("date", "high", "low", "close", "volume") if c not in frame]
         if missing:
             raise ValueError(f"candles: columns {missing} are missing. Received: {list(frame)}")
+        if frame["date"].isna().any():
+            row = int(frame["date"].isna().to_numpy().argmax())
+            raise ValueError(f"candles: row {row} of {len(frame)} has no date; drop it")
         date = frame["date"].to_numpy("datetime64[s]").astype(np.int64)
         if len(date) and (np.diff(date) <= 0).any():
             row = int(np.flatnonzero(np.diff(date) <= 0)[0]) + 1

@@ -5,15 +5,11 @@ candle before it, and at averages over *closed* hourly candles. Prices enter as 
 volumes as relative differences, so no feature depends on the price level or the unit of volume.
 """
 
-from typing import NamedTuple
-
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from dualwindow.arrays import FloatArray
 from dualwindow.market.candles import Candles
-
-HOURS = {"ma1440": 24, "ma43200": 720}
+from dualwindow.market.hours import HourlyLevels
 
 FEATURES = (
     "high_change",
@@ -25,36 +21,6 @@ FEATURES = (
     "volume_to_ma1440",
     "volume_to_ma43200",
 )
-
-
-class HourlyLevels(NamedTuple):
-    """Averages over the last closed hourly candles, one value per hour or per candle.
-
-    Prices are in quote currency, volumes in base currency per hour. NaN until enough hours exist.
-    """
-
-    price_ma1440: FloatArray
-    price_ma43200: FloatArray
-    volume_ma1440: FloatArray
-    volume_ma43200: FloatArray
-
-
-def hourly_levels(close: FloatArray, volume: FloatArray) -> HourlyLevels:
-    """Average the closes and volumes of the last 24 and 720 hourly candles, this one included.
-
-    Parameters
-    ----------
-    close, volume : (n_hours,) of hourly candles; a price that is not positive and finite, or an
-        unknown volume, makes every average over it NaN
-
-    Returns
-    -------
-    HourlyLevels of (n_hours,) arrays. Each value is summed anew from its own hours, not carried
-    along, so it does not depend on where the history begins: live and backtest agree.
-    """
-    close = np.where(np.isfinite(close) & (close > 0), close, np.nan)
-    averages = [_mean(x, hours) for x in (close, volume) for hours in HOURS.values()]
-    return HourlyLevels(*averages)
 
 
 def candle_features(candles: Candles, levels: HourlyLevels) -> FloatArray:
@@ -77,10 +43,11 @@ def candle_features(candles: Candles, levels: HourlyLevels) -> FloatArray:
     Returns
     -------
     (n, 8) float64 in the order of FEATURES. NaN where the previous candle is missing (first row,
-    after a gap), an average is unknown, a price is not positive and finite, or a volume negative.
+    after a gap), an average is unknown, a price is not positive and finite, or a volume negative or
+    infinite.
     """
     close = np.where(candles.priced, candles.close, np.nan)
-    volume = np.where(candles.volume >= 0, candles.volume, np.nan)
+    volume = np.where(np.isfinite(candles.volume) & (candles.volume >= 0), candles.volume, np.nan)
     previous_close, previous_volume = (_previous(x, candles) for x in (close, volume))
     hours = candles.step / 3600
     columns = [
@@ -105,10 +72,3 @@ def _previous(values: FloatArray, candles: Candles) -> FloatArray:
 def _relative_difference(a: FloatArray, b: FloatArray) -> FloatArray:
     total = a + b
     return np.where(total == 0, 0.0, (a - b) / np.where(total == 0, 1.0, total))
-
-
-def _mean(values: FloatArray, length: int) -> FloatArray:
-    result = np.full(len(values), np.nan)
-    if len(values) >= length:
-        result[length - 1 :] = sliding_window_view(values, length).mean(axis=1)
-    return result

@@ -2,7 +2,8 @@
 
 A long position taken at the close of candle *t* wins at ``close * (1 + take_profit)`` and loses
 at ``close * (1 - stop_loss)``; a short position mirrors it. Only the candles ``t+1 .. t+horizon``
-are looked at, on their highs and lows; reaching a level exactly counts as a touch.
+are looked at, on their highs and lows; reaching a level exactly counts as a touch, also where
+prices are decimals that binary fractions cannot hold.
 
 The idea is the triple-barrier method of M. Lopez de Prado, *Advances in Financial Machine
 Learning* (2018), chapter 3, with the time barrier as the HOLD class.
@@ -16,15 +17,20 @@ import numpy as np
 
 from dualwindow.arrays import BoolArray, FloatArray, IntArray
 from dualwindow.market.candles import Candles, count_ahead
+from dualwindow.settings import Settings
 
 SHORT, HOLD, LONG = 0, 1, 2
 UNKNOWN = -1
 CLASSES = ("SHORT", "HOLD", "LONG")
 
+# What four roundings can be wrong by, of a close, a distance, their product and their sum: a close
+# of 2.7 and 1 % make 2.7270000000000003, which a high of 2.727 would miss.
+_SLACK = 4 * float(np.finfo(np.float64).eps)
+
 # Rows labelled at a time: the tables of a chunk (2 x 7 x 128 KiB for 120 candles) stay in cache.
 _CHUNK = 1 << 14
 
-LabelRule = Callable[["Candles", "Barriers", int], IntArray]
+LabelRule = Callable[["Candles", "Levels", int], IntArray]
 
 
 @dataclass(frozen=True)
@@ -38,28 +44,16 @@ class Barriers:
 
 
 @dataclass(frozen=True)
-class _Levels:
-    """The four prices watched from each candle: (n,) quote currency."""
+class Levels:
+    """The prices that end a position, in quote currency: one of each, or (n,) of each."""
 
-    long_take: FloatArray
-    long_stop: FloatArray
-    short_take: FloatArray
-    short_stop: FloatArray
-
-
-def _levels(close: FloatArray, barriers: Barriers) -> _Levels:
-    close = np.where(np.isfinite(close), close, np.nan)  # inf - inf would warn
-    # close + close * x, not close * (1 + x): the distance is rounded by itself, so a price
-    # given in decimals that lies exactly on the barrier is met.
-    return _Levels(
-        close + close * barriers.long_take_profit,
-        close - close * barriers.long_stop_loss,
-        close - close * barriers.short_take_profit,
-        close + close * barriers.short_stop_loss,
-    )
+    long_take: FloatArray | float
+    long_stop: FloatArray | float
+    short_take: FloatArray | float
+    short_stop: FloatArray | float
 
 
-def exclusive(candles: Candles, barriers: Barriers, horizon: int) -> IntArray:
+def exclusive(candles: Candles, levels: Levels, horizon: int) -> IntArray:
     """Label by which take-profit is touched while its stop never is, whatever the order.
 
     LONG if within the horizon the long take-profit is touched and the long stop is not; SHORT
@@ -67,26 +61,22 @@ def exclusive(candles: Candles, barriers: Barriers, horizon: int) -> IntArray:
 
     Parameters
     ----------
-    candles : n candles; candle *t* looks at its own close and at ``t+1 .. t+horizon``
-    barriers : fractions of the close
-    horizon : candles, at least 1
+    candles : n candles; candle *t* looks at ``t+1 .. t+horizon``
+    levels : (n - horizon,) each, watched from candle *t* on
+    horizon : candles, at least 1 and fewer than n
 
     Returns
     -------
-    (max(n - horizon, 0),) int8 of SHORT, HOLD, LONG. Gaps are not looked at here.
+    (n - horizon,) int8 of SHORT, HOLD, LONG. Gaps are not looked at here.
     """
-    n = max(len(candles) - horizon, 0)
-    if n == 0:
-        return np.empty(0, dtype=np.int8)
-    level = _levels(candles.close[:n], barriers)
     top = _extreme_ahead(np.maximum, candles.high, horizon)
     bottom = _extreme_ahead(np.minimum, candles.low, horizon)
-    long_wins = (top >= level.long_take) & (bottom > level.long_stop)
-    short_wins = (bottom <= level.short_take) & (top < level.short_stop)
+    long_wins = (top >= levels.long_take) & (bottom > levels.long_stop)
+    short_wins = (bottom <= levels.short_take) & (top < levels.short_stop)
     return _decide(long_wins & ~short_wins, short_wins & ~long_wins)
 
 
-def first_touch(candles: Candles, barriers: Barriers, horizon: int) -> IntArray:
+def first_touch(candles: Candles, levels: Levels, horizon: int) -> IntArray:
     """Label by the barrier that is touched first; if one candle touches both, the stop counts.
 
     LONG if the long take-profit is touched in an earlier candle than the long stop; SHORT
@@ -95,15 +85,11 @@ def first_touch(candles: Candles, barriers: Barriers, horizon: int) -> IntArray:
 
     Parameters and return value as for `exclusive`.
     """
-    n = max(len(candles) - horizon, 0)
-    if n == 0:
-        return np.empty(0, dtype=np.int8)
-    level = _levels(candles.close[:n], barriers)
     rises = _FirstTouch(np.maximum, np.greater_equal, -np.inf, candles.high, horizon)
     falls = _FirstTouch(np.minimum, np.less_equal, np.inf, candles.low, horizon)
-    long_at, short_at = rises(level.long_take), falls(level.short_take)
-    long_wins = (long_at < falls(level.long_stop)) & (long_at <= horizon)
-    short_wins = (short_at < rises(level.short_stop)) & (short_at <= horizon)
+    long_at, short_at = rises(levels.long_take), falls(levels.short_take)
+    long_wins = (long_at < falls(levels.long_stop)) & (long_at <= horizon)
+    short_wins = (short_at < rises(levels.short_stop)) & (short_at <= horizon)
     return _decide(
         long_wins & (~short_wins | (long_at < short_at)),
         short_wins & (~long_wins | (short_at < long_at)),
@@ -113,44 +99,93 @@ def first_touch(candles: Candles, barriers: Barriers, horizon: int) -> IntArray:
 RULES: dict[str, LabelRule] = {"exclusive": exclusive, "first_touch": first_touch}
 
 
-def label_candles(
-    candles: Candles, rule: LabelRule, barriers: Barriers, horizon: int, max_untraded: int
-) -> IntArray:
-    """Label every candle; where the future is not wholly known, the label is UNKNOWN.
+@dataclass(frozen=True)
+class Labelling:
+    """What a candle is labelled by, and where a trade that goes by the labels ends.
 
     Parameters
     ----------
-    candles : n candles
     rule : `exclusive` or `first_touch`
     barriers : fractions of the close
     horizon : candles, at least 1
     max_untraded : a longer run of candles without volume inside the horizon counts as a gap
 
-    Returns
-    -------
-    (n,) int8 of SHORT, HOLD, LONG, or UNKNOWN where fewer than `horizon` candles follow, a gap
-    lies inside the horizon, or a price that is looked at is NaN, infinite or not positive.
+    Examples
+    --------
+    >>> labelling = Labelling(exclusive, Barriers(0.01, 0.005, 0.01, 0.005), 1, 15)
+    >>> float(labelling.prices(200.0).long_take)
+    202.0
     """
-    labels = np.full(len(candles), UNKNOWN, dtype=np.int8)
-    step = _CHUNK
-    for start in range(0, len(candles) - horizon, step):
-        part = candles[start : start + step + horizon]
-        labels[start : start + len(part) - horizon] = rule(part, barriers, horizon)
-    labels[~known_futures(candles, horizon, max_untraded)] = UNKNOWN
-    return labels
 
+    rule: LabelRule
+    barriers: Barriers
+    horizon: int
+    max_untraded: int
 
-def known_futures(candles: Candles, horizon: int, max_untraded: int) -> BoolArray:
-    """Mark the candles whose next `horizon` candles exist, touch in time and carry prices."""
-    priced = candles.priced
-    known = priced.copy()
-    known[max(len(candles) - horizon, 0) :] = False
-    known &= count_ahead(candles.breaks | ~priced, 1, horizon) == 0
-    # Only what lies inside the horizon counts: a run that began before it has not grown too long
-    # until max_untraded + 1 candles of it are inside.
-    outage = candles.untraded_run > max_untraded
-    known &= count_ahead(outage, max_untraded + 1, horizon) == 0
-    return known
+    @classmethod
+    def of(cls, settings: Settings) -> "Labelling":
+        """Take it from the settings of a training."""
+        distances = settings.labels.model_dump(exclude={"rule"})
+        rule, barriers = RULES[settings.labels.rule], Barriers(**distances)
+        return cls(rule, barriers, settings.horizon, settings.max_untraded)
+
+    def prices(self, close: FloatArray | float) -> Levels:
+        """Compute the prices at which a position ends that is taken at a close, one or (n,)."""
+        close = np.where(np.isfinite(close), close, np.nan)  # inf - inf would warn
+        return Levels(
+            close + close * self.barriers.long_take_profit,
+            close - close * self.barriers.long_stop_loss,
+            close - close * self.barriers.short_take_profit,
+            close + close * self.barriers.short_stop_loss,
+        )
+
+    def watched(self, close: FloatArray | float) -> Levels:
+        """Compute the prices from which a touch counts: those of `prices`, a hair nearer.
+
+        A price in decimals that lies exactly on a barrier is met, whatever the rounding; one that
+        falls short by a part in 10**14 of the close is not.
+        """
+        level, slack = self.prices(close), close * _SLACK
+        return Levels(
+            level.long_take - slack,
+            level.long_stop + slack,
+            level.short_take + slack,
+            level.short_stop - slack,
+        )
+
+    def label(self, candles: Candles) -> IntArray:
+        """Label every candle; where the future is not wholly known, the label is UNKNOWN.
+
+        Parameters
+        ----------
+        candles : n candles; candle *t* looks at its own close and at ``t+1 .. t+horizon``
+
+        Returns
+        -------
+        (n,) int8 of SHORT, HOLD, LONG, or UNKNOWN where fewer than `horizon` candles follow, a
+        gap lies inside the horizon, or a price that is looked at is NaN, infinite or not positive.
+        """
+        labels = np.full(len(candles), UNKNOWN, dtype=np.int8)
+        n = len(candles) - self.horizon
+        for start in range(0, n, _CHUNK):
+            stop = min(start + _CHUNK, n)
+            part = candles[start : stop + self.horizon]
+            levels = self.watched(candles.close[start:stop])
+            labels[start:stop] = self.rule(part, levels, self.horizon)
+        labels[~self.known_futures(candles)] = UNKNOWN
+        return labels
+
+    def known_futures(self, candles: Candles) -> BoolArray:
+        """Mark the candles whose next `horizon` candles exist, touch in time and carry prices."""
+        priced = candles.priced
+        known = priced.copy()
+        known[max(len(candles) - self.horizon, 0) :] = False
+        known &= count_ahead(candles.breaks | ~priced, 1, self.horizon) == 0
+        # Only what lies inside the horizon counts: a run that began before it has not grown too
+        # long until max_untraded + 1 candles of it are inside.
+        outage = candles.untraded_run > self.max_untraded
+        known &= count_ahead(outage, self.max_untraded + 1, self.horizon) == 0
+        return known
 
 
 def _decide(is_long: BoolArray, is_short: BoolArray) -> IntArray:
@@ -194,7 +229,7 @@ class _FirstTouch:
         self._touches = touches
         self._first = np.arange(1, len(values) - horizon + 1)
 
-    def __call__(self, level: FloatArray) -> IntArray:
+    def __call__(self, level: FloatArray | float) -> IntArray:
         """Candles until the touch, from 1; any number above the horizon means never."""
         position = self._first.copy()
         for k in reversed(range(len(self._tables))):

@@ -1,105 +1,89 @@
-"""Fit FreqAI's feature pipeline on the training part and apply it to any rows."""
+"""Scale rows as the training part says, and flag those that are unlike it."""
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
-import psutil
-from datasieve.pipeline import Pipeline
-from datasieve.transforms import SKLearnWrapper
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
 from dualwindow.arrays import BoolArray, FloatArray
 
-_SCALERS: dict[str, Any] = {
-    "standard": StandardScaler,
-    "robust": RobustScaler,
-    "minmax": lambda: MinMaxScaler(feature_range=(-1, 1)),
-}
-
-
-def prepared(pipeline: Pipeline, scaler: str, seed: int) -> Pipeline:
-    """Make FreqAI's pipeline fit for us: another scaler, nothing left to chance.
-
-    The step that drops constant features goes: a scaled constant is a harmless 0, while a network
-    whose inputs come and go would have to be compiled anew.
-
-    Parameters
-    ----------
-    pipeline : unfitted, as FreqAI defines it
-    scaler : ``standard``, ``robust`` or ``minmax``
-    seed : for the SVM, which scikit-learn would seed and shuffle differently in every run
-    """
-    steps = []
-    for name, step in pipeline.steps:
-        if name == "scaler":
-            steps.append((name, SKLearnWrapper(_SCALERS[scaler]())))
-        elif name != "const":
-            steps.append((name, step))
-        if name == "svm":
-            step._skl.set_params(shuffle=False, random_state=seed)
-    return Pipeline(steps)
+ScalerKind = Literal["standard", "robust", "minmax"]
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 class Scaled(NamedTuple):
-    """Rows as the network takes them.
+    """Rows as a classifier takes them.
 
     Parameters
     ----------
-    rows : (n, g) float32; zeros where a feature is unknown
-    inliers : (n,) False for outliers and where a feature is unknown
+    rows : (n, g) float32, all finite; zeros where `known` is False
+    known : (n,) True where every feature is, and stays when it is scaled, a finite float32
+    inliers : (n,) `known`, and no outlier
     dissimilarity : (n,) FreqAI's DI values, 0 where there are none
     """
 
     rows: FloatArray
+    known: BoolArray
     inliers: BoolArray
     dissimilarity: FloatArray
 
 
+class RowScaler(Protocol):
+    """Learns from the training part how to scale rows; picklable."""
+
+    def fit(self, rows: FloatArray) -> None:
+        """Learn from (n, f) finite rows, which stay as they are."""
+
+    def apply(self, rows: FloatArray) -> Scaled:
+        """Scale (n, f) rows, NaN or infinite where unknown; no row is removed."""
+
+
+def feature_scaler(kind: ScalerKind) -> Any:
+    """Make scikit-learn's scaler of this kind, unfitted; ``minmax`` scales to -1 .. 1."""
+    if kind == "minmax":
+        return MinMaxScaler(feature_range=(-1, 1))
+    return StandardScaler() if kind == "standard" else RobustScaler()
+
+
+class FeatureScaler:
+    """Scales every feature by itself, and takes no row for an outlier."""
+
+    def __init__(self, kind: ScalerKind) -> None:
+        self._scaler = feature_scaler(kind)
+
+    def fit(self, rows: FloatArray) -> None:
+        """Learn from (n, f) finite rows."""
+        self._scaler.fit(rows)
+
+    def apply(self, rows: FloatArray) -> Scaled:
+        """Scale (n, f) rows."""
+        known = known_rows(rows)
+        part = self._scaler.transform(rows[known]) if known.any() else rows[known]
+        return scattered(part, known, np.ones(len(part), dtype=bool), np.zeros(len(part)))
+
+
 def known_rows(features: FloatArray) -> BoolArray:
-    """Mark the rows of (n, f) features that are all finite numbers: (n,)."""
-    return np.logical_and.reduce(np.isfinite(features), axis=1)
+    """Mark the rows of (n, f) features that are all finite as float32, too: (n,)."""
+    return np.logical_and.reduce(np.abs(features) <= _LARGEST, axis=1)
 
 
-def fit_pipeline(pipeline: Pipeline, rows: FloatArray) -> None:
-    """Fit every step in turn on (n, f) finite rows of the training part.
+def scattered(
+    part: FloatArray, known: BoolArray, inliers: BoolArray, dissimilarity: FloatArray
+) -> Scaled:
+    """Put the scaled part of the rows back among those that are unknown.
 
-    Raises
-    ------
-    MemoryError
-        If the dissimilarity index would need more memory than is free.
+    Parameters
+    ----------
+    part : (k, g) scaled
+    known : (n,) which rows these are, k of them
+    inliers, dissimilarity : (k,)
     """
-    if "di" in pipeline:
-        _refuse_large_dissimilarity(len(rows))
-    # Not pipeline.fit(): datasieve hands each step the *untransformed* rows there. A copy goes
-    # in, because steps write to what they are given.
-    pipeline.fit_transform(rows.copy(), np.zeros((len(rows), 1)), np.ones(len(rows)))
-
-
-def apply_pipeline(pipeline: Pipeline, rows: FloatArray) -> Scaled:
-    """Scale (n, f) rows and flag those unlike the training data; no row is removed."""
-    known = known_rows(rows)
-    inliers, dissimilarity = known.copy(), np.zeros(len(rows))
-    if not known.any():
-        return Scaled(np.zeros(rows.shape, dtype=np.float32), inliers, dissimilarity)
-    part, flags, _ = pipeline.transform(rows[known], outlier_check=True)
-    scaled = np.zeros((len(rows), part.shape[1]), dtype=np.float32)
-    scaled[known] = part
-    inliers[known] = np.asarray(flags) == 1
-    if "di" in pipeline:
-        dissimilarity[known] = pipeline["di"].di_values
-    return Scaled(scaled, inliers, dissimilarity)
-
-
-def _refuse_large_dissimilarity(n_rows: int) -> None:
-    # datasieve holds all pairwise distances twice, and a mask of them.
-    needed, free = 17 * n_rows**2, _free_memory()
-    if needed > free:
-        raise MemoryError(
-            f"feature_parameters.DI_threshold compares all pairs of {n_rows} training candles, "
-            f"which takes about {needed / 1e9:.0f} GB; {free / 1e9:.0f} GB are free. Shorten "
-            "train_period_days, or use use_SVM_to_remove_outliers instead"
-        )
-
-
-def _free_memory() -> int:
-    return int(psutil.virtual_memory().available)
+    held = known_rows(part)  # by float32: a scaler can make too much of a feature
+    all_inliers, all_dissimilarity = known.copy(), np.zeros(len(known))
+    all_inliers[known] = inliers & held
+    all_dissimilarity[known] = dissimilarity
+    still_known = known.copy()
+    still_known[known] = held
+    rows = np.zeros((len(known), part.shape[1]), dtype=np.float32)
+    rows[still_known] = part[held]
+    return Scaled(rows, still_known, all_inliers, all_dissimilarity)

@@ -3,6 +3,8 @@
 import json
 import logging
 import shutil
+from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -202,3 +204,26 @@ def test_hyperopt_searches_what_the_mode_reads(load, confidence, searched):
     assert found == searched
     assert strategy.exit_on_opposite.optimize
     assert strategy.exit_at_horizon.optimize
+
+
+def test_trades_end_at_the_very_prices_of_the_labels(load, monkeypatch):
+    labels = {"long_take_profit": 0.012, "long_stop_loss": 0.007, "short_take_profit": 0.009}
+    strategy = load(labels=labels)
+    module = type(strategy).custom_stoploss.__globals__
+    monkeypatch.setitem(module, "stoploss_from_absolute", lambda stop, *_: stop)
+    rates = np.random.default_rng(0).integers(1, 10_000_000, 5000) / 100
+    levels = strategy.freqai.settings.labelling.prices(rates)
+    for is_short, take, stop in (
+        (False, levels.long_take, levels.long_stop),
+        (True, levels.short_take, levels.short_stop),
+    ):
+        exits = []
+        for rate in rates.tolist():
+            trade = SimpleNamespace(
+                open_rate=rate, is_short=is_short, leverage=1.0, calc_profit_ratio=lambda x: x
+            )
+            arguments = (PAIR, trade, datetime.now(UTC))
+            exits.append(
+                (strategy.custom_roi(*arguments, 1), strategy.custom_stoploss(*arguments, rate))
+            )
+        np.testing.assert_array_equal(np.array(exits), np.stack([take, stop], axis=1))

@@ -29,6 +29,9 @@ UNEVEN = Barriers(0.02, 0.005, 0.01, 0.01)
         pytest.param((0.1, 0.41, 0.49), (0.5, 0.45, 0.5), HOLD, LONG, id="nothing-passes"),
         pytest.param((0.4, 0.2, 0.4), (0.5, 0.5, 0.5), HOLD, HOLD, id="argmax-tie-is-hold"),
         pytest.param((np.nan,) * 3, (0.5, 0.5, 0.5), HOLD, HOLD, id="unknown-is-hold"),
+        pytest.param((np.nan, 0.2, 0.8), (0.5, 0.5, 0.5), HOLD, HOLD, id="short-unknown"),
+        pytest.param((0.8, np.nan, 0.2), (0.5, 0.5, 0.5), HOLD, HOLD, id="hold-unknown"),
+        pytest.param((0.6, 0.2, np.nan), (0.7, 0.7, 0.7), HOLD, HOLD, id="argmax-partly-unknown"),
     ],
 )
 def test_threshold_table(p, rule, hold, argmax):

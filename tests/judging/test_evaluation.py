@@ -11,18 +11,15 @@ from sklearn.metrics import f1_score
 
 from dualwindow.judging.evaluation import (
     Costs,
-    auc,
-    calibration_errors,
     follow,
     outcome,
     quality,
-    skill,
 )
-from dualwindow.market.labels import HOLD, LONG, SHORT, UNKNOWN, Barriers, first_touch
+from dualwindow.market.labels import HOLD, LONG, SHORT, UNKNOWN, Barriers, Labelling, first_touch
 from dualwindow.reports.terminal import comparison_table, window_table
 
 BARRIERS = Barriers(0.01, 0.005, 0.02, 0.01)
-COSTS = Costs(BARRIERS, horizon=3, fees=0.001)
+COSTS = Costs(Labelling(first_touch, BARRIERS, 3, 15), fees=0.001)
 
 
 @pytest.mark.parametrize(
@@ -50,8 +47,8 @@ def test_outcome_table(high, low, side, profit, length):
 
 def test_outcomes_agree_with_the_labels(seed):
     candles = random_candles(600, seed, 0.003)
-    costs = Costs(Barriers(0.01, 0.005, 0.01, 0.005), 20, 0.0)
-    labels = first_touch(candles, costs.barriers, costs.horizon)
+    labelling = Labelling(first_touch, Barriers(0.01, 0.005, 0.01, 0.005), 20, 600)
+    costs, labels = Costs(labelling, 0.0), labelling.label(candles)[:-20]
     wins = 0
     for row, label in enumerate(labels):
         for side in (SHORT, LONG):
@@ -128,6 +125,13 @@ def test_nothing_predicted_is_unknown_not_zero():
     console.print(comparison_table("all", {"argmax": q, "balanced": q}))
 
 
+def test_no_record_is_unknown_not_zero():
+    q = quality([], COSTS)
+    assert (q.candles, q.long.signals, q.short.independent) == (0, 0, 0)
+    unknown = (q.accuracy, q.trading_f1, q.share_of_hold, q.signals_per_day, q.long.hit_rate)
+    assert all(math.isnan(x) for x in (*unknown, *q.precision, *q.recall, *q.f1))
+
+
 def test_tables_say_what_was_measured():
     candles = make_candles(np.full(8, 100.0))
     labels = np.array([LONG, LONG, HOLD, SHORT, HOLD, HOLD, HOLD, HOLD])
@@ -142,22 +146,3 @@ def test_tables_say_what_was_measured():
     assert text.count("argmax") == text.count("expected_value") == 2
     for words in ("trading F1", "100 (40)", "62.5", "-0.10 ±", "signals per day", "SHORT / HOLD"):
         assert words in text
-
-
-@pytest.mark.parametrize(("shift", "expected"), [(0.0, 0.0), (0.1, 0.1)])
-def test_calibration_error_finds_a_shift(shift, expected):
-    rng = np.random.default_rng(0)
-    p = rng.uniform(0.2, 0.6, 60000)
-    labels = np.where(rng.random(60000) < p, LONG, HOLD)
-    told = np.stack([np.zeros_like(p), 1 - p - shift, p + shift], axis=1)
-    short, hold, long = calibration_errors(told, labels)
-    assert short == 0
-    assert long == pytest.approx(expected, abs=0.01)
-    assert hold == pytest.approx(expected, abs=0.01)
-
-
-def test_skill_and_auc():
-    assert skill(0.4, 0.5) == pytest.approx(0.2)
-    p = np.array([[0.1, 0.2, 0.7], [0.2, 0.6, 0.2], [0.1, 0.1, 0.8]])
-    assert auc(p, np.array([HOLD, HOLD, LONG]), LONG) == 1
-    assert auc(p, np.array([HOLD, HOLD, HOLD]), LONG) is None

@@ -13,9 +13,9 @@ from dualwindow.learning.calibration import (
     by_vector,
     calibrate,
     frequencies_only,
-    log_loss,
     uncalibrated,
 )
+from dualwindow.learning.metrics import log_loss
 
 FREQUENCIES = np.array([0.1, 0.8, 0.1])
 EVEN = np.full(3, 1 / 3)
@@ -153,11 +153,6 @@ def test_a_score_of_zero_is_not_minus_infinity():
     scores = np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
     assert np.isfinite(uncalibrated().apply(scores)).all()
     assert np.isfinite(log_loss(scores, np.array([2, 2])))
-
-
-def test_log_loss_by_pencil():
-    probabilities = np.array([[0.5, 0.25, 0.25], [0.1, 0.8, 0.1]])
-    assert log_loss(probabilities, np.array([0, 1])) == pytest.approx(-np.log(0.5 * 0.8) / 2)
 
 
 def test_calibration_is_a_line_of_log_odds():

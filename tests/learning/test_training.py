@@ -15,9 +15,9 @@ from examples import (
 )
 from sklearn.metrics import roc_auc_score
 
-from dualwindow.judging.evaluation import calibration_errors
 from dualwindow.learning.artifact import Artifact
-from dualwindow.learning.calibration import Evidence, calibrate, log_loss
+from dualwindow.learning.calibration import Evidence, calibrate
+from dualwindow.learning.metrics import calibration_errors, log_loss
 from dualwindow.learning.training import TrainingError, train
 from dualwindow.market.labels import HOLD, LONG, SHORT, UNKNOWN
 from dualwindow.models import network

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from examples import make_candles, random_candles
 
-from dualwindow.market.features import FEATURES, HourlyLevels, candle_features, hourly_levels
+from dualwindow.market.features import FEATURES, candle_features
+from dualwindow.market.hours import HourlyLevels
 
 
 def flat_levels(n: int, price: float = 100.0, volume: float = 60.0) -> HourlyLevels:
@@ -46,24 +47,6 @@ def test_the_first_candle_after_a_gap_is_unknown():
     assert unknown.tolist() == [True, False, True, False]
 
 
-def test_hourly_levels_match_the_slow_loop():
-    rng = np.random.default_rng(0)
-    close, volume = rng.random((2, 800))
-    levels = hourly_levels(close, volume)
-    assert np.isnan(levels.price_ma43200[:719]).all()
-    for t in (719, 750, 799):
-        assert levels.price_ma43200[t] == pytest.approx(close[t - 719 : t + 1].mean(), rel=1e-12)
-        assert levels.volume_ma1440[t] == pytest.approx(volume[t - 23 : t + 1].mean(), rel=1e-12)
-
-
-def test_hourly_levels_do_not_depend_on_where_history_begins():
-    rng = np.random.default_rng(0)
-    close, volume = rng.random((2, 1600))
-    early, late = hourly_levels(close, volume), hourly_levels(close[613:], volume[613:])
-    for a, b in zip(early, late, strict=True):
-        assert (a[1400:] == b[1400 - 613 :]).all()  # bit for bit: live equals backtest
-
-
 def test_nothing_after_a_candle_changes_its_features(seed):
     candles, other = random_candles(300, seed), random_candles(300, seed + 100)
     levels = HourlyLevels(*np.random.default_rng(seed).random((4, 300)))
@@ -71,17 +54,12 @@ def test_nothing_after_a_candle_changes_its_features(seed):
     before, after = candle_features(candles, levels), candle_features(changed, levels)
     np.testing.assert_array_equal(before[:200], after[:200])
     assert (before[201:] != after[201:]).all(axis=1).any()
-    hourly = hourly_levels(candles.close, candles.volume)
-    again = hourly_levels(changed.close, changed.volume)
-    np.testing.assert_array_equal(hourly.price_ma1440[:200], again.price_ma1440[:200])
-    assert (hourly.price_ma1440[200:] != again.price_ma1440[200:]).any()
 
 
-@pytest.mark.parametrize("price", [0.0, np.nan, np.inf])
-def test_a_broken_hour_spoils_every_average_over_it(price):
-    close = np.full(800, 100.0)
-    close[10] = price
-    levels = hourly_levels(close, np.ones(800))
-    assert np.isnan(levels.price_ma43200[719:730]).all()
-    assert (levels.price_ma43200[730:] == 100).all()
-    assert np.isnan(levels.price_ma1440[23:34]).all()
+@pytest.mark.parametrize("volume", [-1.0, np.nan, np.inf])
+def test_an_unusable_volume_spoils_its_row_and_the_next(volume):
+    candles = make_candles([100.0] * 5, volume=[1, 1, volume, 1, 1])
+    features = candle_features(candles, flat_levels(5))
+    assert np.isnan(features[:, 3]).tolist() == [True, False, True, True, False]
+    assert np.isnan(features[:, 6]).tolist() == [False, False, True, False, False]
+    assert np.isfinite(features[1:, :3]).all()  # the prices are known

@@ -1,7 +1,11 @@
+from decimal import Decimal
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from examples import make_candles, random_candles, shared_frame
 
+from dualwindow.judging.evaluation import Costs, outcome
 from dualwindow.market.candles import Candles
 from dualwindow.market.labels import (
     HOLD,
@@ -9,9 +13,9 @@ from dualwindow.market.labels import (
     SHORT,
     UNKNOWN,
     Barriers,
+    Labelling,
     exclusive,
     first_touch,
-    label_candles,
 )
 
 NARROW = Barriers(0.01, 0.005, 0.01, 0.005)
@@ -54,7 +58,8 @@ def slow_label(rule, candles: Candles, barriers: Barriers, horizon: int, t: int)
 def test_rules_match_the_slow_loop(rule, barriers, horizon, seed):
     candles = random_candles(400, seed, volatility=0.004)
     expected = [slow_label(rule, candles, barriers, horizon, t) for t in range(400 - horizon)]
-    assert rule(candles, barriers, horizon).tolist() == expected
+    labels = Labelling(rule, barriers, horizon, 400).label(candles)
+    assert labels.tolist() == expected + [UNKNOWN] * horizon
     if horizon > 2:
         assert {SHORT, LONG} <= set(expected)
 
@@ -76,25 +81,63 @@ def test_rules_match_the_slow_loop(rule, barriers, horizon, seed):
 def test_touch_table(future, by_exclusion, by_first_touch):
     high, low = (np.array([100, *column]) for column in zip(*future, strict=True))
     candles = make_candles([100, 100, 100, 100], high, low)
-    assert exclusive(candles, NARROW, 3).tolist() == [by_exclusion]
-    assert first_touch(candles, NARROW, 3).tolist() == [by_first_touch]
+    assert labels_of(candles)[0] == by_exclusion
+    assert labels_of(candles, rule=first_touch)[0] == by_first_touch
 
 
-def test_a_price_in_decimals_exactly_on_the_barrier_is_met():
-    for close, level in ((30000.0, 30300.0), (29.3, 29.593), (0.7, 0.707)):
-        candles = make_candles([close, close], [close, level], [close, close])
-        assert exclusive(candles, NARROW, 1).tolist() == [LONG]
+def decimal_closes(decimals: int, distance: Decimal) -> list[Decimal]:
+    """Closes of up to twelve digits whose barriers lie on whole ticks, four of each length."""
+    rng = np.random.default_rng(decimals)
+    whole = Fraction(distance).denominator
+    ticks = [int(rng.integers(1, 10)) * whole for _ in range(4)]
+    for digits in range(4, 12):
+        ticks += (rng.integers(10**digits, 10 ** (digits + 1), 4) // whole * whole).tolist()
+    return [Decimal(n).scaleb(-decimals) for n in ticks if n > 0]
+
+
+@pytest.mark.parametrize("rule", [exclusive, first_touch])
+@pytest.mark.parametrize("distance", ["0.001", "0.005", "0.01", "0.0125", "0.03", "0.2", "0.95"])
+@pytest.mark.parametrize("decimals", range(1, 9))
+def test_a_decimal_on_the_barrier_is_met_and_one_tick_short_is_not(decimals, distance, rule):
+    x, tick = Decimal(distance), Decimal(1).scaleb(-decimals)
+    barriers = Barriers(*[float(x)] * 4)
+    # (high, low) after the close, and the label: the barriers are met, or missed by one tick
+    cases = [
+        (lambda c: (c + c * x, c), LONG),
+        (lambda c: (c + c * x - tick, c), HOLD),
+        (lambda c: (c, c - c * x), SHORT),
+        (lambda c: (c, c - c * x + tick), HOLD),
+        (lambda c: (2 * c, c - c * x), HOLD),
+        (lambda c: (2 * c, c - c * x + tick), LONG),
+        (lambda c: (c + c * x, c - c * x), HOLD),
+        (lambda c: (c + c * x - tick, c - c * x), SHORT),
+    ]
+    closes = decimal_closes(decimals, x)
+    assert len(closes) > 20
+    labelling = Labelling(rule, barriers, 1, 15)
+    costs = Costs(labelling, 0.0)
+    for future, expected in cases:
+        high, low = np.array([[float(v) for v in (c, *future(c), c)] for c in closes]).T[[1, 2]]
+        close = np.array([float(c) for c in closes])
+        pairs = [
+            np.stack(both, axis=1).ravel() for both in ((close, close), (close, high), (close, low))
+        ]
+        candles = make_candles(*pairs)
+        assert (labelling.label(candles)[::2] == expected).all()
+        for side in (SHORT, LONG):
+            wins = [outcome(candles, 2 * i, side, costs)[0] == float(x) for i in range(len(close))]
+            assert all(won == (side == expected) for won in wins)
 
 
 def test_the_signal_candles_own_high_does_not_count():
     candles = make_candles([100, 100], high=[105, 100], low=[95, 100])
-    assert exclusive(candles, NARROW, 1).tolist() == [HOLD]
+    assert labels_of(candles, horizon=1)[0] == HOLD
 
 
 def labels_of(
     candles: Candles, horizon: int = 3, max_untraded: int = 2, rule=exclusive
 ) -> list[int]:
-    return label_candles(candles, rule, NARROW, horizon, max_untraded).tolist()
+    return Labelling(rule, NARROW, horizon, max_untraded).label(candles).tolist()
 
 
 def test_the_end_of_the_data_is_unknown():
@@ -142,24 +185,22 @@ def test_an_outage_filled_with_untraded_candles_is_a_gap():
 @pytest.mark.parametrize("rule", [exclusive, first_touch])
 def test_labels_ignore_everything_past_the_horizon(rule, seed):
     candles, other = random_candles(300, seed), random_candles(300, seed + 100)
-    before = label_candles(candles, rule, NARROW, 20, 15)
-    cut = 200
-    after = label_candles(
-        candles[slice(cut)].followed_by(other[slice(cut, None)]), rule, NARROW, 20, 15
-    )
+    labelling, cut = Labelling(rule, NARROW, 20, 15), 200
+    before = labelling.label(candles)
+    after = labelling.label(candles[slice(cut)].followed_by(other[slice(cut, None)]))
     assert (before[: cut - 20] == after[: cut - 20]).all()
     assert (before[cut - 20 :] != after[cut - 20 :]).any()
 
 
 def test_chunks_do_not_show(monkeypatch, seed):
     candles = random_candles(500, seed)
-    whole = label_candles(candles, first_touch, NARROW, 20, 15)
+    whole = labels_of(candles, 20, 15, first_touch)
     monkeypatch.setattr("dualwindow.market.labels._CHUNK", 64)
-    assert (label_candles(candles, first_touch, NARROW, 20, 15) == whole).all()
+    assert labels_of(candles, 20, 15, first_touch) == whole
 
 
 def test_real_label_mix():
     candles = Candles.from_frame(shared_frame("binance/BTC_USDT-1m.feather"), 60)
-    labels = label_candles(candles, exclusive, NARROW, 120, 15)
+    labels = Labelling(exclusive, NARROW, 120, 15).label(candles)
     shares = np.bincount(labels[labels != UNKNOWN], minlength=3) / (labels != UNKNOWN).sum()
     assert shares.round(2).tolist() == [0.08, 0.84, 0.09]  # shared/data/README.md

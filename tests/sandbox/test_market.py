@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from dualwindow.market.candles import Candles
-from dualwindow.market.labels import LONG, SHORT, Barriers, exclusive
+from dualwindow.market.labels import LONG, SHORT, Barriers, Labelling, exclusive
 from dualwindow_sandbox import MarketKind, SandboxError
 from dualwindow_sandbox.candle_files import write_candles
 from dualwindow_sandbox.dynamics import PLANTED
@@ -194,7 +194,8 @@ def labels_and_last_return(candles):
     bars = Candles(
         candles.time // 1000, candles.high, candles.low, candles.close, candles.volume, 60
     )
-    label = exclusive(bars, Barriers(0.01, 0.005, 0.01, 0.005), 120)[120:]
+    labelling = Labelling(exclusive, Barriers(0.01, 0.005, 0.01, 0.005), 120, len(bars))
+    label = labelling.label(bars)[120:-120]
     past = np.log(candles.close[120:-120] / candles.close[:-240])
     assert len(label) == len(past) == len(candles) - 240
     return label, past

@@ -1,11 +1,13 @@
 """The generator's own probabilities are right."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from dualwindow.learning.calibration import log_loss
+from dualwindow.learning.metrics import log_loss
 from dualwindow.market.candles import Candles
-from dualwindow.market.labels import Barriers, exclusive
+from dualwindow.market.labels import Barriers, Labelling, exclusive, first_touch
 from dualwindow_sandbox import MarketKind
 from dualwindow_sandbox.dynamics import PLANTED
 from dualwindow_sandbox.listings import COINS
@@ -13,8 +15,8 @@ from dualwindow_sandbox.market import FIRST, SyntheticMarket
 from dualwindow_sandbox.ohlcv import DAY
 from dualwindow_sandbox.oracle import class_probabilities
 
-BARRIERS = Barriers(0.006, 0.003, 0.006, 0.003)
 HORIZON = 60
+LABELLING = Labelling(exclusive, Barriers(0.006, 0.003, 0.006, 0.003), HORIZON, 60)
 
 
 def test_the_true_probabilities_match_what_happens():
@@ -23,12 +25,10 @@ def test_the_true_probabilities_match_what_happens():
     m = market.minutes("BTC/USDT", FIRST, FIRST + 56 * DAY)
     candles = Candles(m.time // 1000, m.high, m.low, m.close, m.volume, 60)
     rows = np.arange(0, n - HORIZON, HORIZON)
-    truth = exclusive(candles, BARRIERS, HORIZON)[rows]
+    truth = LABELLING.label(candles)[rows]
     regime, volatility = market.hidden("BTC/USDT", FIRST, FIRST + 56 * DAY)
     level = np.log(candles.close[rows] / COINS["BTC"][0])
-    p = class_probabilities(
-        PLANTED, level, volatility[rows], regime[rows], BARRIERS, HORIZON, n_paths=100
-    )
+    p = class_probabilities(PLANTED, level, volatility[rows], regime[rows], LABELLING, n_paths=100)
     np.testing.assert_allclose(p.sum(axis=1), 1)
     shares = np.bincount(truth, minlength=3) / len(truth)
     error = np.sqrt(shares * (1 - shares) / len(truth))
@@ -44,5 +44,13 @@ def test_the_true_probabilities_match_what_happens():
 @pytest.mark.parametrize("regime", [-1, 1])
 def test_an_up_trend_makes_long_likelier(regime):
     one = np.array([regime], dtype=np.int8)
-    p = class_probabilities(PLANTED, np.zeros(1), np.full(1, 4e-4), one, BARRIERS, 120)[0]
+    longer = replace(LABELLING, horizon=120)
+    p = class_probabilities(PLANTED, np.zeros(1), np.full(1, 4e-4), one, longer)[0]
     assert (p[2] > 2 * p[0]) if regime == 1 else (p[0] > 2 * p[2])
+
+
+def test_another_rule_is_refused():
+    with pytest.raises(ValueError, match=r"rule 'exclusive' can be told\. Received: first_touch"):
+        class_probabilities(
+            PLANTED, np.zeros(1), np.ones(1), np.zeros(1), replace(LABELLING, rule=first_touch)
+        )

@@ -1,0 +1,114 @@
+"""Judge the out-of-sample predictions of a walk-forward, fold by fold and all together."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from dualwindow.arrays import FloatArray
+from dualwindow.learning.folds import Fold
+from dualwindow.learning.metrics import auc, calibration_errors, log_loss, skill
+from dualwindow.learning.record import ClassCounts, TrainingRecord
+from dualwindow.learning.walk_forward import WalkForward
+from dualwindow.market.labels import CLASSES, LONG, SHORT, UNKNOWN
+
+
+class Scores(NamedTuple):
+    """What probabilities were worth.
+
+    Parameters
+    ----------
+    candles : predicted, with a known label; the others count nowhere
+    unpredicted : without a prediction, though asked for
+    log_loss, log_loss_of_frequencies : in nats per candle; of the class frequencies that the
+        training labels had. NaN without candles
+    skill : share of the frequencies' loss that is saved
+    auc_short, auc_long : of one class against the others; None if either is absent
+    calibration_errors : of SHORT, HOLD and LONG
+    """
+
+    candles: int
+    unpredicted: int
+    log_loss: float
+    log_loss_of_frequencies: float
+    skill: float
+    auc_short: float | None
+    auc_long: float | None
+    calibration_errors: tuple[float, ...]
+
+
+class FoldScores(NamedTuple):
+    """The scores of one fold, with the record of its training."""
+
+    fold: Fold
+    record: TrainingRecord
+    scores: Scores
+
+
+def fold_scores(walk: WalkForward) -> list[FoldScores]:
+    """Score every fold: in the order of `walk.folds`."""
+    parts = dict(iter(walk.table.groupby(["pair", "fold"], observed=True)))
+    return [
+        FoldScores(fold, record, _scores([(parts[fold.pair, fold.number], record)]))
+        for fold, record in zip(walk.folds, walk.records, strict=True)
+    ]
+
+
+def overall_scores(walk: WalkForward) -> Scores:
+    """Score all folds together; every candle is held against the frequencies of its own fold."""
+    parts = dict(iter(walk.table.groupby(["pair", "fold"], observed=True)))
+    return _scores(
+        [
+            (parts[fold.pair, fold.number], record)
+            for fold, record in zip(walk.folds, walk.records, strict=True)
+        ]
+    )
+
+
+def training_frequencies(counts: ClassCounts) -> FloatArray:
+    """Estimate how common SHORT, HOLD and LONG are: (3,), never 0 (Laplace's rule)."""
+    smoothed = np.array([getattr(counts, name) for name in CLASSES]) + 1
+    return np.asarray(smoothed / smoothed.sum())
+
+
+def _scores(parts: Sequence[tuple[pd.DataFrame, TrainingRecord]]) -> Scores:
+    judged = [part[part["valid"] & (part["label"] != UNKNOWN)] for part, _ in parts]
+    truth = np.concatenate([part["label"].to_numpy() for part in judged])
+    given = np.concatenate([part[list(CLASSES)].to_numpy() for part in judged])
+    quoted = np.concatenate(
+        [
+            np.tile(training_frequencies(record.labels), (len(part), 1))
+            for part, (_, record) in zip(judged, parts, strict=True)
+        ]
+    )
+    unpredicted = sum(int((~part["valid"]).sum()) for part, _ in parts)
+    if len(truth) == 0:
+        nothing = float("nan")
+        unknown = (nothing,) * len(CLASSES)
+        return Scores(0, unpredicted, nothing, nothing, nothing, None, None, unknown)
+    loss, reference = log_loss(given, truth), log_loss(quoted, truth)
+    return Scores(
+        len(truth),
+        unpredicted,
+        loss,
+        reference,
+        skill(loss, reference),
+        auc(given, truth, SHORT),
+        auc(given, truth, LONG),
+        calibration_errors(given, truth),
+    )
+
+
+def facts(scores: Scores) -> dict[str, object]:
+    """Lay scores out for JSON; what is not a number is None."""
+    plain: dict[str, object] = {}
+    for name, value in scores._asdict().items():
+        values = [_or_none(v) for v in value] if isinstance(value, tuple) else _or_none(value)
+        plain[name] = values
+    return plain
+
+
+def _or_none(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else value

@@ -1,0 +1,72 @@
+"""Judge probabilities by what came true."""
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from dualwindow.arrays import BoolArray, FloatArray, IntArray
+from dualwindow.market.labels import CLASSES
+
+TINY = 1e-7  # float32 softmax rounds to 0
+
+
+def log_loss(probabilities: FloatArray, labels: IntArray) -> float:
+    """Mean negative log probability of the true class, in nats: of (m, 3) rows and (m,) labels."""
+    chosen = probabilities[np.arange(len(labels)), labels]
+    return float(-np.log(np.maximum(chosen, TINY)).mean())
+
+
+def skill(loss: float, reference: float) -> float:
+    """Share of the reference's log loss that is saved: 1 is perfect, 0 no better, below worse."""
+    return 1 - loss / reference
+
+
+def auc(probabilities: FloatArray, labels: IntArray, code: int) -> float | None:
+    """Area under the ROC curve of one class against the others; None if either is absent."""
+    hit = labels == code
+    if not hit.any() or hit.all():
+        return None
+    return float(roc_auc_score(hit, probabilities[:, code]))
+
+
+def calibration_errors(
+    probabilities: FloatArray, labels: IntArray, bins: int = 15
+) -> tuple[float, ...]:
+    """Compute the expected calibration error of SHORT, HOLD and LONG.
+
+    Per class, rows are sorted by probability and cut into bins of equal size; the error is the
+    mean distance between a bin's mean probability and its share of true rows. Rows of the very
+    same probability say the same, so each of them counts as true by the share of them that are:
+    wherever a bin ends among them, their order does not matter.
+
+    Source: M. P. Naeini et al., "Obtaining Well Calibrated Probabilities Using Bayesian Binning",
+    AAAI 2015, with equal-mass bins.
+
+    Parameters
+    ----------
+    probabilities : (m, 3) of SHORT, HOLD, LONG
+    labels : (m,) of SHORT, HOLD, LONG
+    bins : at most so many, at least 1
+
+    Returns
+    -------
+    One error per class; NaN without rows
+
+    Examples
+    --------
+    >>> p = np.array([[0.25, 0.5, 0.25]] * 4)
+    >>> calibration_errors(p, np.array([0, 1, 1, 1]))
+    (0.0, 0.25, 0.25)
+    """
+    if len(labels) == 0:
+        return (float("nan"),) * len(CLASSES)
+    return tuple(
+        _calibration_error(probabilities[:, code], labels == code, bins)
+        for code in range(len(CLASSES))
+    )
+
+
+def _calibration_error(p: FloatArray, hit: BoolArray, bins: int) -> float:
+    told, group, size = np.unique(p, return_inverse=True, return_counts=True)
+    gap = np.repeat(told - np.bincount(group, hit) / size, size)
+    parts = np.array_split(gap, min(bins, len(gap)))
+    return float(sum(abs(part.sum()) for part in parts) / len(gap))

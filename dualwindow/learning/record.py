@@ -1,0 +1,120 @@
+"""The facts of one training: typed, versioned, and the same in memory as in JSON."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from dualwindow.models.classifier import Epoch
+from dualwindow.settings import Settings
+
+
+class _Frozen(BaseModel, frozen=True, extra="forbid"):
+    pass
+
+
+class ClassCounts(_Frozen):
+    """How many candles or windows are of each class."""
+
+    SHORT: int
+    HOLD: int
+    LONG: int
+
+    @property
+    def total(self) -> int:
+        """All three."""
+        return self.SHORT + self.HOLD + self.LONG
+
+    def __str__(self) -> str:
+        return f"{self.SHORT} SHORT + {self.HOLD} HOLD + {self.LONG} LONG"
+
+
+class CalibrationFacts(_Frozen):
+    """How scores became probabilities.
+
+    Parameters
+    ----------
+    method : that was used in the end
+    scale, shift : of SHORT and LONG
+    remarks : why other methods were passed over, for the log
+    """
+
+    method: str
+    scale: tuple[float, float]
+    shift: tuple[float, float]
+    remarks: tuple[str, ...]
+
+
+class ValidationScores(_Frozen):
+    """What the probabilities were worth on the validation part, on which they were calibrated.
+
+    Parameters
+    ----------
+    log_loss, log_loss_of_raw_scores, log_loss_of_frequencies : in nats per window
+    auc_short, auc_long : of one class against the others; None if either is absent
+    """
+
+    log_loss: float
+    log_loss_of_raw_scores: float
+    log_loss_of_frequencies: float
+    auc_short: float | None
+    auc_long: float | None
+
+
+class TrainingRecord(_Frozen):
+    """What a person or a report wants to know of one training.
+
+    Parameters
+    ----------
+    format : version of this form; another one cannot be read
+    pair, candles, first_candle, last_candle, features : what it was trained on
+    labels, unknown_labels : of all its candles
+    training_labels : of the candles of the training part
+    training_windows, validation_windows : that were learnt from, and validated on
+    rejected : reason to number of rows, each counted once
+    settings : in effect
+    epochs, best_epoch : empty and 0 for kinds without epochs; 0 also where it kept what it began
+        with
+    start_loss : validation loss of what it began with; None where it began anew
+    calibration, validation : see there
+    device, seconds : what it took
+    versions : of the libraries that shape numbers
+    made_from : everything else that shapes the predictions, by dotted names, as the host knows it
+    """
+
+    format: Literal[2] = 2
+    pair: str
+    candles: int
+    first_candle: str
+    last_candle: str
+    features: tuple[str, ...]
+    labels: ClassCounts
+    unknown_labels: int
+    training_labels: ClassCounts
+    training_windows: ClassCounts
+    validation_windows: ClassCounts
+    rejected: dict[str, int]
+    settings: Settings
+    epochs: tuple[Epoch, ...]
+    best_epoch: int
+    start_loss: float | None
+    calibration: CalibrationFacts
+    validation: ValidationScores
+    device: str
+    seconds: float
+    versions: dict[str, str]
+    made_from: dict[str, Any] = {}
+
+    def to_json(self) -> str:
+        """Write it as JSON text."""
+        return self.model_dump_json(indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> "TrainingRecord":
+        """Read what `to_json` has written.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            If it is of another format, or damaged; it names the place.
+        """
+        return cls.model_validate_json(text)

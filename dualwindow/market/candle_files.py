@@ -1,0 +1,92 @@
+"""Read candles from the files that freqtrade keeps them in."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+_UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
+_READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
+    ".feather": pd.read_feather,
+    ".parquet": pd.read_parquet,
+}
+
+
+class CandleFileError(Exception):
+    """Candles are not there, or cannot be read."""
+
+
+def seconds(timeframe: str) -> int:
+    """Tell how long a candle is.
+
+    Raises
+    ------
+    ValueError
+        If it is not a number of minutes, hours, days or weeks.
+
+    Examples
+    --------
+    >>> seconds("5m"), seconds("1h")
+    (300, 3600)
+    """
+    match = re.fullmatch(r"([1-9]\d*)([mhdw])", timeframe)
+    if match is None:
+        raise ValueError(f"timeframe: must be like 1m, 5m or 1h. Received: {timeframe!r}")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def candle_path(folder: Path, pair: str, timeframe: str) -> Path:
+    """Name the file of a pair without its ending, as freqtrade does.
+
+    Parameters
+    ----------
+    folder : of one exchange; those of futures lie in its folder ``futures``
+    pair : ``BTC/USDT``, or ``BTC/USDT:USDT`` for futures
+
+    Examples
+    --------
+    >>> str(candle_path(Path("data"), "BTC/USDT", "1m"))
+    'data/BTC_USDT-1m'
+    >>> str(candle_path(Path("data"), "BTC/USDT:USDT", "1h"))
+    'data/futures/BTC_USDT_USDT-1h-futures'
+    """
+    name = pair.replace("/", "_").replace(":", "_")
+    if ":" in pair:
+        return folder / "futures" / f"{name}-{timeframe}-futures"
+    return folder / f"{name}-{timeframe}"
+
+
+def read_candles(folder: Path, pair: str, timeframe: str) -> pd.DataFrame:
+    """Read all candles of a pair, oldest first, with freqtrade's columns.
+
+    Raises
+    ------
+    CandleFileError
+        If there is no feather or Parquet file of them, if it is damaged or empty.
+    """
+    stem = candle_path(folder, pair, timeframe)
+    for ending, reader in _READERS.items():
+        path = stem.with_name(stem.name + ending)
+        if path.is_file():
+            try:
+                frame = reader(path)
+            except (OSError, ValueError) as error:
+                raise CandleFileError(
+                    f"{pair}: {path} is damaged ({error}); download these candles again"
+                ) from error
+            if frame.empty:
+                raise CandleFileError(f"{pair}: {path} holds no candles; download them again")
+            return frame
+    raise CandleFileError(_what_is_missing(stem, folder, pair, timeframe))
+
+
+def _what_is_missing(stem: Path, folder: Path, pair: str, timeframe: str) -> str:
+    others = sorted(p.stem for p in stem.parent.glob(f"*-{timeframe}*") if p.suffix in _READERS)
+    there = f"there are: {', '.join(others)}" if others else f"it holds no {timeframe} candles"
+    if not folder.is_dir():
+        there = f"{folder} does not exist"
+    return (
+        f"{pair}: no {stem.name}.feather or .parquet in {stem.parent} ({there}); freqtrade "
+        f"download-data -p {pair} -t {timeframe} --timerange YYYYMMDD- fetches it"
+    )

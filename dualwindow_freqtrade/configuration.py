@@ -1,0 +1,229 @@
+"""Read the `freqai` block of a freqtrade configuration into settings, and check it once."""
+
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import BaseModel, Field, ValidationError
+
+from dualwindow.learning.folds import FoldError
+from dualwindow.samples.data import TrainingError
+from dualwindow.settings import (
+    KINDS,
+    BalancingSettings,
+    ConfidenceSettings,
+    Frozen,
+    LabelSettings,
+    Settings,
+)
+from dualwindow_freqtrade.freqai_keys import FEATURE_KEYS, FREQAI_KEYS, SPLIT_KEYS, refused_keys
+
+logger = logging.getLogger(__name__)
+
+
+class GuardSettings(Frozen):
+    """What keeps a live bot from opening trades. Nothing here shapes a prediction."""
+
+    max_candle_age: float = Field(
+        1.0, gt=0, description="candles since the newest one closed; more is stale"
+    )
+    max_prediction_share: float = Field(
+        0.5, gt=0, description="share of a candle that a prediction of one pair may take"
+    )
+    max_identical: int = Field(
+        30, ge=1, description="predictions in a row with the very same scores"
+    )
+
+
+class Configuration(Frozen):
+    """All that the user has asked for; only `settings` shape predictions."""
+
+    settings: Settings = Settings()
+    confidence: ConfidenceSettings = ConfidenceSettings()
+    guards: GuardSettings = GuardSettings()
+    threads: int | None = Field(
+        None, ge=1, description="of TensorFlow; unset, all cores, and live all but one"
+    )
+
+
+# Where each part of a configuration stands in the block `freqai`.
+KEYS = {
+    "settings.history": "conv_width",
+    "settings.horizon": "feature_parameters.label_period_candles",
+    "settings.validation_share": "data_split_parameters.test_size",
+    "settings.weight_factor": "feature_parameters.weight_factor",
+    "settings.model": "model_training_parameters",
+    "settings.labels": "dual_window.labels",
+    "settings.balancing": "dual_window.balancing",
+    "settings.scaler": "dual_window.scaler",
+    "settings.calibration": "dual_window.calibration",
+    "settings.max_untraded": "dual_window.max_untraded_candles",
+    "confidence": "dual_window.confidence",
+    "guards": "dual_window.guards",
+    "threads": "dual_window.threads",
+}
+_HINTS = {
+    "settings.history": (
+        "; it is the history window in candles, for example 180 (FreqAI puts 1 where it is missing)"
+    ),
+    "settings.validation_share": "; early stopping needs a validation part",
+}
+_OWN_KEYS = {
+    key.removeprefix("dual_window.") for key in KEYS.values() if key.startswith("dual_window.")
+}
+
+
+class ConfigurationError(ValueError):
+    """Every problem of a configuration at once."""
+
+    def __init__(self, problems: list[str]) -> None:
+        lines = "\n".join(f"  - {problem}" for problem in problems)
+        super().__init__(f"DualWindowLSTM cannot run with this configuration:\n{lines}")
+        self.problems = problems
+
+
+def read_configuration(freqai: Mapping[str, Any]) -> Configuration:
+    """Read the configuration's `freqai` block without changing it.
+
+    Parameters of `model_training_parameters` that belong to another kind are left out, so that one
+    word changes the kind whatever a preset says of the others.
+
+    Raises
+    ------
+    ConfigurationError
+        Once, with every problem found: unknown keys, values out of bounds, and FreqAI keys that
+        would break the order of time or have no meaning for this model.
+    """
+    problems = refused_keys(freqai, _suggest)
+    own = freqai.get("dual_window", {})
+    problems += [
+        f"freqai.dual_window.{key} is unknown{_suggest(key, _OWN_KEYS)}"
+        for key in own
+        if key not in _OWN_KEYS
+    ]
+    found: dict[str, Any] = {"settings": {}}
+    for place, key in KEYS.items():
+        block, value = freqai, None
+        *path, last = key.split(".")
+        for part in path:
+            block = block.get(part, {})
+        if last in block:
+            value = _of_its_kind(block[last]) if place == "settings.model" else block[last]
+            home, _, name = place.rpartition(".")
+            (found[home] if home else found)[name] = value
+    configuration = None
+    try:
+        configuration = Configuration.model_validate(found)
+    except ValidationError as error:
+        problems += [_describe(e) for e in error.errors()]
+    if problems or configuration is None:
+        raise ConfigurationError(problems)
+    return configuration
+
+
+@contextmanager
+def in_users_words() -> Iterator[None]:
+    """Let errors of the core name settings as the configuration does."""
+    try:
+        yield
+    except (TrainingError, FoldError, FloatingPointError) as error:
+        raise type(error)(translated(str(error))) from None
+
+
+def translated(message: str) -> str:
+    """Translate the settings that a message of the core names in backticks.
+
+    Examples
+    --------
+    >>> translated("`history` is 9; raise `train_days` or lower `model.seed`")
+    'freqai.conv_width is 9; raise train_period_days or lower model_training_parameters.seed'
+    """
+
+    def users_name(match: re.Match[str]) -> str:
+        first, _, rest = match.group(1).partition(".")
+        if first == "train_days":
+            return "train_period_days"
+        key = KEYS.get(f"settings.{first}")
+        if key is None:
+            return match.group(0)
+        prefix = "" if key.startswith(("model_training", "data_split")) else "freqai."
+        return f"{prefix}{key}.{rest}" if rest else f"{prefix}{key}"
+
+    return re.sub(r"`([a-z_.]+)`", users_name, message)
+
+
+def _of_its_kind(given: Any) -> Any:
+    """Leave out what is known, but to other kinds only."""
+    if not isinstance(given, Mapping):
+        return given
+    mine = KINDS.get(str(given.get("kind", "lstm")))
+    if mine is None:
+        return dict(given)
+    others = {name for kind in KINDS.values() for name in kind.model_fields}
+    foreign = [key for key in given if key in others - mine.model_fields.keys()]
+    if foreign:
+        logger.info("The kind '%s' does not use %s", given.get("kind"), ", ".join(foreign))
+    return {key: value for key, value in given.items() if key not in foreign}
+
+
+def _describe(error: Any) -> str:
+    place = [str(part) for part in error["loc"]]
+    if error["type"] == "union_tag_invalid":
+        kinds = ", ".join(repr(kind) for kind in KINDS)
+        given = error["input"].get("kind")
+        return f"freqai.model_training_parameters.kind must be one of {kinds}. Received: {given!r}"
+    if place[:2] == ["settings", "model"]:
+        place = place[:2] + place[3:]  # the third part is the kind
+    name = users_key(".".join(place))
+    if error["type"] == "extra_forbidden":
+        return f"freqai.{name} is unknown{_suggest(place[-1], _siblings(place, error['loc']))}"
+    message = translated(error["msg"].removeprefix("Value error, "))
+    if not name:
+        return message
+    hint = _HINTS.get(".".join(place[:2]), "")
+    return f"freqai.{name}: {message}. Received: {error['input']!r}{hint}"
+
+
+def users_key(place: str) -> str:
+    """Name a dotted field of `Configuration` as it stands in the block `freqai`."""
+    for own, key in KEYS.items():
+        if place == own or place.startswith(f"{own}."):
+            return key + place.removeprefix(own)
+    return ""
+
+
+def _siblings(place: list[str], where: tuple[Any, ...]) -> set[str]:
+    if place[:2] == ["settings", "model"]:
+        return set(KINDS[str(where[2])].model_fields)
+    model: Any = Configuration
+    for part in place[:-1]:
+        model = model.model_fields[part].annotation
+    return set(model.model_fields)
+
+
+def _homes() -> Iterator[tuple[str, set[str]]]:
+    blocks: dict[str, type[BaseModel]] = {
+        "labels": LabelSettings,
+        "balancing": BalancingSettings,
+        "confidence": ConfidenceSettings,
+        "guards": GuardSettings,
+    }
+    yield "freqai", FREQAI_KEYS
+    yield "freqai.feature_parameters", FEATURE_KEYS
+    yield "freqai.data_split_parameters", SPLIT_KEYS
+    for kind in KINDS.values():
+        yield "freqai.model_training_parameters", set(kind.model_fields)
+    yield "freqai.dual_window", _OWN_KEYS
+    for name, block in blocks.items():
+        yield f"freqai.dual_window.{name}", set(block.model_fields)
+
+
+def _suggest(key: str, known: set[str]) -> str:
+    for block, keys in _homes():
+        if key in keys:
+            return f"; it belongs in {block}"
+    close = get_close_matches(key, known, n=1)
+    return f"; did you mean '{close[0]}'?" if close else "; remove it"
