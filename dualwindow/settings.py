@@ -113,7 +113,11 @@ _DEFAULT_KIND = "lstm"
 
 
 def _kind(value: Any) -> Any:
-    given = value.get("kind", _DEFAULT_KIND) if isinstance(value, dict) else value.kind
+    # What is neither a block nor settings goes to the default kind, which says that it is not.
+    if isinstance(value, dict):
+        given = value.get("kind", _DEFAULT_KIND)
+    else:
+        given = getattr(value, "kind", _DEFAULT_KIND)
     return given if isinstance(given, str) else repr(given)
 
 

@@ -2,10 +2,10 @@
 
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -118,7 +118,8 @@ def read_configuration(freqai: Mapping[str, Any]) -> Configuration:
     try:
         configuration = Configuration.model_validate(found)
     except ValidationError as error:
-        problems += [_describe(e) for e in error.errors()]
+        errors = error.errors()
+        problems += [_describe(e) for e in errors if not _only_follows(e, errors)]
     if problems or configuration is None:
         raise ConfigurationError(problems)
     return configuration
@@ -169,6 +170,13 @@ def _of_its_kind(given: Any) -> Any:
     return {key: value for key, value in given.items() if key not in foreign}
 
 
+def _only_follows(error: Any, errors: Sequence[Any]) -> bool:
+    """Tell whether a list is called too short just because its items were refused."""
+    place = error["loc"]
+    items = (e for e in errors if len(e["loc"]) > len(place) and e["loc"][: len(place)] == place)
+    return error["type"] == "too_short" and any(items)
+
+
 def _describe(error: Any) -> str:
     place = [str(part) for part in error["loc"]]
     if error["type"] == "union_tag_invalid":
@@ -200,7 +208,8 @@ def _siblings(place: list[str], where: tuple[Any, ...]) -> set[str]:
         return set(KINDS[str(where[2])].model_fields)
     model: Any = Configuration
     for part in place[:-1]:
-        model = model.model_fields[part].annotation
+        annotation = model.model_fields[part].annotation
+        model = next((a for a in get_args(annotation) if a is not type(None)), annotation)
     return set(model.model_fields)
 
 

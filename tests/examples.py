@@ -1,21 +1,21 @@
 """Candles, settings and places that several tests share."""
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from datasieve.pipeline import Pipeline
-from datasieve.transforms import SKLearnWrapper
-from sklearn.preprocessing import MinMaxScaler
+from pydantic import BaseModel
 
-from dualwindow.learning.training import TrainingData
 from dualwindow.market.candles import Candles
 from dualwindow.market.features import FEATURES, candle_features
 from dualwindow.market.hours import HourlyLevels, join_hours
 from dualwindow.market.labels import Barriers, Labelling, exclusive
-from dualwindow.samples.scaling import prepared
-from dualwindow.settings import Settings
+from dualwindow.samples.data import Rows, Samples, TrainingData
+from dualwindow.settings import KINDS, Settings
 from dualwindow_sandbox import MarketKind
 from dualwindow_sandbox.market import FIRST, SyntheticMarket
 from dualwindow_sandbox.ohlcv import DAY, MINUTE, Ohlcv
@@ -89,20 +89,66 @@ def part_of(data: TrainingData, rows: slice) -> TrainingData:
     )
 
 
-def small_settings(history: int, horizon: int, **training) -> Settings:
-    options = {"lstm_units": [8], "dense_units": [4], "batch_size": 128, "epochs": 4, "stride": 1}
-    options |= {"feature_dropout": 0.0, **training}
-    return Settings.from_freqai(
-        {
-            "conv_width": history,
-            "feature_parameters": {"label_period_candles": horizon},
-            "data_split_parameters": {"test_size": 0.2},
-            "model_training_parameters": options,
-            "dual_window": {"balancing": {"method": "undersample", "floor": 100}},
-        }
+# What keeps a training small, whatever the kind; each takes what it has.
+SMALL = {
+    "lstm_units": [8],
+    "dense_units": [4],
+    "batch_size": 128,
+    "epochs": 4,
+    "stride": 1,
+    "feature_dropout": 0.0,
+    "spans": [3, 12],
+}
+
+
+def small_settings(
+    history: int, horizon: int, kind: str = "lstm", whole: dict[str, Any] | None = None, **model
+) -> Settings:
+    """Settings of a kind that learns within a second; `whole` are settings beside the model."""
+    known = KINDS[kind].model_fields
+    small = {name: value for name, value in SMALL.items() if name in known}
+    balancing = {"method": "undersample", "floor": 100}
+    return Settings.model_validate(
+        {"history": history, "horizon": horizon, "balancing": balancing}
+        | (whole or {})
+        | {"model": {"kind": kind, **small, **model}}
     )
 
 
-def pipeline() -> Pipeline:
-    """The pipeline that FreqAI hands over when nothing but the scaler is wanted."""
-    return prepared(Pipeline([("scaler", SKLearnWrapper(MinMaxScaler()))]), "standard", seed=0)
+def separable(n: int = 400, seed: int = 0) -> tuple[Samples, Samples]:
+    """Windows of five rows whose class is the sign of the mean of their last three values."""
+    rng = np.random.default_rng(seed)
+    features = rng.normal(size=(n, 2)).astype(np.float32)
+    rows = Rows(features, make_candles(np.ones(n)))
+    ends = np.arange(4, n)
+    mean = np.convolve(features[:, 0], np.ones(3) / 3)[:n]
+    labels = (1 + (mean[ends] > 0.3).astype(int) - (mean[ends] < -0.3)).astype(np.int8)
+    cut = len(ends) * 3 // 4
+    return tuple(
+        Samples(rows, ends[part], labels[part], np.ones(len(ends[part])))
+        for part in (slice(cut), slice(cut, None))
+    )
+
+
+def leaves(model: BaseModel, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value that is no block of others, by its dotted name."""
+    for name, value in model:
+        if isinstance(value, BaseModel):
+            yield from leaves(value, f"{path}{name}.")
+        else:
+            yield f"{path}{name}", value
+
+
+def readme_settings() -> dict[str, str]:
+    """Key to default, as the README's table of settings has them."""
+    rows = re.findall(
+        r"^\| `([\w.]+)` \| ([^|]+) \| [^|]*\| [^|]+ \|$",
+        (ROOT / "README.md").read_text().partition("## Settings")[2],
+        re.MULTILINE,
+    )
+    assert len({key for key, _ in rows}) == len(rows)
+    return {key: default.strip() for key, default in rows}
+
+
+def as_in_readme(value: Any) -> str:
+    return str(list(value) if isinstance(value, tuple) else value)

@@ -1,280 +1,201 @@
-import re
+from collections.abc import Iterator
+from typing import Any, get_args
 
 import pytest
-from examples import ROOT
-from freqtrade.configuration.load_config import load_from_files
-from pydantic import BaseModel
+from examples import as_in_readme, leaves, readme_settings
+from pydantic import BaseModel, ValidationError
 
-from dualwindow.judging.decisions import Thresholds
-from dualwindow.settings import Settings, SettingsError
-from dualwindow_freqtrade.model_fingerprint import flatten
+from dualwindow.models.ranges import RangesClassifier, make
+from dualwindow.settings import (
+    KINDS,
+    AnyClassifierSettings,
+    ClassifierSettings,
+    ConfidenceSettings,
+    LstmSettings,
+    RangesSettings,
+    Settings,
+)
 
-
-def freqai(**changes) -> dict:
-    """A configuration with dotted keys changed."""
-    config: dict = {
-        "enabled": True,
-        "conv_width": 180,
-        "feature_parameters": {},
-        "data_split_parameters": {},
-        "model_training_parameters": {},
-        "dual_window": {},
-    }
-    for key, value in changes.items():
-        block = config
-        *path, last = key.split("__")
-        for part in path:
-            block = block.setdefault(part, {})
-        block[last] = value
-    return config
+# How the README calls what the core calls otherwise: a table of its own, so that neither can drift.
+README_KEYS = {
+    "history": "conv_width",
+    "horizon": "feature_parameters.label_period_candles",
+    "validation_share": "data_split_parameters.test_size",
+    "weight_factor": "feature_parameters.weight_factor",
+    "max_untraded": "dual_window.max_untraded_candles",
+}
 
 
-def problems_of(**changes) -> list[str]:
-    with pytest.raises(SettingsError) as error:
-        Settings.from_freqai(freqai(**changes))
-    return error.value.problems
+def readme_key(place: str) -> str:
+    if place.startswith("model."):
+        return place.replace("model.", "model_training_parameters.")
+    return README_KEYS.get(place, f"dual_window.{place}")
+
+
+def defaults_of_all_kinds() -> list[tuple[str, Any]]:
+    default = list(leaves(Settings()))
+    others = [
+        (f"model.{name}", value)
+        for kind in KINDS.values()
+        for name, value in leaves(kind())
+        if name != "kind"
+    ]
+    return default + others
 
 
 def test_defaults_are_the_designs():
-    settings = Settings.from_freqai(freqai())
-    training, labels = settings.training, settings.dual_window.labels
-    assert (settings.windows.history, settings.windows.horizon) == (180, 120)
-    assert (training.lstm_units, training.dense_units) == ((128, 64, 32), (32, 16))
-    assert (training.dropout, training.learning_rate, training.batch_size) == (0.2, 0.001, 32)
-    assert (training.epochs, training.patience) == (6, 2)
-    assert (labels.rule, labels.long_take_profit, labels.short_stop_loss) == (
-        "exclusive",
-        0.01,
-        0.005,
-    )
+    documented, checked = readme_settings(), set()
+    for place, default in defaults_of_all_kinds():
+        assert (place, documented[readme_key(place)]) == (place, as_in_readme(default))
+        checked.add(place)
+    assert len(checked) == 31
 
 
-def test_native_keys_reach_the_settings():
-    settings = Settings.from_freqai(
-        freqai(
-            conv_width=60,
-            feature_parameters__label_period_candles=30,
-            feature_parameters__weight_factor=0.9,
-            data_split_parameters__test_size=0.25,
-        )
-    )
-    windows = settings.windows
-    assert (windows.history, windows.horizon) == (60, 30)
-    assert (windows.weight_factor, windows.validation_share) == (0.9, 0.25)
+def test_every_kind_can_be_chosen_by_its_name():
+    union, _ = get_args(AnyClassifierSettings)
+    assert {get_args(kind)[0] for kind in get_args(union)} == set(KINDS.values())
+    for name, kind in KINDS.items():
+        assert isinstance(kind().kind, str)
+        assert kind().kind == name
+        assert issubclass(kind, ClassifierSettings)
+        assert type(Settings.model_validate({"model": {"kind": name}}).model) is kind
+    assert type(Settings().model) is type(Settings.model_validate({"model": {}}).model)
+
+
+def nested(place: str, value: Any) -> dict[str, Any]:
+    *path, last = place.split(".")
+    found: dict[str, Any] = {last: value}
+    if path == ["model"]:
+        found["kind"] = next(name for name, kind in KINDS.items() if last in kind.model_fields)
+    for name in reversed(path):
+        found = {name: found}
+    return found
 
 
 BOUNDS = [  # setting, smallest or largest allowed, first refused
-    ("conv_width", 2, 1),
-    ("feature_parameters__label_period_candles", 1, 0),
-    ("feature_parameters__weight_factor", 0, -0.1),
-    ("data_split_parameters__test_size", 0.01, 0),
-    ("data_split_parameters__test_size", 0.99, 1),
-    ("dual_window__labels__long_take_profit", 0.0001, 0),
-    ("dual_window__labels__long_stop_loss", 0.0001, -0.01),
-    ("dual_window__labels__short_take_profit", 0.99, 1),
-    ("dual_window__labels__short_stop_loss", 0.0001, 0),
-    ("dual_window__balancing__floor", 1, 0),
-    ("dual_window__max_untraded_candles", 0, -1),
-    ("dual_window__calibration", "vector", "isotonic"),
-    ("dual_window__confidence__mode", "conservative", "reckless"),
-    ("dual_window__confidence__fallback", "argmax", "long"),
-    ("dual_window__confidence__margin", 0.99, 1),
-    ("dual_window__confidence__margin", -0.99, -1),
-    ("model_training_parameters__feature_dropout", 0, -0.1),
-    ("model_training_parameters__feature_dropout", 0.99, 1),
-    ("model_training_parameters__stride", 1, 0),
-    ("model_training_parameters__lstm_units", [1], []),
-    ("model_training_parameters__lstm_units", [1], [0]),
-    ("model_training_parameters__dense_units", [], [0]),
-    ("model_training_parameters__dropout", 0, -0.1),
-    ("model_training_parameters__dropout", 0.99, 1),
-    ("model_training_parameters__learning_rate", 1, 0),
-    ("model_training_parameters__learning_rate", 1e-5, 1.1),
-    ("model_training_parameters__batch_size", 1, 0),
-    ("model_training_parameters__epochs", 1, 0),
-    ("model_training_parameters__patience", 1, 0),
-    ("model_training_parameters__lr_patience", 1, 0),
-    ("model_training_parameters__lr_factor", 0.99, 1),
-    ("model_training_parameters__lr_factor", 0.01, 0),
-    ("model_training_parameters__min_learning_rate", 1e-9, 0),
-    ("model_training_parameters__seed", 0, -1),
-    ("model_training_parameters__seed", 2**31 - 1, 2**31),
+    ("history", 2, 1),
+    ("horizon", 1, 0),
+    ("weight_factor", 0, -0.1),
+    ("weight_factor", 1e9, float("inf")),
+    ("validation_share", 0.01, 0),
+    ("validation_share", 0.99, 1),
+    ("labels.rule", "first_touch", "last_touch"),
+    ("labels.long_take_profit", 0.0001, 0),
+    ("labels.long_take_profit", 0.99, 1),
+    ("labels.long_stop_loss", 0.0001, -0.01),
+    ("labels.long_stop_loss", 0.99, 1),
+    ("labels.short_take_profit", 0.0001, 0),
+    ("labels.short_take_profit", 0.99, 1),
+    ("labels.short_stop_loss", 0.0001, 0),
+    ("labels.short_stop_loss", 0.99, 1),
+    ("balancing.method", "undersample", "oversample"),
+    ("balancing.floor", 1, 0),
+    ("balancing.class_weights", None, 1),
+    ("scaler", "minmax", "l2"),
+    ("calibration", "vector", "isotonic"),
+    ("max_untraded", 0, -1),
+    ("model.stride", 1, 0),
+    ("model.seed", 0, -1),
+    ("model.seed", 2**31 - 1, 2**31),
+    ("model.lstm_units", [1], []),
+    ("model.lstm_units", [1], [0]),
+    ("model.dense_units", [], [0]),
+    ("model.dropout", 0, -0.1),
+    ("model.dropout", 0.99, 1),
+    ("model.feature_dropout", 0, -0.1),
+    ("model.feature_dropout", 0.99, 1),
+    ("model.learning_rate", 1, 0),
+    ("model.learning_rate", 1e-5, 1.1),
+    ("model.batch_size", 1, 0),
+    ("model.epochs", 1, 0),
+    ("model.patience", 1, 0),
+    ("model.lr_patience", 1, 0),
+    ("model.lr_factor", 0.99, 1),
+    ("model.lr_factor", 0.01, 0),
+    ("model.min_learning_rate", 1e-9, 0),
+    ("model.spans", [1], []),
+    ("model.spans", [180], [0, 15]),
+    ("model.penalty", 1e-9, 0),
+    ("model.penalty", 1e9, float("inf")),
 ]
 
 
-@pytest.mark.parametrize(("setting", "allowed", "refused"), BOUNDS)
-def test_each_bound_on_both_sides(setting, allowed, refused):
-    Settings.from_freqai(freqai(**{setting: allowed}))
-    (problem,) = problems_of(**{setting: refused})
-    assert setting.rpartition("__")[2] in problem
+@pytest.mark.parametrize(("place", "allowed", "refused"), BOUNDS)
+def test_each_bound_on_both_sides(place, allowed, refused):
+    got = dict(leaves(Settings.model_validate(nested(place, allowed))))
+    assert got[place] == (tuple(allowed) if isinstance(allowed, list) else allowed)
+    with pytest.raises(ValidationError) as error:
+        Settings.model_validate(nested(place, refused))
+    name = place.rpartition(".")[2]
+    assert all(name in problem["loc"] for problem in error.value.errors())
+
+
+def test_no_setting_is_without_a_bound():
+    assert {place for place, _ in defaults_of_all_kinds()} - {"model.kind"} == {
+        place for place, _, _ in BOUNDS
+    }
 
 
 @pytest.mark.parametrize(
-    ("key", "value"),
+    "wrong",
     [
-        ("data_split_parameters__shuffle", True),
-        ("data_split_parameters__random_state", 1),
-        ("feature_parameters__shuffle_after_split", True),
-        ("feature_parameters__reverse_train_test_order", True),
-        ("feature_parameters__buffer_train_data_candles", 10),
-        ("feature_parameters__plot_feature_importances", 5),
-        ("feature_parameters__use_DBSCAN_to_remove_outliers", True),
-        ("feature_parameters__noise_standard_deviation", 0.1),
-        ("feature_parameters__svm_params__shuffle", True),
-        ("keras", True),
-        ("model_save_type", "keras"),
-        ("rl_config", {}),
+        pytest.param({"SHORT": 1.0, "LONG": 1.0}, id="missing"),
+        pytest.param({"SHORT": 1.0, "HOLD": 0.0, "LONG": 1.0}, id="zero"),
+        pytest.param({"SHORT": 1.0, "HOLD": float("inf"), "LONG": 1.0}, id="infinite"),
+        pytest.param({"SHORT": 1.0, "HOLD": 1.0, "LONG": 1.0, "FLAT": 1.0}, id="unknown"),
     ],
 )
-def test_keys_that_cannot_work_are_refused_by_name(key, value):
-    (problem,) = problems_of(**{key: value})
-    assert f"freqai.{key.replace('__', '.')} must" in problem
-    assert repr(value) in problem
+def test_class_weights_need_every_class(wrong):
+    given = {"SHORT": 1.0, "HOLD": 0.5, "LONG": 2.0}
+    settings = Settings.model_validate(nested("balancing.class_weights", given))
+    assert settings.balancing.class_weights.model_dump() == given
+    with pytest.raises(ValidationError) as error:
+        Settings.model_validate(nested("balancing.class_weights", wrong))
+    (problem,) = error.value.errors()
+    assert problem["loc"][:2] == ("balancing", "class_weights")
 
 
-@pytest.mark.parametrize(
-    ("key", "meant"),
-    [
-        ("conv_widht", "conv_width"),
-        ("feature_parameters__label_period_candels", "label_period_candles"),
-        ("data_split_parameters__testsize", "test_size"),
-        ("model_training_parameters__epocs", "epochs"),
-        ("dual_window__scalar", "scaler"),
-        ("dual_window__labels__take_profit", "long_take_profit"),
-        ("dual_window__balancing__flor", "floor"),
-    ],
-)
-def test_mistyped_keys_are_refused_with_what_was_meant(key, meant):
-    (problem,) = problems_of(**{key: 1})
-    assert f"freqai.{key.replace('__', '.')} is unknown; did you mean '{meant}'?" == problem
+@pytest.mark.parametrize("value", ["lstm", None, 7, ["lstm"], {"kind": "gru"}, {"kind": None}])
+def test_what_is_no_classifier_is_a_problem_like_any_other(value):
+    with pytest.raises(ValidationError) as error:
+        Settings.model_validate({"model": value})
+    (problem,) = error.value.errors()
+    assert problem["loc"][0] == "model"
+    assert problem["type"] in ("model_type", "union_tag_invalid")
 
 
-@pytest.mark.parametrize(
-    ("key", "home"),
-    [
-        ("weight_factor", "freqai.feature_parameters"),
-        ("epochs", "freqai.model_training_parameters"),
-        ("dual_window__rule", "freqai.dual_window.labels"),
-        ("model_training_parameters__test_size", "freqai.data_split_parameters"),
-    ],
-)
-def test_keys_in_the_wrong_block_are_sent_home(key, home):
-    (problem,) = problems_of(**{key: 1})
-    assert problem.endswith(f"is unknown; it belongs in {home}")
+@pytest.mark.parametrize("block", [Settings, *KINDS.values(), ConfidenceSettings])
+def test_settings_are_frozen_and_unknown_ones_are_refused(block):
+    made, name = block(), next(iter(block.model_fields))
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(made, name, getattr(made, name))
+    with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
+        block.model_validate({"histori": 3})
 
 
-def test_all_problems_are_told_at_once():
-    assert len(problems_of(conv_width=0, keras=True, dual_window__scaler="l2")) == 3
+def test_spans_that_reach_behind_the_window_are_refused_by_name():
+    model = RangesSettings(spans=(3, 12))
+    assert isinstance(make(Settings(history=12, model=model).model, 12, 8), RangesClassifier)
+    with pytest.raises(ValidationError, match=r"`history` is 11 candles.*'ranges'.* on 12;.*`mod"):
+        Settings(history=11, model=model)
 
 
-def test_a_missing_conv_width_is_explained():
-    (problem,) = problems_of(conv_width=1)  # what freqtrade's schema puts in its place
-    assert "FreqAI puts 1 where it is missing" in problem
-
-
-def test_class_weights_need_every_class():
-    weights = {"SHORT": 1.0, "HOLD": 0.5, "LONG": 2.0}
-    Settings.from_freqai(freqai(dual_window__balancing__class_weights=weights))
-    for wrong in ({"SHORT": 1.0}, weights | {"HOLD": 0.0}, weights | {"FLAT": 1.0}):
-        (problem,) = problems_of(dual_window__balancing__class_weights=wrong)
-        assert "class_weights: must" in problem
-
-
-THRESHOLDS = {"short": 0.5, "hold": 0.4, "long": 0.6}
-
-
-@pytest.mark.parametrize("name", THRESHOLDS)
-def test_bounds_of_custom_thresholds(name):
-    for allowed in (1, 1e-6):
-        block = {"mode": "custom", **THRESHOLDS, name: allowed}
-        chosen = Settings.from_freqai(freqai(dual_window__confidence=block)).dual_window.confidence
-        assert getattr(chosen.thresholds, name) == allowed
-    for refused in (0, 1.01):
-        (problem,) = problems_of(
-            dual_window__confidence={"mode": "custom", **THRESHOLDS, name: refused}
-        )
-        assert f"confidence.{name}: Input should be" in problem
-
-
-@pytest.mark.parametrize(
-    ("block", "message"),
-    [
-        (
-            {"mode": "custom", "short": 0.5},
-            "'custom' needs a threshold for each of ['long']",
-        ),
-        (
-            {"mode": "custom", "short": 0.5, "fallback": "argmax"},
-            "'custom' needs a threshold for each of ['hold', 'long']",
-        ),
-        ({"mode": "balanced", "long": 0.6}, "['long'] would be ignored by mode 'balanced'"),
-        ({"long": 0.6}, "['long'] would be ignored by mode 'expected_value'"),
-        ({"mode": "aggressive", "margin": 0.001}, "margin would be ignored by mode 'aggressive'"),
-    ],
-)
-def test_confidence_that_contradicts_itself_is_refused(block, message):
-    (problem,) = problems_of(dual_window__confidence=block)
-    assert message in problem
-
-
-def test_modes_have_thresholds():
-    def thresholds(**block):
-        chosen = Settings.from_freqai(freqai(dual_window__confidence=block)).dual_window
-        return chosen.confidence.thresholds
-
-    assert thresholds(mode="aggressive") == Thresholds(short=0.45, hold=0.40, long=0.45)
-    assert thresholds(mode="custom", **THRESHOLDS) == Thresholds(**THRESHOLDS)
-    assert thresholds(mode="custom", short=0.6, long=0.7) == Thresholds(0.6, 0.45, 0.7)
-    assert thresholds() == Thresholds(short=0.55, hold=0.45, long=0.55)
-
-
-def test_presets_set_the_same_keys_so_that_one_replaces_another():
-    presets = [load_from_files([str(path)]) for path in (ROOT / "config/presets").glob("*.json")]
-    assert len(presets) == 4
-    assert len({str(flatten(preset).keys()) for preset in presets}) == 1
-
-
-def test_the_configuration_is_not_changed():
-    config = freqai(feature_parameters__label_period_candles=30)
-    before = repr(config)
-    Settings.from_freqai(config)
-    assert repr(config) == before
+def test_a_learning_rate_below_its_least_is_refused():
+    assert LstmSettings(learning_rate=0.1, min_learning_rate=0.1).learning_rate == 0.1
+    with pytest.raises(ValidationError, match="min_learning_rate must not be above learning_rate"):
+        LstmSettings(learning_rate=0.1, min_learning_rate=0.11)
 
 
 def test_every_setting_is_described():
-    def fields(model: type[BaseModel], path: str):
+    def fields(model: type[BaseModel], path: str) -> Iterator[tuple[str, str | None]]:
         for name, field in model.model_fields.items():
             if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
                 yield from fields(field.annotation, f"{path}{name}.")
-            else:
+            elif path + name != "model":
                 yield f"{path}{name}", field.description
 
     described = dict(fields(Settings, ""))
-    assert len(described) == 38
+    for kind in KINDS.values():
+        described |= fields(kind, "model.")
+    assert described.keys() == {place for place, _ in defaults_of_all_kinds()}
     assert all(described.values())
-
-
-def test_readme_settings_table_is_complete():
-    names = {
-        "windows.history": "conv_width",
-        "windows.horizon": "feature_parameters.label_period_candles",
-        "windows.validation_share": "data_split_parameters.test_size",
-        "windows.weight_factor": "feature_parameters.weight_factor",
-    }
-
-    def defaults(model: BaseModel, path: str):
-        for name, value in model:
-            if isinstance(value, BaseModel):
-                yield from defaults(value, f"{path}{name}.")
-            else:
-                key = names.get(f"{path}{name}", f"{path}{name}")
-                value = list(value) if isinstance(value, tuple) else value
-                yield key.replace("training.", "model_training_parameters."), str(value)
-
-    rows = re.findall(
-        r"^\| `([\w.]+)` \| ([^|]+) \| [^|]*\| [^|]+ \|$",
-        (ROOT / "README.md").read_text().partition("## Settings")[2],
-        re.MULTILINE,
-    )
-    documented = {name: default.strip() for name, default in rows}
-    assert documented == dict(defaults(Settings.from_freqai(freqai()), ""))

@@ -1,25 +1,44 @@
-"""Rows come out of the pipeline as numbers that a network can take, or marked."""
+"""Rows come out of a scaler as numbers that a classifier can take, or marked."""
+
+import pickle
 
 import numpy as np
 import pytest
-from examples import pipeline
+from datasieve.pipeline import Pipeline
+from datasieve.transforms import SKLearnWrapper
+from sklearn.preprocessing import MinMaxScaler
 
-from dualwindow.samples.scaling import apply_pipeline, fit_pipeline, known_rows
-
-
-def fitted(width: float = 1.0):
-    made = pipeline()
-    fit_pipeline(made, np.linspace(-width, width, 50)[:, None] * [1.0, 1.0])
-    return made
+from dualwindow.samples.scaling import FeatureScaler, RowScaler, known_rows
+from dualwindow_freqtrade.feature_pipeline import PipelineScaler, prepared
 
 
+def freqais(kind: str = "standard") -> PipelineScaler:
+    """The pipeline that FreqAI hands over when nothing but the scaler is wanted."""
+    return PipelineScaler(
+        prepared(Pipeline([("scaler", SKLearnWrapper(MinMaxScaler()))]), kind, seed=0)
+    )
+
+
+def ours(kind: str = "standard") -> FeatureScaler:
+    return FeatureScaler(kind)
+
+
+both = pytest.mark.parametrize("make", [ours, freqais])
+
+
+def fitted(scaler: RowScaler, width: float = 1.0) -> RowScaler:
+    scaler.fit(np.linspace(-width, width, 50)[:, None] * [1.0, 1.0])
+    return scaler
+
+
+@both
 @pytest.mark.parametrize(
     ("value", "known"),
     [(0.5, True), (-1e38, True), (1e308, False), (-1e39, False), (np.nan, False), (np.inf, False)],
 )
-def test_a_row_is_known_if_every_feature_is_a_finite_float32(value, known):
+def test_a_row_is_known_if_every_feature_is_a_finite_float32(make, value, known):
     rows = np.array([[0.0, 0.0], [0.0, value], [1.0, 1.0]])
-    scaled = apply_pipeline(fitted(), rows)
+    scaled = fitted(make()).apply(rows)
     assert known_rows(rows).tolist() == [True, known, True]
     assert scaled.known.tolist() == scaled.inliers.tolist() == [True, known, True]
     assert np.isfinite(scaled.rows).all()
@@ -28,16 +47,60 @@ def test_a_row_is_known_if_every_feature_is_a_finite_float32(value, known):
     assert scaled.rows[2].tolist() == pytest.approx([1 / np.linspace(-1, 1, 50).std()] * 2)
 
 
-def test_a_row_that_scaling_makes_infinite_is_not_known():
+@both
+def test_a_row_that_scaling_makes_infinite_is_not_known(make):
     rows = np.array([[1e-9, 0.0], [1e35, 0.0]])  # finite, but a billion of deviations
-    scaled = apply_pipeline(fitted(1e-9), rows)
+    scaled = fitted(make(), 1e-9).apply(rows)
     assert known_rows(rows).all()
     assert scaled.known.tolist() == scaled.inliers.tolist() == [True, False]
     assert (scaled.rows[1] == 0).all()
 
 
-def test_rows_that_are_all_unknown_are_zeros():
-    scaled = apply_pipeline(fitted(), np.full((3, 2), np.nan))
+@both
+def test_rows_that_are_all_unknown_are_zeros(make):
+    scaled = fitted(make()).apply(np.full((3, 2), np.nan))
     assert not scaled.known.any()
     assert not scaled.inliers.any()
     assert scaled.rows.tolist() == [[0, 0]] * 3
+    assert scaled.dissimilarity.tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),  # of -2, 0, 4, worked out by hand for the training rows -4 -2 0 2 4
+    [
+        ("standard", [-2 / 8**0.5, 0, 4 / 8**0.5]),
+        ("robust", [-0.5, 0, 1]),
+        ("minmax", [-0.5, 0, 1]),
+    ],
+)
+def test_every_kind_scales_as_its_name_says(kind, expected):
+    for scaler in (ours(kind), freqais(kind)):
+        scaler.fit(np.array([[-4.0], [-2.0], [0.0], [2.0], [4.0]]))
+        scaled = scaler.apply(np.array([[-2.0], [0.0], [4.0]]))
+        assert scaled.rows[:, 0].tolist() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("kind", ["standard", "robust", "minmax"])
+def test_the_core_scales_as_freqais_pipeline_does(kind, seed):
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(200, 3)) * [1.0, 100.0, 0.0]  # the last is constant
+    rows[rng.random((200, 3)) < 0.05] = np.nan
+    train = rows[:100][known_rows(rows[:100])]
+    mine, theirs = ours(kind), freqais(kind)
+    mine.fit(train)
+    theirs.fit(train)
+    for a, b in zip(mine.apply(rows), theirs.apply(rows), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert 0 < mine.apply(rows).known.sum() < 200
+
+
+@both
+def test_inputs_are_untouched_and_a_scaler_can_be_pickled(make, seed):
+    rows = np.random.default_rng(seed).normal(size=(50, 2))
+    before = rows.copy()
+    scaler = make()
+    scaler.fit(rows)
+    scaled = scaler.apply(rows)
+    np.testing.assert_array_equal(rows, before)
+    again = pickle.loads(pickle.dumps(scaler)).apply(rows)
+    np.testing.assert_array_equal(scaled.rows, again.rows)
