@@ -13,6 +13,7 @@ from freqtrade.strategy import IStrategy
 from dualwindow.learning.fingerprint import digest, digest_code, flatten
 from dualwindow.settings import Settings
 from dualwindow_freqtrade import freqai_frames
+from dualwindow_freqtrade.configuration import users_key
 
 _FEATURE_METHODS = (
     "feature_engineering_expand_all",
@@ -58,8 +59,9 @@ class Fingerprint:
     def settings(self) -> dict[str, Any]:
         """Collect everything in the configuration that shapes a prediction."""
         model, freqai = self._model, self._model.freqai_info
+        flat = flatten(self._settings.model_dump(mode="json"))
         return {
-            **self._settings.model_dump(mode="json"),
+            **{users_key(f"settings.{name}"): value for name, value in flat.items()},
             "model": type(model).__name__,
             "train_period_days": freqai.get("train_period_days"),
             "continual_learning": model.continual_learning,

@@ -23,7 +23,8 @@ from freqai_run import (
 from freqtrade.exceptions import OperationalException, StrategyError
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
-from dualwindow_freqtrade import model_fingerprint
+from dualwindow.learning.record import ClassCounts, TrainingRecord
+from dualwindow_freqtrade import feature_pipeline, model_fingerprint
 from dualwindow_freqtrade.freqai_frames import describe_training
 from dualwindow_freqtrade.freqai_names import BACKTEST_PREDICTION, METADATA_FILE, MODEL_FILE, TARGET
 from dualwindow_freqtrade.training_report import REPORT_FILE
@@ -169,7 +170,7 @@ def test_trap_missing_class_returns_three_columns(frames, tmp_path):
     assert out_of_sample(result)[CLASSES].sum(axis=1).to_numpy() == pytest.approx(1)
     dk = FreqaiDataKitchen(config, live=False, pair=PAIR)
     dk.set_paths(PAIR, 1706832000)
-    describe_training(facts["training_labels"], dk)
+    describe_training(ClassCounts(**facts["training_labels"]), dk)
     assert dk.unique_class_list == [
         *CLASSES,
         *(f"{name}_raw" for name in CLASSES),
@@ -211,7 +212,7 @@ def test_trap_stale_cache_is_refused(frames, tmp_path):
 def test_trap_stale_cache_notices_changed_code(frames, tmp_path, monkeypatch):
     config = configuration(tmp_path)
     backtest(config, frames)
-    for changed in ("digest_core", "digest_sources"):
+    for changed in ("digest_code", "digest_sources"):
         strategy = load_strategy(config, frames)
         monkeypatch.setattr(model_fingerprint, changed, lambda *_: "other")
         with pytest.raises(OperationalException, match="made with other code"):
@@ -281,10 +282,8 @@ def test_trap_keras_and_shuffles_are_refused_when_the_model_is_loaded(frames, tm
 
 
 def test_trap_dissimilarity_index_that_cannot_fit_is_refused(frames, tmp_path, monkeypatch):
-    from dualwindow.samples import scaling
-
     config = configuration(tmp_path, feature_parameters={"DI_threshold": 0.9})
-    monkeypatch.setattr(scaling, "_free_memory", lambda: 10**6)
+    monkeypatch.setattr(feature_pipeline, "_free_memory", lambda: 10**6)
     with pytest.raises(OperationalException, match=r"DI_threshold compares all pairs of 11\d\d"):
         backtest(config, frames)
 
@@ -320,7 +319,7 @@ def test_continual_learning_goes_on_from_the_window_before(frames, tmp_path, cap
     assert caplog.text.count("began with new weights") == 1
     assert caplog.text.count("began with the weights of the model before, validation loss") == 3
     facts = [json.loads(p.read_text()) for p in files_of(config, f"*{REPORT_FILE}")]
-    assert [f["warm_start"] is not None for f in facts] == [False, True, True, True]
+    assert [f["start_loss"] is not None for f in facts] == [False, True, True, True]
     n_kept = [f["best_epoch"] for f in facts].count(0)
     assert caplog.text.count("no epoch was better, so they stay") == n_kept > 0
     before = files_of(config, f"*{BACKTEST_PREDICTION}")
@@ -333,7 +332,7 @@ def test_continual_learning_goes_on_from_the_window_before(frames, tmp_path, cap
 
 def test_without_continual_learning_every_training_starts_afresh(run):
     facts = [json.loads(p.read_text()) for p in files_of(run[0], f"*{REPORT_FILE}")]
-    assert [f["warm_start"] for f in facts] == [None] * 4
+    assert [f["start_loss"] for f in facts] == [None] * 4
 
 
 def test_trap_svm_is_seeded(frames, tmp_path):
@@ -357,11 +356,11 @@ def test_trap_tensorboard_is_ours_to_write(frames, tmp_path, wanted):
 def test_metadata_is_readable_beside_freqais_files(run):
     paths = files_of(run[0], f"*{REPORT_FILE}")
     assert len(paths) == 4
-    facts = json.loads(paths[0].read_text())
-    assert facts["pair"] == PAIR
-    assert facts["candles"] == 1440
-    assert sum(facts["labels"].values()) == 1440
-    assert facts["labels"]["unknown"] == 20
+    record = TrainingRecord.from_json(paths[0].read_text())
+    assert record.pair == PAIR
+    assert record.candles == record.labels.total + record.unknown_labels == 1440
+    assert record.unknown_labels == 20
+    assert record.made_from["model_training_parameters.kind"] == "lstm"
 
 
 def test_targets_of_the_last_candles_are_missing_not_a_class(run, frames):

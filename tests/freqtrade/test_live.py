@@ -17,7 +17,7 @@ from freqtrade.freqai.base_models.BaseClassifierModel import BaseClassifierModel
 
 import dualwindow.market.files
 import dualwindow_freqtrade.live_drawer
-from dualwindow.learning.artifact import Artifact
+from dualwindow.models.keras_classifier import FittedNetwork, KerasClassifier
 from dualwindow_freqtrade.freqai_names import (
     ALL_TRAININGS,
     COLUMNS,
@@ -114,7 +114,7 @@ def test_a_model_of_other_settings_is_retrained_and_both_values_are_told(trained
     seen = last(again, minutes, 2802)
     assert seen["do_predict"] == 0
     assert "is not used, a new one will be trained" in caplog.text
-    assert "training.lstm_units: [2] -> [3]" in caplog.text
+    assert "model_training_parameters.lstm_units: [2] -> [3]" in caplog.text
     assert again.freqai.dd.pair_dict[PAIR]["trained_timestamp"] == 0
     time.sleep(1.1)  # models are named after the second of their training
     train_now(again)
@@ -155,7 +155,7 @@ def test_a_damaged_model_is_no_model_yet(trained, caplog, pattern, damage):
 
 def test_weights_that_are_no_numbers_are_no_model(trained, caplog, monkeypatch):
     strategy, minutes = trained
-    monkeypatch.setattr(Artifact, "weights", [np.array([np.nan])])
+    monkeypatch.setattr(FittedNetwork, "is_sound", lambda fitted: False)
     again, _ = restart(strategy)
     assert last(again, minutes, 2802)["do_predict"] == 0
     assert "weights are no numbers" in caplog.text
@@ -370,12 +370,15 @@ def test_a_training_that_diverged_keeps_the_strategy_out_until_the_next(trained,
     def diverge(*arguments, **options):
         raise FloatingPointError("training diverged in epoch 1 (loss nan)")
 
-    monkeypatch.setattr("dualwindow.models.network.fit", diverge)
+    monkeypatch.setattr("dualwindow.models.keras_classifier.fit_network", diverge)
     with pytest.raises(FloatingPointError):
         train_now(strategy)
     assert last(strategy, minutes, 2802)["do_predict"] == 0
     assert status_of(strategy)["counts"]["training diverged"] == 1
-    monkeypatch.setattr("dualwindow.models.network.fit", full)  # another failure is no good end
+    # Another failure is no good end.
+    monkeypatch.setattr("dualwindow.models.keras_classifier.fit_network", full)
+        "dualwindow.models.keras_classifier.fit_network", full
+    )  # another failure is no good end
     with pytest.raises(OSError, match="No space left"):
         train_now(strategy)
     assert last(strategy, minutes, 2803)["do_predict"] == 0
@@ -408,8 +411,9 @@ def test_identical_scores_keep_the_strategy_out_as_long_as_they_last(trained, mo
     again, _ = restart(strategy, guards={"max_identical": 3})
     same = np.array([0.2, 0.5, 0.3])
     monkeypatch.setattr(
-        "dualwindow.models.network.predict",
-        lambda shape, weights, rows, ends: np.tile(same, (len(ends), 1)),
+        FittedNetwork,
+        "scores",
+        lambda fitted, rows, ends: np.tile(same, (len(ends), 1)),
     )
     seen = [last(again, minutes, row)["do_predict"] for row in range(2802, 2812)]
     assert seen == [0, 1, 1, 1, 0, 0, 0, 0, 0, 0]  # the first of a process never counts
@@ -418,8 +422,9 @@ def test_identical_scores_keep_the_strategy_out_as_long_as_they_last(trained, mo
 def test_scores_that_are_no_numbers_are_no_prediction(trained, monkeypatch):
     strategy, minutes = trained
     monkeypatch.setattr(
-        "dualwindow.models.network.predict",
-        lambda shape, weights, rows, ends: np.full((len(ends), 3), np.nan),
+        FittedNetwork,
+        "scores",
+        lambda fitted, rows, ends: np.full((len(ends), 3), np.nan),
     )
     assert last(strategy, minutes, 2802)["do_predict"] == 0
     facts = status_of(strategy)
@@ -513,7 +518,7 @@ def test_a_passing_lack_of_memory_or_disk_does_not_cost_the_model(trained, monke
         raise MemoryError
 
     for lacks, error in ((full, OSError), (no_memory, MemoryError)):
-        monkeypatch.setattr("dualwindow.models.network.from_keras", lacks)
+        monkeypatch.setattr(KerasClassifier, "from_bytes", lacks)
         with pytest.raises(error):
             at(again, minutes, 2802)
     monkeypatch.undo()
