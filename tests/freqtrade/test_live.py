@@ -377,8 +377,6 @@ def test_a_training_that_diverged_keeps_the_strategy_out_until_the_next(trained,
     assert status_of(strategy)["counts"]["training diverged"] == 1
     # Another failure is no good end.
     monkeypatch.setattr("dualwindow.models.keras_classifier.fit_network", full)
-        "dualwindow.models.keras_classifier.fit_network", full
-    )  # another failure is no good end
     with pytest.raises(OSError, match="No space left"):
         train_now(strategy)
     assert last(strategy, minutes, 2803)["do_predict"] == 0
