@@ -94,13 +94,13 @@ def follow(candles: Candles, labels: IntArray, decisions: IntArray, costs: Costs
     decisions : (n,) of SHORT, HOLD, LONG; UNKNOWN where there is no prediction, left out, too
     costs : of a trade
     """
-    known = (labels != UNKNOWN) & (decisions != UNKNOWN)
+    judged = (labels != UNKNOWN) & (decisions != UNKNOWN)
     short, long = (
-        _independent_outcomes(candles, known & (decisions == side), side, costs)
+        _independent_outcomes(candles, judged & (decisions == side), side, costs)
         for side in (SHORT, LONG)
     )
-    days = known.sum() * candles.step / 86400
-    return Record(labels[known], decisions[known], (short, long), float(days))
+    days = judged.sum() * candles.step / 86400
+    return Record(labels[judged], decisions[judged], (short, long), float(days))
 
 
 def quality(records: Sequence[Record], costs: Costs) -> Quality:

@@ -220,8 +220,8 @@ class _FirstTouch:
     ) -> None:
         depth = horizon.bit_length()
         # NaN would spread over a whole block, and blocks reach past the horizon.
-        known = np.where(np.isnan(values), beyond, values)
-        table = np.concatenate([known, np.full(1 << depth, beyond)])
+        filled = np.where(np.isnan(values), beyond, values)
+        table = np.concatenate([filled, np.full(1 << depth, beyond)])
         self._tables: list[Any] = []
         for k in range(depth):
             self._tables.append(table)
