@@ -19,6 +19,7 @@ from dualwindow.samples.windows import broken_windows, whole
 # Counts up whenever a pickled artifact of before can no longer be used. The first one had no
 # number: its classes lay in modules that are gone.
 FORMAT = 2
+_GONE = ("dualwindow.artifact", "dualwindow.models.network")
 
 
 class FormatError(Exception):
@@ -157,5 +158,5 @@ def format_trouble(error: BaseException) -> FormatError | None:
     """
     if isinstance(error, FormatError):
         return error
-    is_ours = isinstance(error, ModuleNotFoundError) and (error.name or "").startswith("dualwindow")
-    return FormatError(1) if is_ours else None
+    is_old = isinstance(error, ModuleNotFoundError) and error.name in _GONE
+    return FormatError(1) if is_old else None

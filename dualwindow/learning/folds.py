@@ -1,11 +1,13 @@
 """Divide a span of time into folds: a training period each, and the window predicted after it."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
+from dualwindow.arrays import IntArray
 from dualwindow.market.candles import Candles
 from dualwindow.samples.data import PairData
 
@@ -69,39 +71,48 @@ def folds(pairs: Sequence[PairData], schedule: Schedule) -> tuple[list[Fold], li
     if schedule.stop <= schedule.start:
         raise FoldError("no fold: the timerange ends before it begins")
     train, window = round(schedule.train_days * _DAY), round(schedule.window_days * _DAY)
+    for name, length in (("train_days", train), ("window_days", window)):
+        if length < 1:
+            given = getattr(schedule, name)
+            raise FoldError(f"no fold: {name} must be above 0. Received: {given!r}")
     starts = range(schedule.start, schedule.stop, window)
-    found, remarks, missing = [], [], {}
+    found, remarks, missing = [], [], []
     for pair in pairs:
         date = pair.candles.date
         mine = [
             Fold(pair.pair, i, start - train, start, min(start + window, schedule.stop))
             for i, start in enumerate(starts)
         ]
-        held = [f for f in mine if date[0] <= f.train_from and _any_between(date, f.start, f.stop)]
+        held = [f for f in mine if _begins_by(date, f) and _any_between(date, f.start, f.stop)]
         found += held
         if len(held) < len(mine):
-            remarks.append(
-                f"{pair.pair}: {len(mine) - len(held)} of {len(mine)} folds are left out"
-            )
-            missing[pair.pair] = _missing_days(pair.candles, mine)
-    if remarks:
-        remarks = [f"{text}; {missing[text.partition(':')[0]]}" for text in remarks]
+            why, n_lost = _missing_days(pair.candles, mine), len(mine) - len(held)
+            remarks.append(f"{pair.pair}: {n_lost} of {len(mine)} folds are left out; {why}")
+            missing.append(f"{pair.pair}: {why}")
     if not found:
         raise FoldError(
             f"no fold of {schedule.train_days:g} days of training and {schedule.window_days:g} "
-            f"days to predict fits in: {'; '.join(f'{p}: {why}' for p, why in missing.items())}"
+            f"days to predict fits in: {'; '.join(missing)}"
         )
     return sorted(found, key=lambda fold: (fold.start, fold.pair)), remarks
 
 
-def _any_between(date: np.ndarray, start: int, stop: int) -> bool:
+def _begins_by(date: IntArray, fold: Fold) -> bool:
+    return len(date) > 0 and bool(date[0] <= fold.train_from)
+
+
+def _any_between(date: IntArray, start: int, stop: int) -> bool:
     first, last = np.searchsorted(date, [start, stop])
     return bool(last > first)
 
 
 def _missing_days(candles: Candles, asked: Sequence[Fold]) -> str:
-    before = (candles.date[0] - asked[0].train_from) / _DAY
-    after = (asked[-1].stop - candles.date[-1] - candles.step) / _DAY
-    parts = [f"{before:.1f} days of candles are missing before the first"] * (before > 0)
-    parts += [f"{after:.1f} days after the last"] * (after > 0)
-    return " and ".join(parts) or "there is a gap of whole windows"
+    if not len(candles):
+        return "there are no candles"
+    before = int(candles.date[0]) - asked[0].train_from
+    after = asked[-1].stop - int(candles.date[-1]) - candles.step
+    sides = ((before, "before the first"), (after, "after the last"))
+    parts = [f"{math.ceil(10 * s / _DAY) / 10} days {side}" for s, side in sides if s > 0]
+    if not parts:
+        return "there is a gap of whole windows"
+    return f"candles are missing, {' and '.join(parts)}"

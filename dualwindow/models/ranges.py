@@ -116,8 +116,8 @@ class FittedRanges:
         return np.asarray(softmax(x @ self.slopes.T + self.levels, axis=1))
 
     def is_sound(self) -> bool:
-        """Tell whether all coefficients are finite."""
-        return bool(np.isfinite(self.slopes).all() and np.isfinite(self.levels).all())
+        """Tell whether all that it has learnt are finite numbers."""
+        return all(bool(np.isfinite(getattr(self, name)).all()) for name in _LEARNT)
 
     def to_bytes(self) -> bytes:
         """Write JSON text, which keeps every bit."""

@@ -1,0 +1,151 @@
+"""The baseline of all kinds, against plain loops and scikit-learn."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from examples import make_candles, random_candles
+from sklearn.linear_model import LogisticRegression
+
+from dualwindow.market.labels import HOLD, LONG, SHORT
+from dualwindow.models.classifier import Hooks
+from dualwindow.models.ranges import make, mean_log_ranges
+from dualwindow.samples.data import Rows, Samples
+from dualwindow.settings import RangesSettings
+
+SPANS = (1, 3, 20)
+
+
+def test_table_of_mean_log_ranges():
+    candles = make_candles(np.ones(4), high=np.exp([1.0, 2.0, 3.0, 6.0]), low=np.ones(4))
+    got = mean_log_ranges(candles, np.array([1, 2, 3]), (1, 2))
+    np.testing.assert_allclose(np.exp(got), [[2, 1.5], [3, 2.5], [6, 4.5]])
+
+
+def test_matches_a_plain_loop(seed):
+    candles = random_candles(120, seed)
+    ends = np.array([19, 50, 119, 50])
+    expected = []
+    for end in ends:
+        row = []
+        for span in SPANS:
+            total = 0.0
+            for t in range(end - span + 1, end + 1):
+                total += np.log(candles.high[t]) - np.log(candles.low[t])
+            row.append(np.log(total / span))
+        expected.append(row)
+    np.testing.assert_allclose(mean_log_ranges(candles, ends, SPANS), expected)
+
+
+def test_only_the_candles_of_the_span_matter_to_the_last_bit(seed):
+    candles = random_candles(200, seed)
+    ends = np.array([60, 61, 99])
+    whole = mean_log_ranges(candles, ends, SPANS)
+    changed = dataclasses.replace(candles, high=candles.high.copy(), low=candles.low.copy())
+    changed.high[:41] *= 1e6
+    changed.low[100:] = np.nan
+    np.testing.assert_array_equal(mean_log_ranges(changed, ends, SPANS), whole)
+    for end, row in zip(ends, whole, strict=True):
+        alone = candles[slice(end - 19, end + 1)]
+        np.testing.assert_array_equal(mean_log_ranges(alone, np.array([19]), SPANS)[0], row)
+
+
+def test_flat_candles_give_finite_numbers_and_unknown_prices_none():
+    flat = make_candles(np.full(30, 7.0))
+    assert np.isfinite(mean_log_ranges(flat, np.arange(19, 30), SPANS)).all()
+    high = np.full(30, 7.0)
+    high[25] = np.nan
+    got = mean_log_ranges(make_candles(np.full(30, 7.0), high=high), np.array([24, 25]), SPANS)
+    assert np.isnan(got).any(axis=1).tolist() == [False, True]
+
+
+def moved(seed: int, classes: tuple[int, ...], n: int = 600) -> Samples:
+    """Windows that end in a larger range the later their class is in `classes`."""
+    rng = np.random.default_rng(seed)
+    labels = rng.choice(classes, n).astype(np.int8)
+    rank = np.searchsorted(classes, labels)
+    ranges = np.exp(rng.normal(size=n) + rank - 6)
+    candles = make_candles(np.ones(n), high=np.exp(ranges))
+    rows = Rows(np.zeros((n, 1), dtype=np.float32), candles)
+    ends = np.arange(19, n)
+    return Samples(rows, ends, labels[ends], rng.uniform(0.5, 1.5, len(ends)))
+
+
+def fitted(training: Samples, **settings):
+    classifier = make(RangesSettings(spans=SPANS, **settings), history=20, n_features=1)
+    return classifier.fit(training, training, None, Hooks())
+
+
+@pytest.mark.parametrize(
+    "classes", [(SHORT, HOLD, LONG), (HOLD, LONG), (SHORT, HOLD), (SHORT, LONG)]
+)
+def test_gives_what_scikit_learn_gives(seed, classes):
+    """Oracle: predict_proba of the same regression, in its own columns."""
+    training = moved(seed, classes)
+    inputs = mean_log_ranges(training.rows.candles, training.ends, SPANS)
+    inputs = (inputs - inputs.mean(axis=0)) / inputs.std(axis=0)
+    reference = LogisticRegression(C=1 / 2, max_iter=1000, tol=1e-8)
+    reference.fit(inputs, training.labels, sample_weight=training.weights)
+    scores = fitted(training, penalty=2.0).scores(training.rows, training.ends)
+    assert scores.shape == (len(training.ends), 3)
+    np.testing.assert_allclose(scores[:, classes], reference.predict_proba(inputs), atol=1e-9)
+    absent = [code for code in range(3) if code not in classes]
+    assert (scores[:, absent] < 1e-9).all()
+    assert np.ptp(scores[:, classes[-1]]) > 0.5
+
+
+def test_a_strong_penalty_leads_to_the_weighted_frequencies(seed):
+    training = moved(seed, (SHORT, HOLD, LONG))
+    masses = np.bincount(training.labels, training.weights)
+    spread = []
+    for penalty in (1.0, 1e3, 1e9):
+        scores = fitted(training, penalty=penalty).scores(training.rows, training.ends)
+        spread.append(np.ptp(scores, axis=0).max())
+    assert spread[0] > 2 * spread[1] > 100 * spread[2]
+    np.testing.assert_allclose(scores, np.tile(masses / masses.sum(), (len(scores), 1)), atol=1e-4)
+
+
+def test_weights_count(seed):
+    training = moved(seed, (SHORT, HOLD, LONG))
+    heavy = training._replace(weights=np.where(training.labels == LONG, 9.0, 1.0))
+    twice = Samples(
+        training.rows,
+        np.concatenate([training.ends, np.repeat(training.ends[training.labels == LONG], 8)]),
+        np.concatenate([training.labels, np.full(8 * (training.labels == LONG).sum(), LONG)]),
+        np.ones(len(training.ends) + 8 * (training.labels == LONG).sum()),
+    )
+    scores = fitted(training).scores(training.rows, training.ends)
+    by_weight = fitted(heavy).scores(training.rows, training.ends)
+    assert (by_weight[:, LONG] > scores[:, LONG] + 0.05).mean() > 0.9
+    # The same but for how the inputs are scaled, which weights do not enter.
+    by_number = fitted(twice, penalty=1e-6).scores(training.rows, training.ends)
+    by_weight = fitted(heavy, penalty=1e-6).scores(training.rows, training.ends)
+    np.testing.assert_allclose(by_number, by_weight, atol=1e-5)
+
+
+def test_it_learns_from_the_training_part_alone(seed):
+    training, other = moved(seed, (SHORT, HOLD, LONG)), moved(seed + 10, (HOLD, LONG))
+    classifier = make(RangesSettings(spans=SPANS), history=20, n_features=1)
+    first = classifier.fit(training, training, None, Hooks())
+    second = classifier.fit(training, other, first, Hooks())
+    assert first.to_bytes() == second.to_bytes()
+    assert (second.epochs, second.best_epoch, second.start_loss) == ((), 0, None)
+
+
+def test_what_is_no_number_is_not_sound(seed):
+    good = fitted(moved(seed, (SHORT, HOLD, LONG)))
+    assert good.is_sound()
+    for name in ("mean", "deviation", "slopes", "levels"):
+        bad = getattr(good, name).copy()
+        bad.flat[-1] = np.nan
+        assert not dataclasses.replace(good, **{name: bad}).is_sound()
+
+
+def test_its_bytes_are_json_and_damaged_ones_are_refused(seed):
+    classifier = make(RangesSettings(spans=SPANS), history=20, n_features=1)
+    content = fitted(moved(seed, (SHORT, HOLD, LONG))).to_bytes()
+    assert set(json.loads(content)) == {"mean", "deviation", "slopes", "levels"}
+    for damaged in (content[:-5], b"", b"{}", b"\x80" + content):
+        with pytest.raises((ValueError, KeyError)):
+            classifier.from_bytes(damaged)
