@@ -1,5 +1,6 @@
 """Turn decisions and what really happened into numbers."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -116,13 +117,13 @@ def quality(records: Sequence[Record], costs: Costs) -> Quality:
     )
     return Quality(
         n,
-        float((truth == chosen).mean()) if n else float("nan"),
+        float((truth == chosen).mean()) if n else math.nan,
         tuple(map(float, precision)),
         tuple(map(float, recall)),
         tuple(map(float, f1)),
         float((f1[SHORT] + f1[LONG]) / 2),
-        float((chosen == HOLD).mean()) if n else float("nan"),
-        float((chosen != HOLD).sum() / days) if n else float("nan"),
+        float((chosen == HOLD).mean()) if n else math.nan,
+        float((chosen != HOLD).sum() / days) if n else math.nan,
         short,
         long,
     )
@@ -158,10 +159,10 @@ def _direction(
     return Direction(
         int(signal.sum()),
         n,
-        float((truth[signal] == side).mean()) if n else float("nan"),
+        float((truth[signal] == side).mean()) if n else math.nan,
         (stop + costs.fees) / (take + stop),
-        float(np.mean(outcomes)) if n else float("nan"),
-        float(np.std(outcomes, ddof=1) / np.sqrt(n)) if n > 1 else float("nan"),
+        float(np.mean(outcomes)) if n else math.nan,
+        float(np.std(outcomes, ddof=1) / np.sqrt(n)) if n > 1 else math.nan,
     )
 
 
