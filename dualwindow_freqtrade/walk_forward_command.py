@@ -24,10 +24,11 @@ _MINE = ("datadir", "pairs", "timerange", "config", "out")  # not with --for-bac
 
 
 def _walk_forward(arguments: argparse.Namespace) -> int:
+    from dualwindow.learning.clusters import ClusterError
     from dualwindow.learning.parallel import TaskError, WorkersDied
+    from dualwindow_freqtrade.threads import quiet_tensorflow
 
-    # TensorFlow reads this once, while it is imported, here and in the workers.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    quiet_tensorflow()
     run = _for_backtest if arguments.for_backtest else _to_folder
     try:
         return run(arguments)
@@ -36,7 +37,7 @@ def _walk_forward(arguments: argparse.Namespace) -> int:
 
         cause = error.__cause__ or error
         raise CommandError(f"walk-forward: {translated(str(cause))}") from error
-    except WorkersDied as error:
+    except (WorkersDied, ClusterError, ModuleNotFoundError) as error:
         raise CommandError(f"walk-forward: {error}") from error
 
 
