@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dualwindow.learning.folds import Schedule
     from dualwindow.learning.parallel import Workers
     from dualwindow.learning.record import TrainingRecord
-    from dualwindow.learning.walk_forward import WalkForward
+    from dualwindow.learning.walk_forward import Step, WalkForward
     from dualwindow.samples.data import PairData
     from dualwindow_freqtrade.configuration import Configuration
 
@@ -24,10 +24,11 @@ _MINE = ("datadir", "pairs", "timerange", "config", "out")  # not with --for-bac
 
 
 def _walk_forward(arguments: argparse.Namespace) -> int:
+    from dualwindow.learning.clusters import ClusterError
     from dualwindow.learning.parallel import TaskError, WorkersDied
+    from dualwindow_freqtrade.threads import quiet_tensorflow
 
-    # TensorFlow reads this once, while it is imported, here and in the workers.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    quiet_tensorflow()
     run = _for_backtest if arguments.for_backtest else _to_folder
     try:
         return run(arguments)
@@ -36,7 +37,7 @@ def _walk_forward(arguments: argparse.Namespace) -> int:
 
         cause = error.__cause__ or error
         raise CommandError(f"walk-forward: {translated(str(cause))}") from error
-    except WorkersDied as error:
+    except (WorkersDied, ClusterError, ModuleNotFoundError) as error:
         raise CommandError(f"walk-forward: {error}") from error
 
 
@@ -58,12 +59,7 @@ def _to_folder(arguments: argparse.Namespace) -> int:
         for remark in remarks:
             print(f"note: {remark}")
         with _progress(len(wanted)) as report:
-            walk = run(
-                wanted,
-                store,
-                _workers(arguments),
-                lambda fold, record, n_left: report(_line(fold.start, record), n_left),
-            )
+            walk = run(wanted, store, _workers(arguments), lambda step: report(*_told(step)))
     except (FoldError, WalkForwardError) as error:
         raise CommandError(f"walk-forward: {translated(str(error))}") from error
     _summarise(walk, arguments.out)
@@ -169,13 +165,23 @@ def _workers(arguments: argparse.Namespace) -> "Workers":
         raise CommandError(f"walk-forward: --workers, --backend, --address: {problems}") from error
 
 
-def _line(start: int, record: "TrainingRecord") -> str:
+def _told(step: "Step") -> tuple[str, int]:
+    if step.is_new:
+        return _line(step.fold.start, step.record), step.n_left
+    return f"{_name(step.fold.start, step.record)}: there from an earlier run", step.n_left
+
+
+def _name(start: int, record: "TrainingRecord") -> str:
     from datetime import UTC, datetime
 
+    return f"{record.pair} from {datetime.fromtimestamp(start, UTC):%Y-%m-%d}"
+
+
+def _line(start: int, record: "TrainingRecord") -> str:
     scores = record.validation
     return (
-        f"{record.pair} from {datetime.fromtimestamp(start, UTC):%Y-%m-%d}: trained on "
-        f"{record.training_windows} in {record.seconds:.0f} s; validation log loss "
+        f"{_name(start, record)}: trained on "
+        f"{record.training_windows} in {record.seconds:.1f} s; validation log loss "
         f"{scores.log_loss:.3f} (class frequencies {scores.log_loss_of_frequencies:.3f})"
     )
 

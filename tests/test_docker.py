@@ -221,7 +221,9 @@ def test_every_copied_folder_is_mounted(name):
 
 def test_every_package_is_copied():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    packages = {name.split(".")[0] for name in project["tool"]["setuptools"]["packages"]}
+    found = project["tool"]["setuptools"]["packages"]["find"]["include"]
+    packages = {name.removesuffix(".*") for name in found}
+    assert packages == {"dualwindow", "dualwindow_freqtrade", "dualwindow_sandbox"}
     assert packages <= set(copied())
     assert project["project"]["readme"] in copied()
 
