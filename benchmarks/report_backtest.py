@@ -1,16 +1,24 @@
 """Print what a backtest's trainings and predictions were, as Markdown for docs/results.md.
 
-python benchmarks/report_backtest.py user_data/models/IDENTIFIER
+python -m benchmarks.report_backtest user_data/models/IDENTIFIER
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import pandas as pd
 
-from dualwindow_freqtrade.freqai_names import BACKTEST_FOLDER, BACKTEST_PREDICTION
+from dualwindow.learning.record import ClassCounts, TrainingRecord
+from dualwindow.market.labels import CLASSES
+from dualwindow.samples.windows import Rejection
+from dualwindow_freqtrade.freqai_names import BACKTEST_FOLDER, BACKTEST_PREDICTION, DO_PREDICT
 from dualwindow_freqtrade.training_report import REPORT_FILE
+
+TRAININGS = ["pair", "trained on", "candles", "labels S / H / L", "training windows S / H / L"]
+TRAININGS += ["validation windows S / H / L", "epochs", "s"]
+TRAININGS += ["validation log loss (of frequencies)", "AUC S / L"]
+DROPPED = ["pair", "trained from", *(reason.value for reason in Rejection)]
+PREDICTIONS = ["pair", "backtest window", "candles", "without a prediction"]
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
@@ -18,60 +26,62 @@ def table(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def by_class(counts: dict[str, int]) -> str:
-    return " / ".join(f"{counts[name]:,}" for name in ("SHORT", "HOLD", "LONG"))
+def by_class(counts: ClassCounts) -> str:
+    return " / ".join(f"{n:,}" for n in (counts.SHORT, counts.HOLD, counts.LONG))
 
 
-def training_row(facts: dict) -> list[str]:
-    scores = facts["validation"]
+def training_row(record: TrainingRecord) -> list[str]:
+    scores = record.validation
+    areas = (scores.auc_short, scores.auc_long)
     return [
-        facts["pair"].partition(":")[0],
-        f"{facts['first_candle'][:10]} .. {facts['last_candle'][:10]}",
-        f"{facts['candles']:,}",
-        by_class(facts["labels"]),
-        by_class(facts["training_windows"]),
-        by_class(facts["validation_windows"]),
-        str(len(facts["epochs"])),
-        f"{facts['seconds']:.0f}",
-        f"{scores['log_loss']:.3f} ({scores['log_loss_of_training_frequencies']:.3f})",
-        f"{scores['auc_short']:.2f} / {scores['auc_long']:.2f}",
+        coins(record.pair),
+        f"{record.first_candle[:10]} .. {record.last_candle[:10]}",
+        f"{record.candles:,}",
+        by_class(record.labels),
+        by_class(record.training_windows),
+        by_class(record.validation_windows),
+        str(len(record.epochs)),
+        f"{record.seconds:.0f}",
+        f"{scores.log_loss:.3f} ({scores.log_loss_of_frequencies:.3f})",
+        " / ".join("-" if area is None else f"{area:.2f}" for area in areas),
     ]
 
 
-def dropped_row(facts: dict) -> list[str]:
-    start = f"{facts['first_candle'][:10]}"
-    return [facts["pair"].partition(":")[0], start, *map(str, facts["rejected"].values())]
+def dropped_row(record: TrainingRecord) -> list[str]:
+    counts = (record.rejected[reason.value] for reason in Rejection)
+    return [coins(record.pair), record.first_candle[:10], *map(str, counts)]
 
 
 def prediction_row(path: Path, pair: str) -> list[str]:
     frame = pd.read_feather(path)
-    total = frame[["SHORT", "HOLD", "LONG"]].sum(axis=1)
-    predicted = (frame["do_predict"] == 1) & ((total - 1).abs() < 1e-3)
+    total = frame[list(CLASSES)].sum(axis=1)
+    predicted = (frame[DO_PREDICT] == 1) & ((total - 1).abs() < 1e-3)
     window = f"{frame['date'].iloc[0]:%Y-%m-%d} .. {frame['date'].iloc[-1]:%Y-%m-%d}"
-    return [pair.partition(":")[0], window, f"{len(frame):,}", f"{(~predicted).sum():,}"]
+    return [coins(pair), window, f"{len(frame):,}", f"{(~predicted).sum():,}"]
 
 
-def main() -> None:
+def coins(pair: str) -> str:
+    return pair.partition(":")[0]
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", type=Path, help="folder of one identifier")
     folder = parser.parse_args().models
     paths = sorted(folder.rglob(f"*{REPORT_FILE}"))
-    trainings = [json.loads(path.read_text()) for path in paths]
-    header = ["pair", "trained on", "candles", "labels S / H / L", "training windows S / H / L"]
-    header += ["validation windows S / H / L", "epochs", "s"]
-    header += ["validation log loss (of frequencies)", "AUC S / L"]
-    print("### Trainings\n")
-    print(table(header, [training_row(facts) for facts in trainings]))
+    if not paths:
+        parser.error(f"no *{REPORT_FILE} in {folder}; name the folder of a backtest's identifier")
+    records = [TrainingRecord.from_json(path.read_text()) for path in paths]
+    print(f"### Trainings\n\n{table(TRAININGS, [training_row(r) for r in records])}")
     print("\n### Windows dropped, by reason\n")
-    header = ["pair", "trained from", *trainings[0]["rejected"]]
-    print(table(header, [dropped_row(facts) for facts in trainings]))
-    print("\n### Predictions\n")
+    print(table(DROPPED, [dropped_row(r) for r in records]))
     rows = []
-    for path, facts in zip(paths, trainings, strict=True):
+    for path, record in zip(paths, records, strict=True):
         name = path.name.replace(REPORT_FILE, BACKTEST_PREDICTION)
-        rows.append(prediction_row(folder / BACKTEST_FOLDER / name, facts["pair"]))
-    print(table(["pair", "backtest window", "candles", "without a prediction"], rows))
+        rows.append(prediction_row(folder / BACKTEST_FOLDER / name, record.pair))
+    print(f"\n### Predictions\n\n{table(PREDICTIONS, rows)}")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())
