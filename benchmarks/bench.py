@@ -15,23 +15,28 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
-from datasieve.pipeline import Pipeline
-from datasieve.transforms import SKLearnWrapper
 from rich.console import Console
 from rich.table import Table
-from sklearn.preprocessing import StandardScaler
 
-from dualwindow.learning.training import TrainingData, train
+from dualwindow.learning.training import train
 from dualwindow.market.candles import Candles
 from dualwindow.market.features import FEATURES
-from dualwindow.market.labels import CLASSES, RULES, UNKNOWN, Barriers, Labelling
-from dualwindow.settings import Settings, TrainingSettings
+from dualwindow.market.labels import CLASSES, UNKNOWN, Labelling
+from dualwindow.models.classifier import Hooks, make_classifier
+from dualwindow.samples.data import Rows, Samples, TrainingData
+from dualwindow.samples.scaling import FeatureScaler
+from dualwindow.samples.windows import gather
+from dualwindow.settings import LabelSettings, LstmSettings, Settings
+from harness.places import ROOT
 
 HISTORY, HORIZON = 180, 120
+NETWORK = LstmSettings(epochs=1, stride=1, batch_size=256)
 RESULTS = Path(__file__).parent / "results" / "bench.json"
 
 
@@ -51,103 +56,97 @@ def training_data(n: int) -> TrainingData:
     return TrainingData("BENCH/USDT", random_candles(n), features, FEATURES, labels)
 
 
-def settings(test_size: float) -> Settings:
-    return Settings.from_freqai(
-        {
-            "conv_width": HISTORY,
-            "feature_parameters": {"label_period_candles": HORIZON},
-            "data_split_parameters": {"test_size": test_size},
-            "model_training_parameters": {"epochs": 1, "stride": 1, "batch_size": 256},
-        }
+def settings(validation_share: float) -> Settings:
+    return Settings(
+        history=HISTORY,
+        horizon=HORIZON,
+        validation_share=validation_share,
+        model=NETWORK,
     )
 
 
-def pipeline() -> Pipeline:
-    return Pipeline([("scaler", SKLearnWrapper(StandardScaler()))])
-
-
-def labels_per_second(rule: str) -> float:
-    """Candles labelled per second on one core, median of five runs over two million."""
-    candles = random_candles(2_000_000)
-    labelling = Labelling(RULES[rule], Barriers(0.01, 0.005, 0.01, 0.005), HORIZON, 15)
+def labels_per_second(rule: str, n: int) -> float:
+    """Candles labelled per second on one core, median of five runs over n of them."""
+    candles = random_candles(n)
+    labelling = Labelling.of(Settings(horizon=HORIZON, labels=LabelSettings(rule=rule)))
     seconds = []
     for _ in range(5):
         began = time.perf_counter()
         labelling.label(candles)
         seconds.append(time.perf_counter() - began)
-    return len(candles) / statistics.median(seconds)
+    return n / statistics.median(seconds)
 
 
-def peak_memory_gb() -> float:
-    """Peak resident memory of this process while it trains on 500,000 windows of 180 x 8."""
-    n = round((500_000 + HISTORY - 1 + HORIZON) / 0.98) + 1
-    artifact = train(training_data(n), settings(test_size=0.02), pipeline())
-    trained = sum(artifact.metadata["training_windows"].values())
-    assert trained >= 500_000, trained
+def peak_memory_gb(n_windows: int) -> float:
+    """Peak resident memory of this process while it trains on windows of 180 x 8."""
+    n = round((n_windows + HISTORY - 1 + HORIZON) / 0.98) + 1
+    artifact = train(training_data(n), settings(0.02), FeatureScaler("standard"))
+    trained = artifact.record.training_windows.total
+    assert trained >= n_windows, trained
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
-def growth_per_training_mb() -> float:
-    """Resident memory gained per training from the fifth to the thirtieth, in one process."""
+def growth_per_training_mb(n_trainings: int) -> float:
+    """Resident memory gained per training from the fifth to the last, in one process."""
     resident = []
-    for i in range(30):
+    for i in range(n_trainings):
         data = training_data(1500)
-        artifact = train(data, settings(test_size=0.3), pipeline())
+        artifact = train(data, settings(0.3), FeatureScaler("standard"))
         artifact.predict(data.candles, data.features)
         gc.collect()
         resident.append(psutil.Process().memory_info().rss)
         print(f"training {i + 1}: {resident[-1] / 1e6:.1f} MB", file=sys.stderr)
-    return (resident[29] - resident[4]) / 25 / 1e6
+    return (resident[-1] - resident[4]) / (n_trainings - 5) / 1e6
 
 
-def throughput_ratio() -> float:
+def throughput_ratio(n: int) -> float:
     """Windows per second of our training over those of plain Keras fed with ready-made arrays.
 
-    Both train the same network on the same 2,560 windows, turn by turn, five times each after a
-    first run that traces; the ratio is that of the medians.
+    Both train the same network on the same n windows, turn by turn, five times each after a first
+    run that traces; the ratio is that of the medians.
     """
-    import keras
-
-    from dualwindow.models import network
-    from dualwindow.samples.windows import gather
-
-    n, options = 2560, TrainingSettings(epochs=1, batch_size=256)
     rng = np.random.default_rng(2)
-    rows = rng.normal(size=(n + HISTORY, len(FEATURES))).astype(np.float32)
+    features = rng.normal(size=(n + HISTORY, len(FEATURES))).astype(np.float32)
+    rows = Rows(features, random_candles(n + HISTORY))
     ends = np.arange(HISTORY - 1, HISTORY - 1 + n)
-    labels = rng.integers(0, len(CLASSES), n)
-    shape = network.Shape(
-        HISTORY,
-        len(FEATURES),
-        options.lstm_units,
-        options.dense_units,
-        options.dropout,
-        options.feature_dropout,
-    )
-    samples = network.Samples(rows, ends, labels, np.ones(n))
-    check = network.Samples(rows, ends[:256], labels[:256], np.ones(256))
-
-    plain = network._build(shape, seed=0)
-    plain.compile(
-        optimizer=keras.optimizers.Adam(use_ema=True), loss="sparse_categorical_crossentropy"
-    )
-    ready = gather(rows, ends, HISTORY)
-    keras.utils.set_random_seed(0)
+    training = Samples(rows, ends, rng.integers(0, len(CLASSES), n), np.ones(n))
+    first = slice(256)
+    check = Samples(rows, ends[first], training.labels[first], training.weights[first])
+    classifier = make_classifier(NETWORK, HISTORY, len(FEATURES))
+    plain = plain_keras(classifier.network)
+    ready = gather(rows.features, ends, HISTORY)
 
     def ours() -> None:
-        network.fit(shape, samples, check, options)
+        classifier.fit(training, check, None, Hooks())
 
     def theirs() -> None:
         plain.fit(
             ready,
-            labels,
-            sample_weight=np.ones(n),
-            batch_size=options.batch_size,
-            validation_data=(ready[:256], labels[:256]),
+            training.labels,
+            sample_weight=training.weights,
+            batch_size=NETWORK.batch_size,
+            validation_data=(ready[first], check.labels),
             verbose=0,
         )
 
-    seconds: dict[Callable[[], None], list[float]] = {ours: [], theirs: []}
+    return ratio_of_medians(theirs, ours)
+
+
+def plain_keras(network: Any) -> Any:
+    """Compile the same layers as Keras' users do."""
+    import keras
+
+    plain = network.build(0)
+    plain.compile(
+        optimizer=keras.optimizers.Adam(use_ema=True), loss="sparse_categorical_crossentropy"
+    )
+    keras.utils.set_random_seed(0)
+    return plain
+
+
+def ratio_of_medians(first: Callable[[], None], second: Callable[[], None]) -> float:
+    """Run both turn by turn; return the median time of the first over that of the second."""
+    seconds: dict[Callable[[], None], list[float]] = {second: [], first: []}
     for turn in range(6):
         for run, measured in seconds.items():
             began = time.perf_counter()
@@ -155,16 +154,17 @@ def throughput_ratio() -> float:
             if turn > 0:
                 measured.append(time.perf_counter() - began)
     print({run.__name__: [round(s, 2) for s in t] for run, t in seconds.items()}, file=sys.stderr)
-    return statistics.median(seconds[theirs]) / statistics.median(seconds[ours])
+    return statistics.median(seconds[first]) / statistics.median(seconds[second])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """What is measured, and the bound it has to keep."""
+    """What is measured, of which size, and the bound that it has to keep."""
 
     what: str
     unit: str
-    measure: Callable[[], float]
+    measure: Callable[[int], float]
+    size: int
     at_least: float | None = None
     below: float | None = None
 
@@ -182,42 +182,49 @@ MEASUREMENTS = {
     "labels_exclusive": Measurement(
         what="labels, exclusive, one core",
         unit="candles/s",
-        measure=lambda: labels_per_second("exclusive"),
+        measure=partial(labels_per_second, "exclusive"),
+        size=2_000_000,
         at_least=5e6,
     ),
     "labels_first_touch": Measurement(
         what="labels, first_touch, one core",
         unit="candles/s",
-        measure=lambda: labels_per_second("first_touch"),
+        measure=partial(labels_per_second, "first_touch"),
+        size=2_000_000,
         at_least=2e6,
     ),
     "throughput": Measurement(
         what="training throughput over plain Keras",
         unit="",
         measure=throughput_ratio,
+        size=2560,
         at_least=0.95,
     ),
     "growth": Measurement(
         what="memory growth per training, 5th to 30th",
         unit="MB",
         measure=growth_per_training_mb,
+        size=30,
         below=1.0,
     ),
     "peak_memory": Measurement(
         what="peak memory, 500,000 windows of 180 x 8",
         unit="GB",
         measure=peak_memory_gb,
+        size=500_000,
         below=1.5,
     ),
 }
 
 
-def measure_apart(name: str) -> float:
-    command = [sys.executable, "-W", "ignore", __file__, "--one", name]
+def measure_apart(name: str, size: int) -> float:
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.bench", "--one", name]
+    command += ["--size", str(size)]
     # One core for the labels, as their numbers are stated; the others use what there is.
     cores = {next(iter(os.sched_getaffinity(0)))} if name.startswith("labels") else None
     result = subprocess.run(
         command,
+        cwd=ROOT,
         check=True,
         stdout=subprocess.PIPE,
         text=True,
@@ -229,23 +236,27 @@ def measure_apart(name: str) -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--one", choices=MEASUREMENTS, help="measure one, in this process")
+    parser.add_argument("--size", type=int, help="to try it out: smaller than what is promised")
     parser.add_argument("--only", choices=MEASUREMENTS, nargs="+", default=list(MEASUREMENTS))
     arguments = parser.parse_args()
     if arguments.one:
-        print(MEASUREMENTS[arguments.one].measure())
+        measurement = MEASUREMENTS[arguments.one]
+        print(measurement.measure(arguments.size or measurement.size))
         return 0
     results = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
     table = Table("measurement", "value", "target", "reached", title=f"{os.cpu_count()} cores")
     RESULTS.parent.mkdir(exist_ok=True)
     for name in arguments.only:
         measurement = MEASUREMENTS[name]
-        value = measure_apart(name)
+        size = arguments.size or measurement.size
+        value = measure_apart(name, size)
         reached = measurement.reached(value)
-        results[name] = {"value": value, "unit": measurement.unit, "reached": reached}
+        unit = measurement.unit
+        results[name] = {"value": value, "unit": unit, "size": size, "reached": reached}
         RESULTS.write_text(json.dumps(results, indent=1))
         table.add_row(
             measurement.what,
-            f"{value:,.3g} {measurement.unit}",
+            f"{value:,.3g} {unit}",
             measurement.target,
             "yes" if reached else "NO",
         )
