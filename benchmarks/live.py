@@ -47,13 +47,15 @@ def started(folder: Path, days: int, **training: Any) -> tuple[Any, pd.DataFrame
     return dry_run(config, days)
 
 
-def endurance(folder: Path) -> tuple[dict[str, Any], list[Goal]]:
-    """Train 60 times, predict 500 times in between, and look at what the process holds."""
-    strategy, minutes = started(folder, days=4)
+def endurance(
+    folder: Path, n: int = 60, settled: int = 10, **training: Any
+) -> tuple[dict[str, Any], list[Goal]]:
+    """Train n times, predict ten times during each, and look at what the process holds."""
+    strategy, minutes = started(folder, days=4, **training)
     process, held = psutil.Process(), []
-    rows = iter(range(len(minutes) - 601, len(minutes)))
+    rows = iter(range(len(minutes) - 10 * n - 1, len(minutes)))
     at(strategy, minutes, next(rows))
-    for _ in range(60):
+    for _ in range(n):
         thread = threading.Thread(target=train_now, args=(strategy,))
         thread.start()
         for _ in range(10):
@@ -61,45 +63,25 @@ def endurance(folder: Path) -> tuple[dict[str, Any], list[Goal]]:
         thread.join()
         rss = process.memory_info().rss / 2**20
         held.append((rss, process.num_threads(), len(process.open_files())))
-    tenth, last = held[9], held[-1]
-    growth = last[0] - tenth[0]
+    early, last = held[settled - 1], held[-1]
+    growth = last[0] - early[0]
     found = {"rss_mib": [round(h[0], 1) for h in held], "growth_mib": round(growth, 1)}
     found |= {"threads": [h[1] for h in held], "open_files": [h[2] for h in held]}
+    what = f"memory after {n} trainings against after {settled}"
     return found, [
-        ("memory after 60 trainings against after 10", f"{growth:+.1f} MiB", growth < 30),
-        ("threads", f"{tenth[1]} -> {last[1]}", last[1] <= tenth[1]),
-        ("open files", f"{tenth[2]} -> {last[2]}", last[2] <= tenth[2]),
+        (what, f"{growth:+.1f} MiB", growth < 30),
+        ("threads", f"{early[1]} -> {last[1]}", last[1] <= early[1]),
+        ("open files", f"{early[2]} -> {last[2]}", last[2] <= early[2]),
     ]
 
 
-def timed(strategy: Any, frame: pd.DataFrame, dk: Any, n: int, pause: float) -> list[float]:
-    """Milliseconds of FreqAI's predict call on the newest 180 candles."""
-    found = []
-    for i in range(n):
-        tail = frame.iloc[-180 - i : len(frame) - i]
-        began = time.perf_counter()
-        strategy.freqai.predict(tail, dk, first=False)
-        found.append(1000 * (time.perf_counter() - began))
-        time.sleep(pause)
-    return found
-
-
-def latency(folder: Path) -> tuple[dict[str, Any], list[Goal]]:
-    """Predict alone, then while a training runs in the other thread."""
-    from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
-
-    strategy, minutes = started(folder, days=12)
-    at(strategy, minutes, len(minutes) - 2)
-    train_now(strategy)
-    at(strategy, minutes, len(minutes) - 1)
-    model = strategy.freqai
-    dk = FreqaiDataKitchen(strategy.config, live=True, pair=PAIR)
-    model.model = model.dd.load_data(PAIR, dk)
-    frame = dk.use_strategy_to_populate_indicators(
-        strategy, prediction_dataframe=minutes.tail(2000).copy(), pair=PAIR
-    )
+def latency(
+    folder: Path, n: int = 500, days: int = 12, **training: Any
+) -> tuple[dict[str, Any], list[Goal]]:
+    """Predict n times alone, then while a training runs in the other thread."""
+    strategy, frame, dk = ready(folder, days, training)
     timed(strategy, frame, dk, 20, 0)
-    idle = timed(strategy, frame, dk, 500, 0)
+    idle = timed(strategy, frame, dk, n, 0)
     time.sleep(1.1)
     thread = threading.Thread(target=train_now, args=(strategy,))
     thread.start()
@@ -114,6 +96,35 @@ def latency(folder: Path) -> tuple[dict[str, Any], list[Goal]]:
         text = f"median {median:.1f} ms, 99 % below {worst:.1f} ms (n {len(times)})"
         goals.append((f"prediction, {name}", text, bool(median < middle and worst < tail)))
     return found, goals
+
+
+def ready(folder: Path, days: int, training: dict[str, Any]) -> tuple[Any, pd.DataFrame, Any]:
+    """Train once, and hand over what FreqAI's predict call is timed with."""
+    from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+
+    strategy, minutes = started(folder, days, **training)
+    at(strategy, minutes, len(minutes) - 2)
+    train_now(strategy)
+    at(strategy, minutes, len(minutes) - 1)
+    model = strategy.freqai
+    dk = FreqaiDataKitchen(strategy.config, live=True, pair=PAIR)
+    model.model = model.dd.load_data(PAIR, dk)
+    frame = dk.use_strategy_to_populate_indicators(
+        strategy, prediction_dataframe=minutes.tail(2000).copy(), pair=PAIR
+    )
+    return strategy, frame, dk
+
+
+def timed(strategy: Any, frame: pd.DataFrame, dk: Any, n: int, pause: float) -> list[float]:
+    """Milliseconds of FreqAI's predict call on the newest 180 candles."""
+    found = []
+    for i in range(n):
+        tail = frame.iloc[-180 - i : len(frame) - i]
+        began = time.perf_counter()
+        strategy.freqai.predict(tail, dk, first=False)
+        found.append(1000 * (time.perf_counter() - began))
+        time.sleep(pause)
+    return found
 
 
 def ten_pairs(folder: Path) -> tuple[dict[str, Any], list[Goal]]:
