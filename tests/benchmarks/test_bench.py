@@ -11,7 +11,7 @@ from dualwindow.settings import LstmSettings
 SIZES = {
     "labels_exclusive": 5000,
     "labels_first_touch": 5000,
-    "throughput": 300,
+    "throughput": 256,
     "growth": 6,
     "peak_memory": 8000,
 }

@@ -189,7 +189,7 @@ def small(tmp_path) -> list[str]:
 
 def test_a_few_synthetic_days(small, tmp_path):
     command = [sys.executable, "-W", "ignore", "-m", "benchmarks.skill", *small]
-    command += ["--only", "synthetic", "--jobs", "2"]
+    command += ["--only", "synthetic", "--jobs", "1"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode in (0, 1), done.stderr
     assert "Skill out of sample" in done.stdout
