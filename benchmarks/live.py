@@ -30,6 +30,8 @@ from freqai_run import PAIR, at, dry_run, live_configuration, train_now  # noqa:
 from live_faults import Goal, checked, faults, gaps  # noqa: E402
 from live_warm_start import warm_start  # noqa: E402
 
+from dualwindow_freqtrade.freqai_names import DATE_OF_PREDICTION  # noqa: E402
+
 RESULTS = Path(__file__).parent / "results" / "live.json"
 NETWORK = {"stride": 10, "epochs": 2}
 
@@ -136,7 +138,7 @@ def ten_pairs(folder: Path) -> tuple[dict[str, Any], list[Goal]]:
     found: dict[str, Any] = {"seconds_to_stop": round(seconds, 1), "pairs": {}}
     late, missed = 0.0, 0
     for pair, predictions in place.predictions().items():
-        n, gone = gaps(predictions[predictions["date_pred"] >= began])
+        n, gone = gaps(predictions[predictions[DATE_OF_PREDICTION] >= began])
         missed += gone + max(10 - n, 0)
         delays = place.status()[pair]["seconds_after_candle"]
         late = max(late, delays["max"])
@@ -175,10 +177,10 @@ def hour(folder: Path) -> tuple[dict[str, Any], list[Goal]]:
         "exits": closed.groupby(["is_short", "exit_reason"]).size().reset_index().values.tolist(),
         "warnings": bot.said().count(" - WARNING - "),
     }
-    trained = sum(known["trainings"] for known in status.values())
-    failed = sum(known["failed_trainings"] for known in status.values())
-    troubles = sum(n for known in status.values() for n in known["counts"].values())
-    delay = max(known["seconds_after_candle"]["max"] for known in status.values())
+    trained = sum(facts["trainings"] for facts in status.values())
+    failed = sum(facts["failed_trainings"] for facts in status.values())
+    troubles = sum(n for facts in status.values() for n in facts["counts"].values())
+    delay = max(facts["seconds_after_candle"]["max"] for facts in status.values())
     n, missed, errors = found["predicted"], found["not predicted"], len(bot.errors())
     short = int(closed["is_short"].sum())
     sides = f"{len(closed) - short} long, {short} short"
@@ -225,7 +227,7 @@ def main() -> int:
         found, goals = PARTS[chosen.inside](chosen.folder)
         print(json.dumps({"found": found, "goals": goals}, default=float))  # NumPy's numbers
         return 0
-    known = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
+    results = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
     for part in chosen.only:
         folder = Path(tempfile.mkdtemp(prefix=f"bench-{part}-"))
         words = [
@@ -239,14 +241,14 @@ def main() -> int:
             str(folder),
         ]
         done = subprocess.run(words, stdout=subprocess.PIPE, check=True, cwd=ROOT)
-        known[part] = json.loads(done.stdout.splitlines()[-1])
+        results[part] = json.loads(done.stdout.splitlines()[-1])
         RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(json.dumps(known, indent=1))
-        show([(part, known[part]["goals"])])
-        if all(goal[2] for goal in known[part]["goals"]):
+        RESULTS.write_text(json.dumps(results, indent=1))
+        show([(part, results[part]["goals"])])
+        if all(goal[2] for goal in results[part]["goals"]):
             shutil.rmtree(folder)
-    show((part, known[part]["goals"]) for part in chosen.only)
-    return 0 if all(g[2] for part in chosen.only for g in known[part]["goals"]) else 1
+    show((part, results[part]["goals"]) for part in chosen.only)
+    return 0 if all(g[2] for part in chosen.only for g in results[part]["goals"]) else 1
 
 
 if __name__ == "__main__":

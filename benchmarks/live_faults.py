@@ -12,6 +12,13 @@ from typing import Any
 import pandas as pd
 from bots import Bot, Place, dualwindow, small
 
+from dualwindow_freqtrade.freqai_names import (
+    ALL_TRAININGS,
+    DATE_OF_PREDICTION,
+    MODEL_FILE,
+    PAIR_DICTIONARY,
+)
+
 Goal = tuple[str, str, bool]
 
 
@@ -22,7 +29,8 @@ def gaps(predictions: pd.DataFrame) -> tuple[int, int]:
         return 0, 0
     first, last = made.idxmax(), made[::-1].idxmax()
     span = predictions.loc[first:last]
-    minutes = (span["date_pred"].iloc[-1] - span["date_pred"].iloc[0]) / pd.Timedelta("1min") + 1
+    dates = span[DATE_OF_PREDICTION]
+    minutes = (dates.iloc[-1] - dates.iloc[0]) / pd.Timedelta("1min") + 1
     return int(made.sum()), int(minutes - made.sum())
 
 
@@ -42,7 +50,7 @@ def checked(place: Place, fault: pd.Timestamp, n_missing_live: int = 0) -> dict[
     for trade in later.itertuples():
         opened = pd.Timestamp(trade.open_date, tz="UTC").floor("min") - pd.Timedelta("1min")
         found = predictions[trade.pair]
-        row = found[found["date_pred"] == opened]
+        row = found[found[DATE_OF_PREDICTION] == opened]
         unsound += bool(row.empty or row["do_predict"].iloc[0] != 1)
     place.download()
     parity = dualwindow("check", "parity", "--", *place.options)
@@ -68,11 +76,11 @@ FAULTS = ["429", "503", "timeout", "disconnect", "empty", "duplicate", "missing"
 
 def wait_for_prediction(place: Place, n: int, seconds: float) -> bool:
     """Wait until every pair has `n` more predictions than now."""
-    before = {pair: known["predictions"] for pair, known in place.status().items()}
+    before = {pair: facts["predictions"] for pair, facts in place.status().items()}
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        now = {pair: known["predictions"] for pair, known in place.status().items()}
-        if all(now.get(pair, 0) >= known + n for pair, known in before.items()):
+        now = {pair: facts["predictions"] for pair, facts in place.status().items()}
+        if all(now.get(pair, 0) >= n_before + n for pair, n_before in before.items()):
             return True
         time.sleep(1)
     return False
@@ -114,7 +122,8 @@ def killed(what: str, folder: Path) -> dict[str, Any]:
         back = wait_for_prediction(place, 2, 200)
     finally:
         again.stop()
-    after, columns = place.predictions(), ["date_pred", "do_predict", "SHORT", "HOLD", "LONG"]
+    after = place.predictions()
+    columns = [DATE_OF_PREDICTION, "do_predict", "SHORT", "HOLD", "LONG"]
     kept = sum(int((old["do_predict"] == 1).sum()) for old in before.values())
     same = all(
         after[pair].head(len(old))[columns].equals(old[columns]) for pair, old in before.items()
@@ -140,7 +149,7 @@ def full_disk(folder: Path) -> dict[str, Any]:
             bot.wait_for("training failed, it is tried again in", 900)
             fault, models = pd.Timestamp.now("UTC"), model_files(place)
             during = wait_for_prediction(place, 2, 200)
-            failed = sum(known["failed_trainings"] for known in place.status().values())
+            failed = sum(facts["failed_trainings"] for facts in place.status().values())
             whole = model_files(place) == models
             subprocess.run(["mount", "-o", "remount,size=50m", str(place.models)], check=True)
             time.sleep(180)
@@ -156,7 +165,7 @@ def full_disk(folder: Path) -> dict[str, Any]:
 
 
 def model_files(place: Place) -> dict[Path, bytes]:
-    return {p: p.read_bytes() for p in sorted(place.models.glob("sub-train-*/*_model.joblib"))}
+    return {p: p.read_bytes() for p in sorted(place.models.glob(f"{ALL_TRAININGS}/*{MODEL_FILE}"))}
 
 
 def truncated(folder: Path) -> dict[str, Any]:
@@ -166,8 +175,8 @@ def truncated(folder: Path) -> dict[str, Any]:
     bot.wait_for("ETH/USDT:USDT trained on", 300)
     time.sleep(70)
     bot.stop()
-    newest = json.loads((place.models / "pair_dictionary.json").read_text())["BTC/USDT:USDT"]
-    (path,) = Path(newest["data_path"]).glob("*_model.joblib")
+    newest = json.loads((place.models / PAIR_DICTIONARY).read_text())["BTC/USDT:USDT"]
+    (path,) = Path(newest["data_path"]).glob(f"*{MODEL_FILE}")
     os.truncate(path, path.stat().st_size // 2)
     again, fault = Bot(place, folder / "second.log"), pd.Timestamp.now("UTC")
     try:

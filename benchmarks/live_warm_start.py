@@ -27,8 +27,8 @@ class Market:
     """Candles of one pair, to train before and to predict after."""
 
     def __init__(self, source: str, pair: str, settings: Settings) -> None:
-        known = recorded(DATADIR, pair) if source == RECORDED else synthetic(source, pair)
-        self._candles, self._features = known
+        found = recorded(DATADIR, pair) if source == RECORDED else synthetic(source, pair)
+        self._candles, self._features = found
         self._pair, self._settings = pair, settings
 
     def trained(self, stop: int, previous: Artifact | None = None) -> Artifact:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from dualwindow_freqtrade.freqai_names import BACKTEST_FOLDER, BACKTEST_PREDICTION
+from dualwindow_freqtrade.training_report import REPORT_FILE
+
 
 def table(header: list[str], rows: list[list[str]]) -> str:
     lines = [header, ["---"] * len(header), *rows]
@@ -52,7 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", type=Path, help="folder of one identifier")
     folder = parser.parse_args().models
-    paths = sorted(folder.rglob("*_dualwindow.json"))
+    paths = sorted(folder.rglob(f"*{REPORT_FILE}"))
     trainings = [json.loads(path.read_text()) for path in paths]
     header = ["pair", "trained on", "candles", "labels S / H / L", "training windows S / H / L"]
     header += ["validation windows S / H / L", "epochs", "s"]
@@ -65,8 +68,8 @@ def main() -> None:
     print("\n### Predictions\n")
     rows = []
     for path, facts in zip(paths, trainings, strict=True):
-        name = path.name.replace("_dualwindow.json", "_prediction.feather")
-        rows.append(prediction_row(folder / "backtesting_predictions" / name, facts["pair"]))
+        name = path.name.replace(REPORT_FILE, BACKTEST_PREDICTION)
+        rows.append(prediction_row(folder / BACKTEST_FOLDER / name, facts["pair"]))
     print(table(["pair", "backtest window", "candles", "without a prediction"], rows))
 
 

@@ -4,38 +4,23 @@ FreqAI reuses the files under an identifier whenever their row count matches. Th
 them holds everything that shaped them: settings, code, features, and the candles of each window.
 """
 
-import hashlib
-import inspect
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-import numpy as np
 import pandas as pd
+from freqtrade.exceptions import OperationalException
+from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
-import dualwindow
+from dualwindow.learning.fingerprint import all_differences, differences, flatten
 from dualwindow.market.files import write_aside
+from dualwindow_freqtrade.freqai_names import METADATA_FILE
+from dualwindow_freqtrade.model_fingerprint import Fingerprint
 
 _FILE = "dualwindow_cache.json"
-_SHAPING = (
-    "judging/decisions",
-    "learning/artifact",
-    "learning/calibration",
-    "learning/metrics",
-    "learning/training",
-    "market/candles",
-    "market/features",
-    "market/hours",
-    "market/labels",
-    "models/network",
-    "samples/balancing",
-    "samples/scaling",
-    "samples/splits",
-    "samples/windows",
-)
 
 
 class CacheError(ValueError):
@@ -63,9 +48,9 @@ class CacheRecord:
         """
         recorded, found = self._read().get(part), flatten(facts)
         if recorded is not None:
-            self._compare(part, recorded, found, sorted(recorded.keys() | found.keys()))
+            self._refuse(part, all_differences(recorded, found))
 
-    def check_known(self, part: str, facts: Mapping[str, Any]) -> bool:
+    def check_recorded(self, part: str, facts: Mapping[str, Any]) -> bool:
         """Compare only facts recorded under the same names; tell whether all of them are.
 
         Raises
@@ -74,7 +59,9 @@ class CacheRecord:
             As for `check`.
         """
         recorded, found = self._read().get(part, {}), flatten(facts)
-        self._compare(part, recorded, found, [name for name in found if name in recorded])
+        self._refuse(
+            part, differences(recorded, found, [name for name in found if name in recorded])
+        )
         return found.keys() <= recorded.keys()
 
     def add(self, part: str, facts: Mapping[str, Any]) -> None:
@@ -94,10 +81,8 @@ class CacheRecord:
         except ValueError as error:
             raise CacheError(f"{self._path} is damaged ({error}); {self._remedy}") from error
 
-    def _compare(
-        self, part: str, recorded: dict[str, Any], found: dict[str, Any], names: Iterable[str]
-    ) -> None:
-        if changed := differences(recorded, found, names):
+    def _refuse(self, part: str, changed: list[str]) -> None:
+        if changed:
             raise CacheError(
                 f"the models and predictions in {self._folder} were made with other {part} "
                 f"({'; '.join(changed)}); {self._remedy}"
@@ -114,11 +99,14 @@ class CachedWindow:
 
     Parameters
     ----------
+    start, stop : first moment of the candles to predict, and the first after them
     trained_on, tested_on : pair and digest of the candles
     n_tested : candles to predict, by which FreqAI decides whether it reuses the predictions
     prediction, metadata, model : FreqAI's files, which may exist or not
     """
 
+    start: datetime
+    stop: datetime
     trained_on: str
     tested_on: str
     n_tested: int
@@ -159,68 +147,72 @@ class CachedWindow:
             self.prediction.unlink()
         if not reused and not self.model.is_file():
             return False  # what an interrupted run has recorded binds nobody
-        if not record.check_known("candles", self.facts) and reused:
+        if not record.check_recorded("candles", self.facts) and reused:
             raise CacheError(
                 f"{self.prediction} was not made by this model; set another freqai.identifier"
             )
         return reused
 
 
-def flatten(facts: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Name nested values by dotted keys; lists are kept as JSON text.
+class BacktestCache:
+    """Sees to it that what FreqAI reuses of a backtest was made by this model from these candles.
 
-    Examples
-    --------
-    >>> flatten({"a": {"b": 1}, "c": [1, 2]})
-    {'a.b': 1, 'c': '[1, 2]'}
+    Parameters
+    ----------
+    folder : of the FreqAI identifier
+    fingerprint : of the model
     """
-    flat: dict[str, Any] = {}
-    for key, value in facts.items():
-        if isinstance(value, Mapping):
-            flat |= flatten(value, f"{prefix}{key}.")
-        elif isinstance(value, list | tuple):
-            flat[prefix + key] = json.dumps(value)
-        else:
-            flat[prefix + key] = value
-    return flat
 
+    def __init__(self, folder: Path, fingerprint: Fingerprint) -> None:
+        self._record, self._fingerprint = CacheRecord(folder), fingerprint
+        self._windows: dict[str, dict[str, CachedWindow]] = {}
+        self._failures: dict[tuple[str, str], Exception] = {}
 
-def differences(
-    recorded: Mapping[str, Any], found: Mapping[str, Any], names: Iterable[str]
-) -> list[str]:
-    """Say which of the named values have changed, with both of them.
+    def check(self, pair: str, windows: Mapping[str, CachedWindow], *, is_continual: bool) -> None:
+        """Refuse predictions and models of other settings, code or candles.
 
-    Examples
-    --------
-    >>> differences({"seed": 1, "stride": 5}, {"seed": 2, "stride": 5}, ["seed", "stride", "x"])
-    ['seed: 1 -> 2']
-    """
-    return [
-        f"{name}: {recorded.get(name, 'not set')} -> {found.get(name, 'not set')}"
-        for name in names
-        if recorded.get(name) != found.get(name)
-    ]
+        Parameters
+        ----------
+        pair : that is predicted next
+        windows : all of the pair, by FreqAI's name for their model
+        is_continual : whether a training goes on from the model of the window before, which cached
+            predictions do not bring: then all or none are reused
+        """
+        self._windows[pair] = dict(windows)
+        try:
+            self._record.check("settings", self._fingerprint.settings())
+            self._record.check("code", self._fingerprint.code)
+            reused = [window.is_reused(self._record) for window in windows.values()]
+        except CacheError as error:
+            raise OperationalException(str(error)) from error
+        if is_continual and not all(reused):
+            for window in windows.values():
+                window.prediction.unlink(missing_ok=True)
 
+    def remember(self, dk: FreqaiDataKitchen) -> None:
+        """Record what the files that FreqAI is about to write were made from."""
+        self._record.add("settings", self._fingerprint.settings())
+        self._record.add("code", self._fingerprint.code)
+        self._record.add("candles", self._windows[dk.pair][dk.model_filename].facts)
 
-def digest_candles(frames: Iterable[pd.DataFrame]) -> str:
-    """Digest the dates, prices and volumes of candles."""
-    digest = hashlib.blake2b(digest_size=8)
-    for frame in frames:
-        digest.update(frame["date"].to_numpy("datetime64[s]").tobytes())
-        columns = frame[["open", "high", "low", "close", "volume"]]
-        digest.update(np.ascontiguousarray(columns.to_numpy(np.float64)).tobytes())
-    return digest.hexdigest()
+    def remember_failure(self, dk: FreqaiDataKitchen, error: Exception) -> None:
+        """Keep why a training failed, which FreqAI only logs."""
+        self._failures[dk.pair, dk.model_filename] = error
 
+    def stop_after_failure(self, dk: FreqaiDataKitchen) -> NoReturn:
+        """Stop the run where FreqAI would cache zeros for a failed training and go on."""
+        for leftover in dk.data_path.glob(f"{dk.model_filename}{METADATA_FILE}"):
+            leftover.unlink()
+        error = self._failures.get((dk.pair, dk.model_filename))
+        raise OperationalException(
+            "the backtest stops, because a training failed: "
+            f"{error or 'the traceback above says why'}"
+        ) from error
 
-def digest_sources(functions: Iterable[Callable[..., Any]]) -> str:
-    """Digest the source text of functions."""
-    text = "\n".join(inspect.getsource(function) for function in functions)
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    def spans(self, pair: str) -> list[tuple[datetime, datetime]]:
+        """Of each window of a pair, the first moment predicted and the first after it.
 
-
-@cache
-def digest_core() -> str:
-    """Digest the core's modules that shape a prediction, as they are when first asked for."""
-    folder = Path(dualwindow.__file__).parent
-    text = b"".join((folder / f"{module}.py").read_bytes() for module in _SHAPING)
-    return hashlib.blake2b(text, digest_size=8).hexdigest()
+        FreqAI forgets them before the strategy goes on. A pair whose predictions were made live
+        has none.
+        """
+        return [(window.start, window.stop) for window in self._windows.get(pair, {}).values()]

@@ -4,63 +4,76 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import numpy as np
-from rich.table import Table
+from rich.console import Console
 
 from dualwindow.arrays import IntArray
 from dualwindow.judging.evaluation import Costs, Record, follow, quality
 from dualwindow.market.candles import Candles
-from dualwindow.market.labels import UNKNOWN
+from dualwindow.market.labels import UNKNOWN, Labelling
 from dualwindow.reports.terminal import comparison_table, window_table
+from dualwindow.settings import Settings
+from dualwindow_freqtrade.freqai_frames import true_labels
 
 
-class Comparison:
-    """Keeps what every way has decided, from the first pair to the last.
+class BacktestComparison:
+    """Prints what every way of deciding would have brought, and keeps it to sum it up.
+
+    It holds the records of each pair, by way, from the first pair to the last.
 
     Parameters
     ----------
-    costs : what a signal risks, wins and pays
+    settings : say what a label is, and what a signal risks and wins
     """
 
-    def __init__(self, costs: Costs) -> None:
-        self._costs = costs
-        self._records: dict[str, list[Record]] = {}
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._records: dict[str, dict[str, list[Record]]] = {}
 
-    def add(
+    def show_pair(
         self,
         pair: str,
         candles: Candles,
-        truth: IntArray,
         ways: Mapping[str, IntArray],
-        windows: Sequence[tuple[datetime, datetime]],
-    ) -> Table:
-        """Follow the decisions of one pair through each window of the backtest.
+        spans: Sequence[tuple[datetime, datetime]],
+        fees: float,
+    ) -> None:
+        """Follow the decisions of one pair through each window of the backtest, and print them.
 
         Parameters
         ----------
         pair : for the title
         candles : n candles
-        truth : (n,) labels, UNKNOWN where the future is
         ways : name and (n,) decisions of SHORT, HOLD, LONG; UNKNOWN where there is none
-        windows : first moment of each window, and the first after it
+        spans : first moment of each window, and the first after it
+        fees : of entry and exit together, a fraction of the stake
         """
+        truth, costs = true_labels(candles, self._settings), self._costs(fees)
+        records: dict[str, list[Record]] = {way: [] for way in ways}
         rows = []
-        for start, stop in windows:
+        for start, stop in spans:
             first, end = np.searchsorted(candles.date, [start.timestamp(), stop.timestamp()])
             inside = np.zeros(len(candles), dtype=bool)
             inside[first:end] = True
-            records = {
-                way: follow(candles, truth, np.where(inside, decided, UNKNOWN), self._costs)
-                for way, decided in ways.items()
-            }
-            for way, record in records.items():
-                self._records.setdefault(way, []).append(record)
-            qualities = {way: quality([r], self._costs) for way, r in records.items()}
+            qualities = {}
+            for way, decided in ways.items():
+                record = follow(candles, truth, np.where(inside, decided, UNKNOWN), costs)
+                records[way].append(record)
+                qualities[way] = quality([record], costs)
             rows.append((f"{start:%m-%d} .. {stop:%m-%d}", qualities))
-        return window_table(f"{pair}: argmax against confidence, by window", rows)
+        self._records[pair] = records
+        Console().print(window_table(f"{pair}: argmax against confidence, by window", rows))
 
-    def overall(self) -> Table:
-        """Sum up all pairs and windows."""
-        fees = self._costs.fees
+    def show_overall(self, fees: float) -> None:
+        """Print the sum of all pairs and windows, and forget them."""
+        of_ways: dict[str, list[Record]] = {}
+        for records in self._records.values():
+            for way, found in records.items():
+                of_ways.setdefault(way, []).extend(found)
+        self._records.clear()
+        costs = self._costs(fees)
         paid = f"after fees of {100 * fees:.2f} %" if fees else "without fees"
-        overall = {way: quality(records, self._costs) for way, records in self._records.items()}
-        return comparison_table(f"All pairs and windows, {paid}", overall)
+        overall = {way: quality(records, costs) for way, records in of_ways.items()}
+        Console().print(comparison_table(f"All pairs and windows, {paid}", overall))
+
+    def _costs(self, fees: float) -> Costs:
+        return Costs(Labelling.of(self._settings), fees)

@@ -9,7 +9,9 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
-from dualwindow_freqtrade.backtest_cache import CachedWindow, digest_candles
+from dualwindow_freqtrade.backtest_cache import CachedWindow
+from dualwindow_freqtrade.freqai_names import BACKTEST_PREDICTION, METADATA_FILE, MODEL_FILE
+from dualwindow_freqtrade.model_fingerprint import digest_candles
 
 
 def cached_windows(
@@ -41,12 +43,14 @@ def cached_windows(
         n_tested = int(dataframe["date"].between(stop, end, inclusive="left").sum())
         predictions = Path(dk.full_path, dk.backtest_predictions_folder)
         windows[dk.model_filename] = CachedWindow(
-            f"{dk.pair} {digest_candles(before)}",
-            digest_candles(after),
-            n_tested,
-            prediction=predictions / f"{dk.model_filename}_prediction.feather",
-            metadata=dk.data_path / f"{dk.model_filename}_metadata.json",
-            model=dk.data_path / f"{dk.model_filename}_model.joblib",
+            start=tested.startdt,
+            stop=end,
+            trained_on=f"{dk.pair} {digest_candles(before)}",
+            tested_on=digest_candles(after),
+            n_tested=n_tested,
+            prediction=predictions / f"{dk.model_filename}{BACKTEST_PREDICTION}",
+            metadata=dk.data_path / f"{dk.model_filename}{METADATA_FILE}",
+            model=dk.data_path / f"{dk.model_filename}{MODEL_FILE}",
         )
     return windows
 

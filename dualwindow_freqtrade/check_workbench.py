@@ -18,6 +18,7 @@ from pandas import DataFrame
 
 from dualwindow.learning.artifact import Artifact, Prediction
 from dualwindow.market.candles import Candles
+from dualwindow_freqtrade.freqai_names import MODEL_FILE, trained_at, trainings_of
 
 
 class _Market:
@@ -67,7 +68,7 @@ class Workbench:
         self.strategy.dp = self.market
         self.strategy.ft_bot_start()
         self.model = self.strategy.freqai
-        self.model.digest_code(self.strategy)
+        self.model.fingerprint.digest_code(self.strategy)
         self.folder = Path(self.model.full_path)
 
     def featured(self, pair: str, minutes: DataFrame) -> DataFrame:
@@ -85,18 +86,18 @@ class Workbench:
     def models(self, pair: str, notes: list[str]) -> dict[int, Artifact]:
         """All saved models of a pair by the second of their training; damaged ones are noted."""
         found = {}
-        for path in sorted(self.folder.glob(f"sub-train-{pair.split('/')[0]}_*/*_model.joblib")):
+        for path in sorted(self.folder.glob(f"{trainings_of(pair)}/*{MODEL_FILE}")):
             try:
                 model = cloudpickle.loads(path.read_bytes())
             except Exception as error:  # damaged pickles raise whatever they like
                 notes.append(f"{path} is damaged: {type(error).__name__}: {error}")
                 continue
-            if model.metadata["pair"] == pair:
-                found[int(path.parent.name.rpartition("_")[2])] = model
+            if model.record.pair == pair:
+                found[trained_at(path.parent)] = model
         return found
 
     def predicted(self, model: Artifact, frame: DataFrame) -> Prediction:
         """Predict all candles that have been given features."""
-        features = frame[list(model.feature_names)].to_numpy(np.float64)
+        features = frame[list(model.record.features)].to_numpy(np.float64)
         candles = Candles.from_frame(frame, self.model.base_tf_seconds)
         return model.predict(candles, features)

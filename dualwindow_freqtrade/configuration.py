@@ -3,11 +3,14 @@
 import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import BaseModel, Field, ValidationError
 
+from dualwindow.learning.folds import FoldError
+from dualwindow.samples.data import TrainingError
 from dualwindow.settings import (
     KINDS,
     BalancingSettings,
@@ -122,16 +125,25 @@ def read_configuration(freqai: Mapping[str, Any]) -> Configuration:
     return configuration
 
 
-def in_users_words(message: str) -> str:
+@contextmanager
+def in_users_words() -> Iterator[None]:
+    """Let errors of the core name settings as the configuration does."""
+    try:
+        yield
+    except (TrainingError, FoldError, FloatingPointError) as error:
+        raise type(error)(translated(str(error))) from None
+
+
+def translated(message: str) -> str:
     """Translate the settings that a message of the core names in backticks.
 
     Examples
     --------
-    >>> in_users_words("`history` is 9; raise `train_days` or lower `model.seed`")
+    >>> translated("`history` is 9; raise `train_days` or lower `model.seed`")
     'freqai.conv_width is 9; raise train_period_days or lower model_training_parameters.seed'
     """
 
-    def translated(match: re.Match[str]) -> str:
+    def users_name(match: re.Match[str]) -> str:
         first, _, rest = match.group(1).partition(".")
         if first == "train_days":
             return "train_period_days"
@@ -141,7 +153,7 @@ def in_users_words(message: str) -> str:
         prefix = "" if key.startswith(("model_training", "data_split")) else "freqai."
         return f"{prefix}{key}.{rest}" if rest else f"{prefix}{key}"
 
-    return re.sub(r"`([a-z_.]+)`", translated, message)
+    return re.sub(r"`([a-z_.]+)`", users_name, message)
 
 
 def _of_its_kind(given: Any) -> Any:
@@ -176,7 +188,7 @@ def _describe(error: Any) -> str:
     name = users_key(".".join(place))
     if error["type"] == "extra_forbidden":
         return f"freqai.{name} is unknown{_suggest(place[-1], _siblings(place, error['loc']))}"
-    message = in_users_words(error["msg"].removeprefix("Value error, "))
+    message = translated(error["msg"].removeprefix("Value error, "))
     if not name:
         return message
     hint = _HINTS.get(".".join(place[:2]), "")

@@ -89,15 +89,15 @@ def refused_keys(freqai: Mapping[str, Any], suggest: Suggest) -> list[str]:
     suggest : (unknown key, keys known in its block) to what may have been meant
     """
     problems = []
-    for path, known in (
+    for path, allowed in (
         ("", FREQAI_KEYS),
         ("feature_parameters.", FEATURE_KEYS),
         ("data_split_parameters.", SPLIT_KEYS),
     ):
         block = freqai.get(path[:-1], {}) if path else freqai
         for key, value in block.items():
-            if key not in known:
-                problems.append(f"freqai.{path}{key} is unknown{suggest(key, known)}")
+            if key not in allowed:
+                problems.append(f"freqai.{path}{key} is unknown{suggest(key, allowed)}")
             elif path + key in _REFUSED and (value or path + key == "rl_config"):
                 problems.append(
                     f"freqai.{path}{key} must not be set: {_REFUSED[path + key]}. "

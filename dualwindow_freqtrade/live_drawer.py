@@ -1,9 +1,7 @@
-"""Keep FreqAI's files whole: written aside and renamed, set aside when damaged."""
+"""Keep the files of a live FreqAI whole: written aside and renamed."""
 
-import json
 import logging
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,58 +12,24 @@ from freqtrade.exchange import timeframe_to_seconds
 from freqtrade.freqai.data_drawer import METADATA_NUMBER_MODE, FreqaiDataDrawer
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.strategy import IStrategy
+from pandas import DataFrame
 
-from dualwindow.market.files import set_aside, write_aside
+from dualwindow.market.files import write_aside
+from dualwindow_freqtrade.freqai_names import (
+    ALL_TRAININGS,
+    DATE_OF_PREDICTION,
+    DISSIMILARITY,
+    FEATURE_PIPELINE,
+    LABEL_PIPELINE,
+    METADATA_FILE,
+    MODEL_FILE,
+    TRAINED_AT,
+    TRAINED_DATES,
+    TRAINED_ROWS,
+    coin_of,
+)
 
 logger = logging.getLogger(__name__)
-
-_PREDICTIONS = "historic_predictions.pkl"
-_BACKUP = "historic_predictions.backup.pkl"
-_INDEXES = ("pair_dictionary.json", "global_metadata.json", "metric_tracker.json")
-
-
-def heal(folder: Path) -> None:
-    """Make a folder of models fit to be loaded: FreqAI stops at damaged files.
-
-    Damaged ones are renamed, so that FreqAI begins without them; predictions come back from
-    their backup. What interrupted trainings and savings have left behind is removed.
-    """
-    for leftover in folder.glob("*.tmp"):
-        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
-    for models in folder.glob("sub-train-*"):
-        if not any(models.glob("*_metadata.json")):
-            shutil.rmtree(models)
-    for name in _INDEXES:
-        _set_aside_unless(folder / name, _is_json)
-    path, backup = folder / _PREDICTIONS, folder / _BACKUP
-    _set_aside_unless(path, _is_pickle)
-    _set_aside_unless(backup, _is_pickle)
-    if backup.is_file() and not path.is_file():
-        write_aside(path, backup.read_bytes())
-        logger.warning("the predictions come from their backup, %s", backup)
-
-
-def _set_aside_unless(path: Path, is_whole: Callable[[Path], bool]) -> None:
-    if path.is_file() and not is_whole(path):
-        logger.warning("%s is damaged; it is now %s", path, set_aside(path).name)
-
-
-def _is_json(path: Path) -> bool:
-    try:
-        return isinstance(json.loads(path.read_text()), dict)
-    except ValueError:
-        return False
-
-
-def _is_pickle(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            cloudpickle.load(file)
-    except (OSError, MemoryError):  # of the machine, not of the file
-        raise
-    except Exception:  # damaged pickles raise whatever they like
-        return False
-    return True
 
 
 def _remove(folder: Path) -> None:
@@ -75,11 +39,30 @@ def _remove(folder: Path) -> None:
         logger.error("%s, an old model, could not be removed: %s", folder, error)
 
 
+def take_over(drawer: FreqaiDataDrawer) -> None:
+    """Make FreqAI's drawer, which it creates itself, one that keeps its files whole."""
+    drawer.__class__ = WholeFilesDrawer
+    drawer.add_missing_columns()
+
+
 class WholeFilesDrawer(FreqaiDataDrawer):
     """FreqAI's drawer, whose files are there wholly or not at all.
 
     It has no state of its own, so that the drawer that FreqAI makes can become one.
     """
+
+    def add_missing_columns(self) -> None:
+        """Go on with predictions stored before there was a column."""
+        names = [TRAINED_AT, *self.freqai_info.get("extra_returns_per_train", {})]
+        if self.freqai_info["feature_parameters"].get("DI_threshold", 0) > 0:
+            names.append(DISSIMILARITY)
+        for pair, frame in list(self.historic_predictions.items()):
+            if DATE_OF_PREDICTION not in frame:  # FreqAI was stopped amid the first, empty one
+                del self.historic_predictions[pair]
+                continue
+            for name in names:
+                if name not in frame:
+                    frame[name] = 0.0
 
     def save_historic_predictions_to_disk(self) -> None:
         """Save all predictions; a disk that is full must not end the thread that trains."""
@@ -129,19 +112,19 @@ class WholeFilesDrawer(FreqaiDataDrawer):
             "label_list": dk.label_list,
         }
         parts = {
-            "model.joblib": cloudpickle.dumps(model),
-            "metadata.json": self._json(dk.data),
-            "feature_pipeline.pkl": cloudpickle.dumps(dk.feature_pipeline),
-            "label_pipeline.pkl": cloudpickle.dumps(dk.label_pipeline),
-            "trained_df.pkl": cloudpickle.dumps(dk.data_dictionary["train_features"]),
-            "trained_dates_df.pkl": cloudpickle.dumps(dk.data_dictionary["train_dates"]),
+            MODEL_FILE: cloudpickle.dumps(model),
+            METADATA_FILE: self._json(dk.data),
+            FEATURE_PIPELINE: cloudpickle.dumps(dk.feature_pipeline),
+            LABEL_PIPELINE: cloudpickle.dumps(dk.label_pipeline),
+            TRAINED_ROWS: cloudpickle.dumps(dk.data_dictionary["train_features"]),
+            TRAINED_DATES: cloudpickle.dumps(dk.data_dictionary["train_dates"]),
         }
         if folder.is_dir():
             folder.replace(aside)
         try:
             aside.mkdir(parents=True, exist_ok=True)
             for name, content in parts.items():
-                write_aside(aside / f"{dk.model_filename}_{name}", content)
+                write_aside(aside / f"{dk.model_filename}{name}", content)
         except OSError:
             shutil.rmtree(aside, ignore_errors=True)
             raise
@@ -186,17 +169,17 @@ class WholeFilesDrawer(FreqaiDataDrawer):
         if not n_kept:
             return
         n_kept = 2 if isinstance(n_kept, bool) else n_kept
-        in_use = {Path(known["data_path"]) for known in self.pair_dict.values()}
+        in_use = {Path(newest["data_path"]) for newest in self.pair_dict.values()}
         by_coin: dict[str, list[Path]] = {}
-        for path in sorted(self.full_path.glob("sub-train-*/*_model.joblib")):
-            by_coin.setdefault(path.parent.name.rpartition("_")[0], []).append(path.parent)
+        for path in sorted(self.full_path.glob(f"{ALL_TRAININGS}/*{MODEL_FILE}")):
+            by_coin.setdefault(coin_of(path.parent), []).append(path.parent)
         for folders in by_coin.values():
             for folder in folders[:-n_kept]:
                 if folder not in in_use:
                     _remove(folder)
 
     def update_historic_data(self, strategy: IStrategy, dk: FreqaiDataKitchen) -> None:
-        """Append the candles that are newer than the newest known one.
+        """Append the candles that are newer than the newest one in memory.
 
         After an outage that is longer than what the exchange gives at once, FreqAI raises with
         every candle until it is restarted, and it appends a candle that is older out of order. A
@@ -205,28 +188,29 @@ class WholeFilesDrawer(FreqaiDataDrawer):
         with self.history_lock:
             for pair in dk.all_pairs:
                 for timeframe in self.freqai_info["feature_parameters"]["include_timeframes"]:
-                    known = self.historic_data[pair][timeframe]
                     candles = strategy.dp.get_pair_dataframe(pair, timeframe)
-                    if candles.empty:
-                        continue
-                    newer = candles[candles["date"] > known["date"].iloc[-1]]
-                    if newer.empty:
-                        continue
-                    last, first = known["date"].iloc[-1], newer["date"].iloc[0]
-                    if first - last > pd.Timedelta(seconds=timeframe_to_seconds(timeframe)):
-                        logger.warning(
-                            "%s: the %s candles between %s and %s are missing; no window over "
-                            "them is learnt or predicted",
-                            pair,
-                            timeframe,
-                            last,
-                            first,
-                        )
-                    self.historic_data[pair][timeframe] = pd.concat(
-                        [known, newer], ignore_index=True
-                    )
+                    if not candles.empty:
+                        self._append_newer(pair, timeframe, candles)
             minutes = self.historic_data[dk.pair][self.config["timeframe"]]
             self.current_candle = minutes["date"].iloc[-1]
+
+    def _append_newer(self, pair: str, timeframe: str, candles: DataFrame) -> None:
+        history = self.historic_data[pair][timeframe]
+        last = history["date"].iloc[-1]
+        newer = candles[candles["date"] > last]
+        if newer.empty:
+            return
+        first = newer["date"].iloc[0]
+        if first - last > pd.Timedelta(seconds=timeframe_to_seconds(timeframe)):
+            logger.warning(
+                "%s: the %s candles between %s and %s are missing; no window over them is learnt "
+                "or predicted",
+                pair,
+                timeframe,
+                last,
+                first,
+            )
+        self.historic_data[pair][timeframe] = pd.concat([history, newer], ignore_index=True)
 
     def forget(self, coin: str) -> None:
         """Go on as if the pair had never been trained; its files stay until they are purged."""

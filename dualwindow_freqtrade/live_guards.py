@@ -83,21 +83,21 @@ class Guard:
         began = {t: text for t, text in self.present.items() if t not in before}
         return began, before.keys() - self.present.keys()
 
-    def look(self, age: float, interval: float) -> str | None:
+    def notice_missing_candles(self, age: float, step: float) -> str | None:
         """Find out, without a prediction, that candles no longer come; count it once.
 
         Parameters
         ----------
         age : seconds since the newest candle closed
-        interval : seconds of a candle: until then, the next one is not even due
+        step : seconds of a candle: until then, the next one is not even due
 
         Returns
         -------
         What was measured, if it is a trouble that was not present before.
         """
-        if age <= self._limits.candle_age + interval or Trouble.STALE_CANDLES in self.present:
+        if age <= self._limits.candle_age + step or Trouble.STALE_CANDLES in self.present:
             return None
-        text = f"none for {age:.0f} s, at most {self._limits.candle_age + interval:.0f} s"
+        text = f"none for {age:.0f} s, at most {self._limits.candle_age + step:.0f} s"
         self.present = self.present | {Trouble.STALE_CANDLES: text}
         self.counts[Trouble.STALE_CANDLES] += 1
         return text

@@ -77,15 +77,15 @@ class Status:
         A trouble is logged when it begins and when it is over.
         """
         with self._lock:
-            known = self._pair(pair)
-            known.trained, known.closed = reading.trained, reading.closed
-            known.durations.append(reading.duration)
-            known.delays.append(reading.now - reading.closed)
-            began, ended = known.guard.judge(reading)
-            sound = not known.guard.present
+            state = self._pair(pair)
+            state.trained, state.closed = reading.trained, reading.closed
+            state.durations.append(reading.duration)
+            state.delays.append(reading.now - reading.closed)
+            began, ended = state.guard.judge(reading)
+            sound = not state.guard.present
             made = sound and reading.scores is not None
-            known.predictions += made
-            known.no_predictions += not made
+            state.predictions += made
+            state.no_predictions += not made
         for trouble, text in began.items():
             logger.warning("%s: %s (%s); no new trades until it is over", pair, trouble, text)
         for trouble in ended:
@@ -95,36 +95,36 @@ class Status:
     def trained(self, pair: str, when: float) -> None:
         """Count a training that has ended well."""
         with self._lock:
-            known = self._pair(pair)
-            known.trained = when
-            known.trainings += 1
-            known.guard.diverged = None
+            state = self._pair(pair)
+            state.trained = when
+            state.trainings += 1
+            state.guard.diverged = None
 
     def failed(self, pair: str, diverged: str | None = None) -> None:
         """Count a training that has failed; one that diverged is a trouble until the next."""
         with self._lock:
-            known = self._pair(pair)
-            known.failed_trainings += 1
-            known.guard.diverged = diverged or known.guard.diverged
+            state = self._pair(pair)
+            state.failed_trainings += 1
+            state.guard.diverged = diverged or state.guard.diverged
 
-    def waits(self, pair: str, trained: float | None) -> None:
-        """Show the pair before its first prediction, with the age of its model if it has one."""
+    def show_model(self, pair: str, trained: float | None) -> None:
+        """Show the pair, also before its first prediction, and its model if it has one."""
         with self._lock:
-            known = self._pair(pair)
-            known.trained = known.trained if trained is None else trained
+            state = self._pair(pair)
+            state.trained = state.trained if trained is None else trained
 
-    def look(self, now: float, interval: float, pairs: Iterable[str]) -> None:
+    def notice_missing_candles(self, now: float, step: float, pairs: Iterable[str]) -> None:
         """Find pairs whose candles no longer come.
 
         Parameters
         ----------
         now : seconds since 1970 UTC
-        interval : seconds of a candle
+        step : seconds of a candle
         pairs : those that are asked for; of others no candles are expected
         """
         with self._lock:
             began = {
-                pair: self._pairs[pair].guard.look(now - closed, interval)
+                pair: self._pairs[pair].guard.notice_missing_candles(now - closed, step)
                 for pair in pairs
                 if pair in self._pairs and (closed := self._pairs[pair].closed) is not None
             }
@@ -148,7 +148,7 @@ class Status:
                 "started": _date(self._started),
                 "updated": _date(time.time()),
                 "stopped": _date(self._stopped),
-                "pairs": {pair: known.facts() for pair, known in self._pairs.items()},
+                "pairs": {pair: state.facts() for pair, state in self._pairs.items()},
             }
             try:
                 write_aside(self._path, json.dumps(facts, indent=1).encode(), durable=False)
@@ -171,10 +171,10 @@ def _date(seconds: float | None) -> str | None:
 
 
 def _summary(values: Iterable[float]) -> dict[str, float] | None:
-    known = list(values)
-    if not known:
+    recent = list(values)
+    if not recent:
         return None
-    numbers = {"last": known[-1], "median": median(known), "max": max(known)}
+    numbers = {"last": recent[-1], "median": median(recent), "max": max(recent)}
     return {name: round(value, 4) for name, value in numbers.items()}
 
 
@@ -184,27 +184,27 @@ def status_table(identifier: str, facts: Mapping[str, Any], now: float) -> Group
     table = Table(title=f"{identifier}, {last} {_age(facts['updated'], now)} ago")
     for column in ("pair", "model", "candle", "predicted", "s (max)", "trained"):
         table.add_column(column, no_wrap=column == "pair")
-    for pair, known in facts["pairs"].items():
-        times = known["seconds_per_prediction"]
-        missed = known["candles_without_prediction"]
+    for pair, state in facts["pairs"].items():
+        times = state["seconds_per_prediction"]
+        missed = state["candles_without_prediction"]
         table.add_row(
             pair,
-            _age(known["model_trained"], now),
-            _age(known["last_candle_closed"], now),
-            str(known["predictions"]) + (f" ({missed} not)" if missed else ""),
+            _age(state["model_trained"], now),
+            _age(state["last_candle_closed"], now),
+            str(state["predictions"]) + (f" ({missed} not)" if missed else ""),
             f"{times['median']:.2f} ({times['max']:.2f})" if times else "",
-            f"{known['trainings']}"
-            + (f", {known['failed_trainings']} failed" if known["failed_trainings"] else ""),
+            f"{state['trainings']}"
+            + (f", {state['failed_trainings']} failed" if state["failed_trainings"] else ""),
         )
     troubles = [
-        f"{pair}: {text}" for pair, known in facts["pairs"].items() for text in _troubles(known)
+        f"{pair}: {text}" for pair, state in facts["pairs"].items() for text in _troubles(state)
     ]
     return Group(table, *(troubles or ["no troubles"]))
 
 
-def _troubles(known: Mapping[str, Any]) -> list[str]:
-    present = [f"{trouble} ({text})" for trouble, text in known["keeps_out"].items()]
-    return present + [f"{n} x {trouble} so far" for trouble, n in known["counts"].items() if n]
+def _troubles(state: Mapping[str, Any]) -> list[str]:
+    present = [f"{trouble} ({text})" for trouble, text in state["keeps_out"].items()]
+    return present + [f"{n} x {trouble} so far" for trouble, n in state["counts"].items() if n]
 
 
 def _age(date: str | None, now: float) -> str:

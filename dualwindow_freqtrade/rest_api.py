@@ -1,15 +1,45 @@
-"""Make up, once, what it takes to log in to the bot's REST API."""
+"""Close the bot's REST API to everybody who does not know its own password and secret."""
 
 import json
+import logging
 import os
 import secrets
 from pathlib import Path
+from typing import Any
 
+from freqtrade.config_schema import CONF_SCHEMA
+from freqtrade.enums import TRADE_MODES
+from freqtrade.exceptions import OperationalException
+
+logger = logging.getLogger(__name__)
+
+_PUBLIC_SECRET = CONF_SCHEMA["properties"]["api_server"]["properties"]["jwt_secret_key"]["default"]
 _KEYS = ("password", "jwt_secret_key")
 
 
 class CredentialsError(ValueError):
     """The file with the credentials cannot be used."""
+
+
+def close_rest_api(config: dict[str, Any]) -> None:
+    """Fill in what freqtrade's configuration leaves out, before freqtrade starts the server.
+
+    It would let everybody in without a password, and without a secret of their own, everybody
+    who knows freqtrade's default one.
+    """
+    api = config.get("api_server", {})
+    if not api.get("enabled") or config.get("runmode") not in TRADE_MODES:
+        return
+    path = Path(config["user_data_dir"], "rest_api.json")
+    try:
+        made_up = rest_credentials(path)
+    except CredentialsError as error:
+        raise OperationalException(str(error)) from error
+    if not api.get("password"):
+        api["password"] = made_up["password"]
+        logger.info("REST API: the password of %s is in %s", api.get("username"), path)
+    if api.get("jwt_secret_key") in (None, _PUBLIC_SECRET):
+        api["jwt_secret_key"] = made_up["jwt_secret_key"]
 
 
 def rest_credentials(path: Path) -> dict[str, str]:

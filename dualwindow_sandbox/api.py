@@ -8,7 +8,7 @@ from dualwindow_sandbox import payloads
 from dualwindow_sandbox.listings import Listing
 from dualwindow_sandbox.ohlcv import DAY, HOUR
 from dualwindow_sandbox.payloads import Json
-from dualwindow_sandbox.venues import INTERVALS, Market, Venues, Window, known, last_price
+from dualwindow_sandbox.venues import INTERVALS, Market, Venues, Window, candles_until, last_price
 
 Query = Mapping[str, str]
 Endpoint = Callable[[Query, int], Json]
@@ -74,7 +74,7 @@ def klines(market: Market, most: int, query: Query, now: int) -> Json:
         stop = min(stop, start + length)
     else:
         start = max(start, stop - stop % -interval - length)
-    candles = known(market, listing.pair, Window(interval, start, stop), now)
+    candles = candles_until(market, listing.pair, Window(interval, start, stop), now)
     return payloads.klines(listing, candles, interval)
 
 
@@ -89,7 +89,7 @@ def _each(market: Market, one: Callable[[Listing, int], Json], query: Query, now
 
 def _day_ticker(market: Market, listing: Listing, now: int) -> Json:
     _, end = market.span(listing.pair, now)
-    day = known(market, listing.pair, Window(HOUR, end - DAY, end), now)
+    day = candles_until(market, listing.pair, Window(HOUR, end - DAY, end), now)
     return payloads.day_ticker(listing, day, now)
 
 

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from dualwindow.cli import Command, CommandError, Topics
 from dualwindow_sandbox import FaultKind, MarketKind, SandboxError
 
 # The handlers import what they need, so that --help does not wait for pandas.
@@ -214,6 +215,18 @@ def _sandbox_fault(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _explained(handler: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
+    """Let the program say what the sandbox cannot do."""
+
+    def handle(arguments: argparse.Namespace) -> int:
+        try:
+            return handler(arguments)
+        except SandboxError as error:
+            raise CommandError(str(error)) from error
+
+    return handle
+
+
 def _add_source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help="serve freqtrade's feather files in DIR"
@@ -232,7 +245,7 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_data(commands: "argparse._SubParsersAction[Any]") -> None:
+def _add_data(commands: Topics) -> None:
     data = commands.add_parser("data", help="write synthetic candles in freqtrade's layout")
     data.add_argument("--out", type=Path, required=True, metavar="DIR", help="for freqtrade -d DIR")
     data.add_argument("--days", type=_whole_number(1), required=True, help="how many days")
@@ -248,10 +261,10 @@ def _add_data(commands: "argparse._SubParsersAction[Any]") -> None:
         help=f"the candles end where this day begins (default {_END:%Y-%m-%d})",
     )
     data.add_argument("--pairs", nargs="+", default=_PAIRS, help=f"default {' '.join(_PAIRS)}")
-    data.set_defaults(handler=_sandbox_data)
+    data.set_defaults(handler=_explained(_sandbox_data))
 
 
-def _add_fault(commands: "argparse._SubParsersAction[Any]") -> None:
+def _add_fault(commands: Topics) -> None:
     fault = commands.add_parser("fault", help="let a running sandbox exchange do something wrong")
     fault.add_argument(
         "kind",
@@ -265,11 +278,10 @@ def _add_fault(commands: "argparse._SubParsersAction[Any]") -> None:
     duration.add_argument("--count", type=_whole_number(1), help="number of requests to hit")
     fault.add_argument("--path", help="hit only requests whose path and query contain this")
     fault.add_argument("--offset", type=float, metavar="SECONDS", help="clock: how far it is ahead")
-    fault.set_defaults(handler=_sandbox_fault)
+    fault.set_defaults(handler=_explained(_sandbox_fault))
 
 
-def add_sandbox(topics: "argparse._SubParsersAction[Any]") -> None:
-    """Add the topic to the command line."""
+def _add_sandbox(topics: Topics) -> None:
     sandbox = topics.add_parser("sandbox", help="an exchange and candles without the internet")
     commands = sandbox.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser(
@@ -279,11 +291,14 @@ def add_sandbox(topics: "argparse._SubParsersAction[Any]") -> None:
     )
     _add_source(run)
     run.add_argument("--port", type=_whole_number(0, 65535), default=0, help="default any free")
-    run.set_defaults(handler=_sandbox_run, takes_rest=True)
+    run.set_defaults(handler=_explained(_sandbox_run), takes_rest=True)
     serve = commands.add_parser("serve", help="only run the sandbox exchange")
     _add_source(serve)
     serve.add_argument("--port", type=_whole_number(0, 65535), required=True, help="0: any free")
     serve.add_argument("--host", default="127.0.0.1", help="a loopback address")
-    serve.set_defaults(handler=_sandbox_serve)
+    serve.set_defaults(handler=_explained(_sandbox_serve))
     _add_data(commands)
     _add_fault(commands)
+
+
+SANDBOX = Command(_add_sandbox, takes_rest=("sandbox run",))

@@ -67,7 +67,7 @@ class Window:
     stop: int
 
 
-def known(market: Market, pair: str, window: Window, now: int) -> Ohlcv:
+def candles_until(market: Market, pair: str, window: Window, now: int) -> Ohlcv:
     """Return the candles in `window` as they stand at `now`, the forming one last.
 
     Nothing that happens after `now` (milliseconds) shows in them.
@@ -90,5 +90,5 @@ def known(market: Market, pair: str, window: Window, now: int) -> Ohlcv:
 def last_price(market: Market, pair: str, now: int) -> float:
     """Return the price of the last trade known at `now`."""
     _, end = market.span(pair, now)
-    recent = known(market, pair, Window(MINUTE, end - 2 * MINUTE, end), now)
+    recent = candles_until(market, pair, Window(MINUTE, end - 2 * MINUTE, end), now)
     return float(recent.close[-1])

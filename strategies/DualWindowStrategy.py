@@ -2,14 +2,11 @@
 
 import logging
 from collections.abc import Mapping
-from copy import copy
 from datetime import datetime, timedelta
 from math import floor
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from freqtrade.config_schema import CONF_SCHEMA
 from freqtrade.enums import TRADE_MODES, RunMode, TradingMode
 from freqtrade.exceptions import OperationalException
 from freqtrade.exchange import timeframe_to_seconds
@@ -20,8 +17,6 @@ from freqtrade.strategy import (
     IStrategy,
     stoploss_from_absolute,
 )
-from freqtrade.strategy.hyper import detect_all_parameters
-from freqtrade.strategy.parameters import BaseParameter
 from pandas import DataFrame
 
 from dualwindow.judging.decisions import (
@@ -32,23 +27,16 @@ from dualwindow.judging.decisions import (
     Thresholds,
     decide,
     most_probable,
+    thresholds,
 )
 from dualwindow.market.candles import Candles
 from dualwindow.market.features import FEATURES, candle_features
 from dualwindow.market.hours import HourlyLevels, fresh_levels, hourly_levels
-from dualwindow.market.labels import CLASSES, LONG, SHORT, UNKNOWN
-from dualwindow_freqtrade.hyperopt_file import Allowed, foreign_parameters
-from dualwindow_freqtrade.rest_api import CredentialsError, rest_credentials
+from dualwindow.market.labels import CLASSES, LONG, SHORT, UNKNOWN, Labelling
+from dualwindow_freqtrade.hyperopt_file import configured_parameter, values_found
+from dualwindow_freqtrade.rest_api import close_rest_api
 
 logger = logging.getLogger(__name__)
-
-_PUBLIC_SECRET = CONF_SCHEMA["properties"]["api_server"]["properties"]["jwt_secret_key"]["default"]
-
-
-def _allowed(parameter: BaseParameter) -> Allowed:
-    if isinstance(parameter, CategoricalParameter):
-        return parameter.opt_range
-    return parameter.decimals if isinstance(parameter, DecimalParameter) else None
 
 
 class DualWindowStrategy(IStrategy):
@@ -65,7 +53,7 @@ class DualWindowStrategy(IStrategy):
     use_exit_signal = True
     use_custom_stoploss = True
     use_custom_roi = True
-    minimal_roi = {}
+    minimal_roi: dict[str, float] = {}
     # bot_start puts the stop barrier here; where long and short differ, custom_stoploss does.
     stoploss = -0.1
     # Hourly candles of thirty days; candles of the timeframe itself need only one before.
@@ -98,28 +86,7 @@ class DualWindowStrategy(IStrategy):
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__(config)
         self.can_short = config.get("trading_mode", TradingMode.SPOT) != TradingMode.SPOT
-        if config.get("api_server", {}).get("enabled") and config.get("runmode") in TRADE_MODES:
-            self._close_rest_api(config["api_server"], Path(config["user_data_dir"]))
-
-    def _close_rest_api(self, api: dict[str, Any], user_data: Path) -> None:
-        """Fill in what is left out, before freqtrade starts the server.
-
-        It would let everybody in without a password, and without a secret of their own, everybody
-        who knows freqtrade's default one.
-        """
-        try:
-            made_up = rest_credentials(user_data / "rest_api.json")
-        except CredentialsError as error:
-            raise OperationalException(str(error)) from error
-        if not api.get("password"):
-            api["password"] = made_up["password"]
-            logger.info(
-                "REST API: the password of %s is in %s",
-                api.get("username"),
-                user_data / "rest_api.json",
-            )
-        if api.get("jwt_secret_key") in (None, _PUBLIC_SECRET):
-            api["jwt_secret_key"] = made_up["jwt_secret_key"]
+        close_rest_api(config)
 
     def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
         """Notice candles that no longer come."""
@@ -133,24 +100,13 @@ class DualWindowStrategy(IStrategy):
                 "DualWindowStrategy needs --freqaimodel DualWindowLSTM. "
                 f"Received: {type(self.freqai).__name__}"
             )
-        features = self.freqai_info["feature_parameters"]
-        if "1h" not in features["include_timeframes"]:
-            raise OperationalException(
-                "freqai.feature_parameters.include_timeframes must contain '1h', from which the "
-                f"daily and monthly averages come. Received: {features['include_timeframes']}"
-            )
-        for key in ("include_shifted_candles", "include_corr_pairlist"):
-            if features.get(key):
-                raise OperationalException(
-                    f"freqai.feature_parameters.{key} adds nothing to DualWindowStrategy's "
-                    f"features; remove it. Received: {features[key]}"
-                )
+        self._check_feature_keys()
         # Copied, because hyperopt's workers get the model without its state.
-        self.confidence = self.freqai.settings.dual_window.confidence
-        self.labelling = self.freqai.settings.labelling
+        self.confidence = self.freqai.configuration.confidence
+        self.labelling = Labelling.of(self.freqai.settings)
         self.barriers = self.labelling.barriers
         self.horizon = timedelta(
-            seconds=self.freqai.settings.windows.horizon * timeframe_to_seconds(self.timeframe)
+            seconds=self.freqai.settings.horizon * timeframe_to_seconds(self.timeframe)
         )
         stops = {self.barriers.long_stop_loss, self.barriers.short_stop_loss}
         if len(stops) == 1 and type(self).leverage is IStrategy.leverage:
@@ -160,7 +116,7 @@ class DualWindowStrategy(IStrategy):
             self.stoploss = -min(0.99, 10 * max(stops))
         if not self.config.get("ignore_buying_expired_candle_after"):
             # freqtrade keeps the last signals while no new candles come.
-            guards = self.freqai.settings.dual_window.guards
+            guards = self.freqai.configuration.guards
             seconds = guards.max_candle_age * timeframe_to_seconds(self.timeframe)
             self.ignore_buying_expired_candle_after = seconds
         self._take_fees()
@@ -173,6 +129,20 @@ class DualWindowStrategy(IStrategy):
             self.confidence.mode,
             self.confidence.fallback,
         )
+
+    def _check_feature_keys(self) -> None:
+        features = self.freqai_info["feature_parameters"]
+        if "1h" not in features["include_timeframes"]:
+            raise OperationalException(
+                "freqai.feature_parameters.include_timeframes must contain '1h', from which the "
+                f"daily and monthly averages come. Received: {features['include_timeframes']}"
+            )
+        for key in ("include_shifted_candles", "include_corr_pairlist"):
+            if features.get(key):
+                raise OperationalException(
+                    f"freqai.feature_parameters.{key} adds nothing to DualWindowStrategy's "
+                    f"features; remove it. Received: {features[key]}"
+                )
 
     def _take_fees(self) -> None:
         """Read the fee of the configuration; entry and exit pay it once each."""
@@ -187,60 +157,30 @@ class DualWindowStrategy(IStrategy):
         self.fees = 2 * (fee or 0.0)
 
     def _take_confidence(self) -> None:
-        """Let parameters begin with the configured values, and check those hyperopt has found.
-
-        freqtrade overwrites them with the file that hyperopt writes as soon as `bot_start`
-        returns; it says nothing about names that it does not know or that are missing.
-        """
-        thresholds, by_value = self.confidence.thresholds, self.confidence.mode == "expected_value"
+        """Let parameters begin with the configured values, and check those hyperopt has found."""
+        chosen, by_value = thresholds(self.confidence), self.confidence.mode == "expected_value"
         configured = {
             "mode": (self.confidence.mode, False),
             "margin": (self.confidence.margin, by_value),
-            "entry_short": (thresholds.short, not by_value),
+            "entry_short": (chosen.short, not by_value),
             # Read only where nothing else passes.
-            "entry_hold": (thresholds.hold, not by_value and self.confidence.fallback == "argmax"),
-            "entry_long": (thresholds.long, not by_value),
+            "entry_hold": (chosen.hold, not by_value and self.confidence.fallback == "argmax"),
+            "entry_long": (chosen.long, not by_value),
         }
         for name, (value, optimize) in configured.items():
-            parameter = copy(getattr(type(self), name))  # the class belongs to all instances
-            parameter.value, parameter.optimize = value, optimize
-            if parameter.value != value:
-                raise OperationalException(
-                    f"freqai.dual_window.confidence.{name.removeprefix('entry_')}: at most "
-                    f"{parameter.decimals} digits behind the point, as hyperopt has them. "
-                    f"Received: {value}"
-                )
-            setattr(self, name, parameter)
+            key = f"freqai.dual_window.confidence.{name.removeprefix('entry_')}"
+            parameter = getattr(type(self), name)
+            setattr(self, name, configured_parameter(parameter, value, key, optimize=optimize))
         self._check_rule({})
         best = max(self.barriers.long_take_profit, self.barriers.short_take_profit) - self.fees
         self.margin.high = min(self.margin.high, floor(best * 1e5 - 1) / 1e5)
-        if self._ft_params_from_file:
-            self._check_file()
+        self._check_rule(values_found(self, self.confidence.mode))
 
     def _check_rule(self, found: dict[str, Any]) -> None:
         try:
             self._rule(found)
         except ConfidenceError as error:
             raise OperationalException(str(error)) from None
-
-    def _check_file(self) -> None:
-        """Refuse what hyperopt found for something else; a new search starts without it."""
-        spaces = detect_all_parameters(type(self))
-        known = {name: _allowed(p) for space in spaces.values() for name, p in space.items()}
-        file = self._ft_params_from_file
-        found = {name: value for space in spaces for name, value in file.get(space, {}).items()}
-        problems = foreign_parameters(found, known, self.confidence.mode)
-        path = Path(self.__file__).with_suffix(".json")
-        if problems and self.config["runmode"] == RunMode.HYPEROPT:
-            logger.warning("%s is not used, and will be replaced: %s", path, "; ".join(problems))
-            self._ft_params_from_file = {}
-        elif problems:
-            raise OperationalException(
-                f"{path}, which hyperopt wrote, does not fit: {'; '.join(problems)}. Delete it, or "
-                "run hyperopt again"
-            )
-        else:
-            self._check_rule(found)
 
     def _rule(self, found: Mapping[str, Any] | None = None) -> Rule:
         """Build the confidence rule from the parameters as they are, or as they were found."""
@@ -249,8 +189,6 @@ class DualWindowStrategy(IStrategy):
         if now["mode"] == "expected_value":
             return ExpectedValue(self.barriers, self.fees, now["margin"])
         return Thresholds(now["entry_short"], now["entry_hold"], now["entry_long"])
-
-    # --- features and targets ------------------------------------------------------------------
 
     def feature_engineering_expand_basic(
         self, dataframe: DataFrame, metadata: dict[str, Any], **kwargs: Any
@@ -298,8 +236,6 @@ class DualWindowStrategy(IStrategy):
             self.freqai.compare(predicted, metadata["pair"], ways, self.fees, is_last=is_last)
         return predicted
 
-    # --- entries and exits on signals ----------------------------------------------------------
-
     def _probabilities(self, dataframe: DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Return (n, 3) probabilities and where they are a prediction.
 
@@ -339,8 +275,6 @@ class DualWindowStrategy(IStrategy):
             for side, opposite in (("long", SHORT), ("short", LONG)):
                 dataframe.loc[decided == opposite, [f"exit_{side}", "exit_tag"]] = (1, "opposite")
         return dataframe
-
-    # --- exits: the labels' own barriers and horizon -------------------------------------------
 
     def custom_roi(
         self, pair: str, trade: Trade, current_time: datetime, trade_duration: int, **kwargs: Any

@@ -19,6 +19,8 @@ import cloudpickle
 import pandas as pd
 from examples import ROOT
 
+from dualwindow_freqtrade.freqai_names import STORED_PREDICTIONS
+
 PROGRAMS = Path(sys.executable).parent
 
 
@@ -86,8 +88,8 @@ class Place:
 
     def ask(self, what: str) -> dict[str, Any]:
         """Ask the bot's REST API."""
-        known = json.loads((self.user_data / "rest_api.json").read_text())
-        login = base64.b64encode(f"freqtrader:{known['password']}".encode()).decode()
+        credentials = json.loads((self.user_data / "rest_api.json").read_text())
+        login = base64.b64encode(f"freqtrader:{credentials['password']}".encode()).decode()
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}/api/v1/{what}",
             headers={"Authorization": f"Basic {login}"},
@@ -97,7 +99,7 @@ class Place:
 
     def predictions(self) -> dict[str, pd.DataFrame]:
         """What the bot has stored, by pair."""
-        with (self.models / "historic_predictions.pkl").open("rb") as file:
+        with (self.models / STORED_PREDICTIONS).open("rb") as file:
             return cloudpickle.load(file)
 
     def status(self) -> dict[str, Any]:

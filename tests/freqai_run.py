@@ -150,8 +150,8 @@ def dry_run(config: dict[str, Any], days: int = 2):
     strategy.freqai_info = config["freqai"]
     strategy.bot_start()
     strategy.freqai.start_scanning = lambda strategy: None  # the test trains when it wants to
-    known = {**frames, "1m": frames["1m"].head(1440 * days - 880)}
-    strategy.freqai.dd.historic_data[PAIR] = known
+    history = {**frames, "1m": frames["1m"].head(1440 * days - 880)}
+    strategy.freqai.dd.historic_data[PAIR] = history
     return strategy, frames["1m"]
 
 

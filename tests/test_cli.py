@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from dualwindow import cli
 from dualwindow.cli import main
 
 DUALWINDOW = str(Path(sys.executable).with_name("dualwindow"))
@@ -161,12 +162,13 @@ def test_serve_tells_where_it_listens_and_stops_when_told():
     assert taken.stderr.startswith(f"dualwindow: --port: {port} on 127.0.0.1 is in use")
 
 
-def test_help_waits_for_nothing_heavy():
-    code = (
-        "import sys, contextlib, dualwindow.cli as cli\n"
-        "with contextlib.suppress(SystemExit): cli.main(['--help'])\n"
-        "print([name for name in ('numpy', 'pandas', 'aiohttp') if name in sys.modules])"
-    )
+HEAVY = ("numpy", "pandas", "aiohttp", "freqtrade", "tensorflow")
+OWNERS = ("dualwindow_freqtrade", "dualwindow_sandbox")
+
+
+def imported_by(code: str, names: tuple[str, ...]) -> tuple[str, list[str]]:
+    """Run code in a process of its own: what it prints, and which of the modules it imports."""
+    code += f"\nimport sys; print('imported', *[n for n in {names} if n in sys.modules])"
     result = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
@@ -175,8 +177,49 @@ def test_help_waits_for_nothing_heavy():
         env={**os.environ, "PYTHONPATH": ""},
         check=True,
     )
-    assert result.stdout.splitlines()[0].startswith("usage: dualwindow")
-    assert result.stdout.splitlines()[-1] == "[]"
+    said, _, modules = result.stdout.rpartition("imported")
+    return said, modules.split()
+
+
+@pytest.mark.parametrize("words", [["--help"], ["status", "--help"], ["sandbox", "run", "--help"]])
+def test_help_waits_for_nothing_heavy(words):
+    code = "import contextlib, dualwindow.cli as cli\n"
+    code += f"with contextlib.suppress(SystemExit): cli.main({words})"
+    said, modules = imported_by(code, HEAVY)
+    assert said.startswith(f"usage: dualwindow {' '.join(words[:-1])}".rstrip())
+    assert modules == []
+
+
+def test_status_waits_neither_for_freqtrade_nor_for_tensorflow():
+    code = "import dualwindow.cli as cli; cli.main(['status', '--models', 'nowhere'])"
+    assert imported_by(code, HEAVY)[1] == ["numpy"]
+
+
+def test_the_program_itself_has_heard_of_none_of_its_commands():
+    assert imported_by("import dualwindow.cli", (*OWNERS, *HEAVY))[1] == []
+
+
+def test_every_registered_command_is_shown_in_order(capsys):
+    status, said, complained = outcome(capsys, "--help")
+    assert (status, complained) == (0, "")
+    shown = [said.index(f"\n    {name} ") for name in ("check", "sandbox", "status")]
+    assert shown == sorted(shown)
+
+
+def test_an_installation_without_commands_says_how_to_get_them(capsys, monkeypatch):
+    monkeypatch.setattr(cli, "entry_points", lambda group: [])
+    status, said, complained = outcome(capsys, "status")
+    assert (status, said) == (2, "")
+    assert "install it again" in complained
+
+
+def test_what_nobody_asked_for_is_named_with_the_way_to_pass_it_on(capsys):
+    assert outcome(capsys, "status", "--foo") == (
+        2,
+        "",
+        "dualwindow: unrecognized arguments: --foo; what 'sandbox run' and 'check' pass on goes "
+        "after --; see 'dualwindow --help'\n",
+    )
 
 
 def test_strategies_are_copied_unless_a_configuration_names_another_folder(tmp_path, monkeypatch):

@@ -52,6 +52,16 @@ class Prediction:
     failed: BoolArray
     dissimilarity: FloatArray
 
+    def without_newest(self) -> "Prediction":
+        """Return the same with a newest row that is no prediction."""
+        is_newest = np.arange(len(self.valid)) == len(self.valid) - 1
+        return replace(
+            self,
+            probabilities=np.where(is_newest[:, None], np.nan, self.probabilities),
+            scores=np.where(is_newest[:, None], np.nan, self.scores),
+            valid=self.valid & ~is_newest,
+        )
+
 
 @dataclass(frozen=True)
 class Artifact:

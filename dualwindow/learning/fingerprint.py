@@ -92,6 +92,17 @@ def flatten(facts: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def all_differences(recorded: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+    """Say which values have changed; one that is new or gone differs, too.
+
+    Examples
+    --------
+    >>> all_differences({"seed": 1}, {"stride": 5})
+    ['seed: 1 -> not set', 'stride: not set -> 5']
+    """
+    return differences(recorded, found, sorted(recorded.keys() | found.keys()))
+
+
 def differences(
     recorded: Mapping[str, Any], found: Mapping[str, Any], names: Iterable[str]
 ) -> list[str]:

@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from dualwindow.arrays import IntArray
 from dualwindow.learning.fingerprint import (
-    differences,
+    all_differences,
     digest_arrays,
     digest_code,
     flatten,
@@ -190,7 +190,7 @@ class Store:
             raise WalkForwardError(
                 f"{path} is damaged ({error}); choose another folder, or delete this one"
             ) from error
-        if changed := differences(recorded, plan, sorted(recorded.keys() | plan.keys())):
+        if changed := all_differences(recorded, plan):
             raise WalkForwardError(
                 f"{self._folder} holds folds that were made with something else "
                 f"({'; '.join(changed)}); choose another folder, or delete this one"

@@ -4,17 +4,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from dualwindow.arrays import FloatArray, IntArray
 from dualwindow.samples.data import Rows, Samples
 from dualwindow.settings import ClassifierSettings
 
 
-class Epoch(NamedTuple):
-    """One line of progress."""
+@dataclass(frozen=True)
+class Epoch:
+    """One line of progress: the `number`-th of at most `most`."""
 
     number: int
+    most: int
     loss: float
     validation_loss: float
     learning_rate: float

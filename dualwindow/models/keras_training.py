@@ -94,9 +94,9 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
 class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
     """Report every epoch, and stop on a loss that is no number, or when told to."""
 
-    def __init__(self, hooks: Hooks) -> None:
+    def __init__(self, most: int, hooks: Hooks) -> None:
         super().__init__()
-        self._hooks = hooks
+        self._most, self._hooks = most, hooks
         self.epochs: list[Epoch] = []
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
@@ -112,7 +112,8 @@ class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
         seconds = time.perf_counter() - self._started
         values = logs or {}
         rate = float(self.model.optimizer.learning_rate)
-        done = Epoch(epoch + 1, values["loss"], values["val_loss"], rate, seconds)
+        loss, later = values["loss"], values["val_loss"]
+        done = Epoch(epoch + 1, self._most, loss, later, rate, seconds)
         if not math.isfinite(done.loss + done.validation_loss):
             raise FloatingPointError(
                 f"training diverged in epoch {done.number} (loss {done.loss}, validation loss "
@@ -169,7 +170,7 @@ def fit_network(
     hooks: Hooks,
 ) -> Learnt:
     """Train a network from seeded weights, or from `start`, and keep the best epoch."""
-    progress = _Progress(hooks)
+    progress = _Progress(settings.epochs, hooks)
     trainer = _trainer(network)
     batches = _Batches(
         training, network.history, settings.batch_size, np.random.default_rng(settings.seed)

@@ -3,7 +3,8 @@ import json
 import pandas as pd
 import pytest
 
-from dualwindow_freqtrade.backtest_cache import CacheError, CacheRecord, digest_candles
+from dualwindow_freqtrade.backtest_cache import CacheError, CacheRecord
+from dualwindow_freqtrade.model_fingerprint import digest_candles
 
 
 def test_what_is_recorded_is_compared_in_the_next_run(tmp_path):
@@ -24,13 +25,13 @@ def test_facts_that_are_new_or_gone_differ_too(tmp_path):
         CacheRecord(tmp_path).check("settings", {"a": 1})
 
 
-def test_known_facts_are_compared_and_new_ones_told(tmp_path):
+def test_recorded_facts_are_compared_and_new_ones_told(tmp_path):
     record = CacheRecord(tmp_path)
     record.add("candles", {"w1": "x"})
-    assert record.check_known("candles", {"w1": "x"})
-    assert not record.check_known("candles", {"w1": "x", "w2": "y"})
+    assert record.check_recorded("candles", {"w1": "x"})
+    assert not record.check_recorded("candles", {"w1": "x", "w2": "y"})
     with pytest.raises(CacheError, match="w1: x -> z"):
-        record.check_known("candles", {"w1": "z", "w2": "y"})
+        record.check_recorded("candles", {"w1": "z", "w2": "y"})
 
 
 def test_nothing_is_written_by_checking(tmp_path):

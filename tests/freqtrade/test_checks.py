@@ -11,6 +11,8 @@ import pytest
 from examples import ROOT
 from test_end_to_end import SMALL, merged
 
+from dualwindow_freqtrade.freqai_names import ALL_TRAININGS, BACKTEST_PREDICTION, STORED_PREDICTIONS
+
 PROGRAM = str(Path(sys.executable).with_name("dualwindow"))
 PAIR = "BTC/USDT:USDT"
 LEAK = """
@@ -94,13 +96,13 @@ def store(place: Path, change: float) -> None:
     import pandas as pd
 
     models = place / "user_data/models/small"
-    (path,) = models.rglob("*_prediction.feather")
+    (path,) = models.rglob(f"*{BACKTEST_PREDICTION}")
     predictions = pd.read_feather(path)
     trained = int(path.stem.split("_")[-2])
     rows = predictions.assign(date_pred=predictions["date"], model_timestamp=float(trained))
     rows.loc[700, "LONG"] += change
     rows.loc[3, "do_predict"] = 0
-    with (models / "historic_predictions.pkl").open("wb") as file:
+    with (models / STORED_PREDICTIONS).open("wb") as file:
         cloudpickle.dump({PAIR: rows}, file)
 
 
@@ -119,7 +121,7 @@ def test_one_prediction_that_differs_is_named(place):
 def test_predictions_of_a_purged_model_are_noted_and_prove_nothing(place, tmp_path):
     store(place, 0.0)
     hidden = tmp_path / "hidden"
-    (folder,) = (place / "user_data/models/small").glob("sub-train-*")
+    (folder,) = (place / "user_data/models/small").glob(ALL_TRAININGS)
     folder.rename(hidden)
     try:
         said = check(place, "parity", status=2)
@@ -138,5 +140,5 @@ def test_predictions_made_with_other_settings_are_noted_and_not_compared(place, 
 
 
 def test_without_live_predictions_parity_says_what_is_missing(place):
-    (place / "user_data/models/small/historic_predictions.pkl").unlink(missing_ok=True)
+    (place / "user_data/models/small" / STORED_PREDICTIONS).unlink(missing_ok=True)
     assert "let one run first" in check(place, "parity", status=2)

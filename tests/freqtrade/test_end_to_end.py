@@ -13,6 +13,8 @@ import pandas as pd
 import pytest
 from examples import ROOT, SHARED
 
+from dualwindow_freqtrade.freqai_names import BACKTEST_PREDICTION
+
 PROGRAMS = Path(sys.executable).parent
 SMALL = {
     "freqai": {
@@ -66,7 +68,7 @@ class Sandbox:
         return in_sandbox([*words], ROOT, overlay, FREQTRADE__FREQAI__IDENTIFIER="small")
 
     def predictions(self) -> pd.DataFrame:
-        files = sorted((self.user_data / "models" / "small").rglob("*_prediction.feather"))
+        files = sorted((self.user_data / "models" / "small").rglob(f"*{BACKTEST_PREDICTION}"))
         return pd.concat([pd.read_feather(f).assign(window=f.stem) for f in files])
 
     def trades(self) -> pd.DataFrame:
@@ -251,7 +253,7 @@ def test_bad_configuration(sandbox, candles, change, message):
     result = sandbox.freqtrade("backtesting", "-d", str(candles), **one_pair(**change))
     assert result.returncode == 2
     assert message in " ".join(result.stderr.split())
-    assert list(sandbox.user_data.rglob("*_prediction.feather")) == []
+    assert list(sandbox.user_data.rglob(f"*{BACKTEST_PREDICTION}")) == []
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "truncated", "zero"])
@@ -271,7 +273,7 @@ def test_bad_candles(sandbox, candles, damage, timeframe):
     result = sandbox.freqtrade("backtesting", "-d", str(candles), **one_pair())
     assert result.returncode == 2
     assert " - ERROR - " in result.stderr
-    assert list(sandbox.user_data.rglob("*_prediction.feather")) == []
+    assert list(sandbox.user_data.rglob(f"*{BACKTEST_PREDICTION}")) == []
 
 
 def test_changed_settings_under_an_old_identifier(sandbox, candles):

@@ -23,9 +23,11 @@ from freqai_run import (
 from freqtrade.exceptions import OperationalException, StrategyError
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
-from dualwindow.market.candles import Candles
-from dualwindow.market.features import candle_features
-from dualwindow.market.hours import join_hours
+from dualwindow.learning.record import ClassCounts, TrainingRecord
+from dualwindow_freqtrade import feature_pipeline, model_fingerprint
+from dualwindow_freqtrade.freqai_frames import describe_training
+from dualwindow_freqtrade.freqai_names import BACKTEST_PREDICTION, METADATA_FILE, MODEL_FILE, TARGET
+from dualwindow_freqtrade.training_report import REPORT_FILE
 
 CLASSES = ["SHORT", "HOLD", "LONG"]
 RAW = [f"{name}_raw" for name in CLASSES]
@@ -75,7 +77,7 @@ def test_every_candle_of_every_backtest_window_is_predicted(run):
     assert len(result) == 1440
     assert (result["do_predict"] == 1).all()
     assert result[CLASSES].sum(axis=1).to_numpy() == pytest.approx(1)
-    assert set(result["&-signal"]) <= set(CLASSES)
+    assert set(result[TARGET]) <= set(CLASSES)
 
 
 def test_calibrated_and_raw_scores_are_both_returned(frames, tmp_path):
@@ -83,7 +85,7 @@ def test_calibrated_and_raw_scores_are_both_returned(frames, tmp_path):
     result = out_of_sample(backtest(config, frames)[1])
     assert result[CLASSES].sum(axis=1).to_numpy() == pytest.approx(1)
     assert result[RAW].sum(axis=1).to_numpy() == pytest.approx(1)
-    facts = [json.loads(path.read_text()) for path in files_of(config, "*_dualwindow.json")]
+    facts = [json.loads(path.read_text()) for path in files_of(config, f"*{REPORT_FILE}")]
     methods = {f["calibration"]["method"] for f in facts}
     assert methods <= {"prior", "frequencies"}
     for window, f in enumerate(facts):
@@ -106,7 +108,7 @@ def test_other_confidence_reuses_cached_predictions(frames, tmp_path):
                 "confidence": confidence,
             },
         )
-        files = files_of(config, "*_prediction.feather")
+        files = files_of(config, f"*{BACKTEST_PREDICTION}")
         before = [path.stat().st_mtime_ns for path in files]
         backtest(config, frames)
         assert [path.stat().st_mtime_ns for path in files] == before
@@ -140,7 +142,7 @@ def test_trap_nan_mask_is_kept(run, frames):
     spoilt = np.flatnonzero(do_predict == 0)
     assert spoilt.tolist() == list(range(40, 40 + HISTORY))
     assert (prediction.loc[spoilt, CLASSES].to_numpy() == 0).all()
-    assert (prediction.loc[spoilt, "&-signal"] == "UNKNOWN").all()
+    assert (prediction.loc[spoilt, TARGET] == "UNKNOWN").all()
     assert len(prediction) == len(do_predict) == 100
 
 
@@ -160,14 +162,15 @@ def test_trap_missing_class_returns_three_columns(frames, tmp_path):
     # no price falls by half in twenty minutes, so nothing is SHORT
     labels = {"short_take_profit": 0.5}
     config = configuration(tmp_path, dual_window={"labels": labels, "balancing": {"floor": 50}})
-    strategy, result = backtest(config, frames)
-    facts = json.loads(files_of(config, "*_dualwindow.json")[0].read_text())
+    _, result = backtest(config, frames)
+    facts = json.loads(files_of(config, f"*{REPORT_FILE}")[0].read_text())
     assert facts["training_windows"]["SHORT"] == 0 < facts["training_windows"]["LONG"]
     for name in (*CLASSES, *RAW):
         assert {name, f"{name}_mean", f"{name}_std"} <= set(result)
     assert out_of_sample(result)[CLASSES].sum(axis=1).to_numpy() == pytest.approx(1)
     dk = FreqaiDataKitchen(config, live=False, pair=PAIR)
-    strategy.freqai._fill_class_statistics(facts["training_labels"], dk)
+    dk.set_paths(PAIR, 1706832000)
+    describe_training(ClassCounts(**facts["training_labels"]), dk)
     assert dk.unique_class_list == [
         *CLASSES,
         *(f"{name}_raw" for name in CLASSES),
@@ -209,10 +212,9 @@ def test_trap_stale_cache_is_refused(frames, tmp_path):
 def test_trap_stale_cache_notices_changed_code(frames, tmp_path, monkeypatch):
     config = configuration(tmp_path)
     backtest(config, frames)
-    for changed in ("digest_core", "digest_sources"):
+    for changed in ("digest_code", "digest_sources"):
         strategy = load_strategy(config, frames)
-        module = strategy.freqai.train.__globals__
-        monkeypatch.setitem(module, changed, lambda *_: "other")
+        monkeypatch.setattr(model_fingerprint, changed, lambda *_: "other")
         with pytest.raises(OperationalException, match="made with other code"):
             strategy.advise_indicators(frames["1m"].copy(), {"pair": PAIR})
 
@@ -248,25 +250,25 @@ def test_a_cached_backtest_is_the_same_as_a_fresh_one(run, frames):
     config, _, result = run
     _, again = backtest(config, frames)
     pd.testing.assert_frame_equal(out_of_sample(again)[CLASSES], out_of_sample(result)[CLASSES])
-    assert (out_of_sample(again)["&-signal"] == out_of_sample(result)["&-signal"]).all()
+    assert (out_of_sample(again)[TARGET] == out_of_sample(result)[TARGET]).all()
 
 
 def test_saved_models_are_loaded_and_predict_the_same(run, frames):
     config, _, result = run
-    for path in files_of(config, "*_prediction.feather"):
+    for path in files_of(config, f"*{BACKTEST_PREDICTION}"):
         path.unlink()
     _, again = backtest(config, frames)
     pd.testing.assert_frame_equal(out_of_sample(again)[CLASSES], out_of_sample(result)[CLASSES])
 
 
-@pytest.mark.parametrize("pattern", ["*_model.joblib", "*_prediction.feather", "*_metadata.json"])
-def test_damaged_files_are_named(frames, tmp_path, pattern):
+@pytest.mark.parametrize("name", [MODEL_FILE, BACKTEST_PREDICTION, METADATA_FILE])
+def test_damaged_files_are_named(frames, tmp_path, name):
     config = configuration(tmp_path, save_backtest_models=True)
     backtest(config, frames)
-    if pattern == "*_model.joblib":
-        for path in files_of(config, "*_prediction.feather"):
+    if name == MODEL_FILE:
+        for path in files_of(config, f"*{BACKTEST_PREDICTION}"):
             path.unlink()
-    damaged = files_of(config, pattern)[1]
+    damaged = files_of(config, f"*{name}")[1]
     damaged.write_bytes(damaged.read_bytes()[:100])
     with pytest.raises(OperationalException, match=r"is damaged .*delete"):
         backtest(config, frames)
@@ -280,10 +282,8 @@ def test_trap_keras_and_shuffles_are_refused_when_the_model_is_loaded(frames, tm
 
 
 def test_trap_dissimilarity_index_that_cannot_fit_is_refused(frames, tmp_path, monkeypatch):
-    from dualwindow.samples import scaling
-
     config = configuration(tmp_path, feature_parameters={"DI_threshold": 0.9})
-    monkeypatch.setattr(scaling, "_free_memory", lambda: 10**6)
+    monkeypatch.setattr(feature_pipeline, "_free_memory", lambda: 10**6)
     with pytest.raises(OperationalException, match=r"DI_threshold compares all pairs of 11\d\d"):
         backtest(config, frames)
 
@@ -299,7 +299,7 @@ def test_trap_dissimilarity_index_that_cannot_fit_is_refused(frames, tmp_path, m
 def test_outlier_and_pca_steps_work(frames, tmp_path, option):
     config = configuration(tmp_path, feature_parameters=option)
     _, result = backtest(config, frames)
-    facts = json.loads(files_of(config, "*_dualwindow.json")[0].read_text())
+    facts = json.loads(files_of(config, f"*{REPORT_FILE}")[0].read_text())
     refused = (out_of_sample(result)["do_predict"] == 0).sum()
     if "principal_component_analysis" in option:
         assert refused == facts["rejected"]["outlier"] == 0
@@ -318,11 +318,11 @@ def test_continual_learning_goes_on_from_the_window_before(frames, tmp_path, cap
     backtest(config, frames)
     assert caplog.text.count("began with new weights") == 1
     assert caplog.text.count("began with the weights of the model before, validation loss") == 3
-    facts = [json.loads(p.read_text()) for p in files_of(config, "*_dualwindow.json")]
-    assert [f["warm_start"] is not None for f in facts] == [False, True, True, True]
+    facts = [json.loads(p.read_text()) for p in files_of(config, f"*{REPORT_FILE}")]
+    assert [f["start_loss"] is not None for f in facts] == [False, True, True, True]
     n_kept = [f["best_epoch"] for f in facts].count(0)
     assert caplog.text.count("no epoch was better, so they stay") == n_kept > 0
-    before = files_of(config, "*_prediction.feather")
+    before = files_of(config, f"*{BACKTEST_PREDICTION}")
     expected = [pd.read_feather(path) for path in before]
     before[2].unlink()  # a cached window brings no model for the next one to go on from
     backtest(config, frames)
@@ -331,8 +331,8 @@ def test_continual_learning_goes_on_from_the_window_before(frames, tmp_path, cap
 
 
 def test_without_continual_learning_every_training_starts_afresh(run):
-    facts = [json.loads(p.read_text()) for p in files_of(run[0], "*_dualwindow.json")]
-    assert [f["warm_start"] for f in facts] == [None] * 4
+    facts = [json.loads(p.read_text()) for p in files_of(run[0], f"*{REPORT_FILE}")]
+    assert [f["start_loss"] for f in facts] == [None] * 4
 
 
 def test_trap_svm_is_seeded(frames, tmp_path):
@@ -354,20 +354,20 @@ def test_trap_tensorboard_is_ours_to_write(frames, tmp_path, wanted):
 
 
 def test_metadata_is_readable_beside_freqais_files(run):
-    paths = files_of(run[0], "*_dualwindow.json")
+    paths = files_of(run[0], f"*{REPORT_FILE}")
     assert len(paths) == 4
-    facts = json.loads(paths[0].read_text())
-    assert facts["pair"] == PAIR
-    assert facts["candles"] == 1440
-    assert sum(facts["labels"].values()) == 1440
-    assert facts["labels"]["unknown"] == 20
+    record = TrainingRecord.from_json(paths[0].read_text())
+    assert record.pair == PAIR
+    assert record.candles == record.labels.total + record.unknown_labels == 1440
+    assert record.unknown_labels == 20
+    assert record.made_from["model_training_parameters.kind"] == "lstm"
 
 
 def test_targets_of_the_last_candles_are_missing_not_a_class(run, frames):
     labelled = run[1].freqai.set_targets(frames["1m"])
-    assert labelled["&-signal"].tail(20).isna().all()
-    assert set(labelled["&-signal"].iloc[:-20]) == set(CLASSES)
-    assert "&-signal" not in frames["1m"]
+    assert labelled[TARGET].tail(20).isna().all()
+    assert set(labelled[TARGET].iloc[:-20]) == set(CLASSES)
+    assert TARGET not in frames["1m"]
 
 
 def test_a_strategy_with_its_own_labels_is_told_what_to_write(frames, tmp_path):
@@ -432,24 +432,8 @@ def test_hourly_candles_that_end_early_are_not_carried_forward(run, frames):
     features = minute_features(strategy, {**frames, "1h": hours})
     strategy.dp.frames["1h"] = frames["1h"]
     name = next(c for c in features if "price_to_ma43200" in c)
-    known = features.loc[features[name].notna(), "date"]
-    assert known.max() == pd.Timestamp("2024-02-02 11:58", tz="UTC")
-
-
-def test_missing_hours_are_joined_in_the_strategy_as_in_the_core(run, frames):
-    strategy, missing = run[1], ["2024-02-01 03:00", "2024-02-02 10:00", "2024-02-02 11:00"]
-    hours = frames["1h"][~frames["1h"]["date"].isin(pd.to_datetime(missing, utc=True))]
-    hours = hours.iloc[:-3].reset_index(drop=True)
-    strategy.dp.frames["1h"] = hours
-    features = minute_features(strategy, {**frames, "1h": hours})
-    strategy.dp.frames["1h"] = frames["1h"]
-    candles = Candles.from_frame(frames["1m"], 60)
-    opened = hours["date"].to_numpy("datetime64[s]").astype(np.int64)
-    levels = join_hours(candles, opened, hours["close"].to_numpy(), hours["volume"].to_numpy())
-    columns = features.drop(columns="date").to_numpy()
-    np.testing.assert_array_equal(columns, candle_features(candles, levels))
-    unknown = np.isnan(columns).any(axis=1)
-    assert unknown.sum() == 1 + 60 + 120 + 2 * 60 + 1
+    joined = features.loc[features[name].notna(), "date"]
+    assert joined.max() == pd.Timestamp("2024-02-02 11:58", tz="UTC")
 
 
 def test_extra_columns_of_a_backtest_are_no_features(run, frames):
@@ -507,7 +491,7 @@ def test_live_predictions_agree_with_the_backtest_path(live):
     config, model = strategy.config, strategy.freqai
     at(strategy, minutes, 2799)
     dk = train_now(strategy)
-    assert len(list(dk.data_path.glob("*_dualwindow.json"))) == 1
+    assert len(list(dk.data_path.glob(f"*{REPORT_FILE}"))) == 1
 
     first = at(strategy, minutes, 2799)  # the whole frame, which FreqAI marks as no prediction
     assert (first["do_predict"] == 0).all()

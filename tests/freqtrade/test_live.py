@@ -13,12 +13,28 @@ import numpy as np
 import pandas as pd
 import pytest
 from freqai_run import PAIR, at, dry_run, live_configuration, train_now
-from freqtrade.resolvers import StrategyResolver
+from freqtrade.freqai.base_models.BaseClassifierModel import BaseClassifierModel
 
 import dualwindow.market.files
 import dualwindow_freqtrade.live_drawer
-from dualwindow.learning.artifact import Artifact
-from dualwindow_freqtrade.live_loop import LiveModel
+from dualwindow.models.keras_classifier import FittedNetwork, KerasClassifier
+from dualwindow_freqtrade.freqai_names import (
+    ALL_TRAININGS,
+    COLUMNS,
+    DATE_OF_PREDICTION,
+    DO_PREDICT,
+    GLOBAL_METADATA,
+    METADATA_FILE,
+    METRICS,
+    MODEL_FILE,
+    PAIR_DICTIONARY,
+    STORED_PREDICTIONS,
+    STORED_PREDICTIONS_BACKUP,
+    TARGET,
+    TRAINED_AT,
+    trained_at,
+    trainings_of,
+)
 from dualwindow_freqtrade.live_status import STATUS_FILE
 
 CLASSES = ["SHORT", "HOLD", "LONG"]
@@ -52,6 +68,27 @@ def last(strategy, minutes, row: int):
     return at(strategy, minutes, row).iloc[-1]
 
 
+def test_freqai_itself_has_these_names(trained):
+    strategy, _ = trained
+    drawer, (folder,) = strategy.freqai.dd, folder_of(strategy).glob(trainings_of(PAIR))
+    assert [
+        path.name
+        for path in (
+            drawer.historic_predictions_path,
+            drawer.historic_predictions_bkp_path,
+            drawer.pair_dictionary_path,
+            drawer.global_metadata_path,
+            drawer.metric_tracker_path,
+        )
+    ] == [STORED_PREDICTIONS, STORED_PREDICTIONS_BACKUP, PAIR_DICTIONARY, GLOBAL_METADATA, METRICS]
+    newest = drawer.pair_dict[PAIR]
+    assert newest["trained_timestamp"] == trained_at(folder)
+    for name in (MODEL_FILE, METADATA_FILE):
+        assert (folder / f"{newest['model_filename']}{name}").is_file()
+    columns = set(drawer.historic_predictions[PAIR])
+    assert {*COLUMNS, TARGET, TRAINED_AT, DO_PREDICT, DATE_OF_PREDICTION} <= columns
+
+
 def test_a_restart_goes_on_with_model_and_predictions(trained, caplog):
     strategy, minutes = trained
     expected = last(strategy, minutes, 2802)
@@ -77,7 +114,7 @@ def test_a_model_of_other_settings_is_retrained_and_both_values_are_told(trained
     seen = last(again, minutes, 2802)
     assert seen["do_predict"] == 0
     assert "is not used, a new one will be trained" in caplog.text
-    assert "training.lstm_units: [2] -> [3]" in caplog.text
+    assert "model_training_parameters.lstm_units: [2] -> [3]" in caplog.text
     assert again.freqai.dd.pair_dict[PAIR]["trained_timestamp"] == 0
     time.sleep(1.1)  # models are named after the second of their training
     train_now(again)
@@ -94,11 +131,11 @@ def test_other_confidence_guards_and_threads_need_no_training(trained):
     assert last(again, minutes, 2803)["do_predict"] == 1
 
 
-@pytest.mark.parametrize("pattern", ["*_model.joblib", "*_metadata.json", "*_pipeline.pkl", ""])
+@pytest.mark.parametrize("pattern", [f"*{MODEL_FILE}", f"*{METADATA_FILE}", "*_pipeline.pkl", ""])
 @pytest.mark.parametrize("damage", ["truncated", "missing"])
 def test_a_damaged_model_is_no_model_yet(trained, caplog, pattern, damage):
     strategy, minutes = trained
-    (folder,) = folder_of(strategy).glob("sub-train-*")
+    (folder,) = folder_of(strategy).glob(ALL_TRAININGS)
     hit = 0
     for path in folder.glob(pattern or "*"):
         content = path.read_bytes()
@@ -118,7 +155,7 @@ def test_a_damaged_model_is_no_model_yet(trained, caplog, pattern, damage):
 
 def test_weights_that_are_no_numbers_are_no_model(trained, caplog, monkeypatch):
     strategy, minutes = trained
-    monkeypatch.setattr(Artifact, "weights", [np.array([np.nan])])
+    monkeypatch.setattr(FittedNetwork, "is_sound", lambda fitted: False)
     again, _ = restart(strategy)
     assert last(again, minutes, 2802)["do_predict"] == 0
     assert "weights are no numbers" in caplog.text
@@ -127,9 +164,9 @@ def test_weights_that_are_no_numbers_are_no_model(trained, caplog, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "kept"),
     [
-        ("pair_dictionary.json", False),
-        ("global_metadata.json", True),
-        ("historic_predictions.pkl", True),
+        (PAIR_DICTIONARY, False),
+        (GLOBAL_METADATA, True),
+        (STORED_PREDICTIONS, True),
     ],
 )
 def test_damaged_records_are_set_aside(trained, caplog, name, kept):
@@ -144,7 +181,7 @@ def test_damaged_records_are_set_aside(trained, caplog, name, kept):
     at(again, minutes, 2802)
     assert last(again, minutes, 2803)["do_predict"] == kept
     old = at(again, minutes, 2804).iloc[-4]  # predicted before the restart
-    assert old["do_predict"] == (name != "pair_dictionary.json")
+    assert old["do_predict"] == (name != PAIR_DICTIONARY)
 
 
 def test_a_full_disk_costs_neither_the_model_nor_the_thread(trained, monkeypatch):
@@ -185,8 +222,8 @@ def test_a_full_disk_at_the_first_prediction_is_over_when_it_is_over(tmp_path, c
 def test_predictions_of_a_bot_killed_amid_the_first_are_begun_anew(trained):
     strategy, minutes = trained
     strategy.freqai.shutdown()
-    path = folder_of(strategy) / "historic_predictions.pkl"
-    path.write_bytes(cloudpickle.dumps({PAIR: pd.DataFrame({"&-signal": ["HOLD"] * 9})}))
+    path = folder_of(strategy) / STORED_PREDICTIONS
+    path.write_bytes(cloudpickle.dumps({PAIR: pd.DataFrame({TARGET: ["HOLD"] * 9})}))
     again, _ = restart(strategy)
     at(again, minutes, 2802)
     assert last(again, minutes, 2803)["do_predict"] == 1
@@ -194,20 +231,20 @@ def test_predictions_of_a_bot_killed_amid_the_first_are_begun_anew(trained):
 
 def test_what_fails_after_a_model_is_saved_is_no_failed_training(trained, caplog, monkeypatch):
     strategy, minutes = trained
-    model, (before,) = strategy.freqai, folder_of(strategy).glob("sub-train-*")
+    model, (before,) = strategy.freqai, folder_of(strategy).glob(ALL_TRAININGS)
     model.freqai_info["purge_old_models"] = 1
     time.sleep(1.1)
     monkeypatch.setattr(dualwindow_freqtrade.live_drawer, "shutil", SimpleNamespace(rmtree=full))
     write = dualwindow_freqtrade.live_drawer.write_aside
 
     def only_models(path: Path, content: bytes) -> None:
-        full() if path.name == "pair_dictionary.json" else write(path, content)
+        full() if path.name == PAIR_DICTIONARY else write(path, content)
 
     monkeypatch.setattr(dualwindow_freqtrade.live_drawer, "write_aside", only_models)
     train_now(strategy)
     assert "pair_dictionary.json could not be saved" in caplog.text
     assert f"{before}, an old model, could not be removed" in caplog.text
-    stamp = last(strategy, minutes, 2802)["model_timestamp"]
+    stamp = last(strategy, minutes, 2802)[TRAINED_AT]
     facts = status_of(strategy)
     assert (facts["trainings"], facts["failed_trainings"]) == (2, 0)
     assert stamp == model.dd.pair_dict[PAIR]["trained_timestamp"]
@@ -255,7 +292,9 @@ def test_a_stop_ends_a_training_and_leaves_the_model_before(tmp_path, caplog):
         tmp_path, model_training_parameters=training | {"epochs": 9000, "batch_size": 1}
     )
     again, _ = dry_run(endless)
-    again.freqai.fingerprint = strategy.freqai.fingerprint  # the same settings, for once
+    again.freqai.fingerprint.facts = (
+        strategy.freqai.fingerprint.facts
+    )  # the same settings, for once
     at(again, minutes, 2800)
     before = dict(again.freqai.dd.pair_dict[PAIR])
     time.sleep(1.1)
@@ -271,7 +310,7 @@ def test_a_stop_ends_a_training_and_leaves_the_model_before(tmp_path, caplog):
     assert not thread.is_alive()
     assert "training stopped; the model before it stays" in caplog.text
     assert again.freqai.dd.pair_dict[PAIR] == before
-    assert json.loads((folder_of(again) / "pair_dictionary.json").read_text())[PAIR] == before
+    assert json.loads((folder_of(again) / PAIR_DICTIONARY).read_text())[PAIR] == before
 
 
 def scan_until(strategy, n: int, monkeypatch) -> None:
@@ -279,7 +318,7 @@ def scan_until(strategy, n: int, monkeypatch) -> None:
     model = strategy.freqai
     rounds = iter(range(n))
     monkeypatch.setattr(
-        model, "_goes_on", lambda seconds: seconds == 0 or next(rounds, None) is not None
+        model._live_loop, "_goes_on", lambda seconds: seconds == 0 or next(rounds, None) is not None
     )
     model._start_scanning(strategy)
 
@@ -311,16 +350,17 @@ def test_the_most_overdue_pair_is_trained_and_a_failing_one_rests(trained, caplo
             raise FloatingPointError("training diverged in epoch 1")
 
     monkeypatch.setattr(
-        LiveModel.__mro__[1], "extract_data_and_train_model", lambda s, *a: train(*a)
+        BaseClassifierModel, "extract_data_and_train_model", lambda s, *a: train(*a)
     )
     scan_until(strategy, 4, monkeypatch)
     assert asked == [other, PAIR, PAIR, PAIR]
     assert caplog.text.count("training failed, it is tried again in 60 s") == 1
     assert "Traceback" not in caplog.text
-    model._failures[other] = model._failures[other]._replace(rest_until=0)
+    failures = model._live_loop._failures
+    failures[other] = failures[other]._replace(rest_until=0)
     scan_until(strategy, 1, monkeypatch)
     assert asked[-1] == other
-    assert model._failures[other].rest == 120
+    assert failures[other].rest == 120
 
 
 def test_a_training_that_diverged_keeps_the_strategy_out_until_the_next(trained, monkeypatch):
@@ -330,12 +370,13 @@ def test_a_training_that_diverged_keeps_the_strategy_out_until_the_next(trained,
     def diverge(*arguments, **options):
         raise FloatingPointError("training diverged in epoch 1 (loss nan)")
 
-    monkeypatch.setattr("dualwindow.models.network.fit", diverge)
+    monkeypatch.setattr("dualwindow.models.keras_classifier.fit_network", diverge)
     with pytest.raises(FloatingPointError):
         train_now(strategy)
     assert last(strategy, minutes, 2802)["do_predict"] == 0
     assert status_of(strategy)["counts"]["training diverged"] == 1
-    monkeypatch.setattr("dualwindow.models.network.fit", full)  # another failure is no good end
+    # Another failure is no good end.
+    monkeypatch.setattr("dualwindow.models.keras_classifier.fit_network", full)
     with pytest.raises(OSError, match="No space left"):
         train_now(strategy)
     assert last(strategy, minutes, 2803)["do_predict"] == 0
@@ -347,7 +388,7 @@ def test_a_training_that_diverged_keeps_the_strategy_out_until_the_next(trained,
 def test_failed_trainings_cost_no_model_when_old_ones_are_purged(trained, monkeypatch):
     strategy, _ = trained
     model = strategy.freqai
-    (used,) = folder_of(strategy).glob("sub-train-*")
+    (used,) = folder_of(strategy).glob(ALL_TRAININGS)
     for second in (1, 2, 3):  # as a killed training leaves them
         left = used.with_name(f"{used.name[:-1]}{second}")
         if left != used:
@@ -358,9 +399,9 @@ def test_failed_trainings_cost_no_model_when_old_ones_are_purged(trained, monkey
         (other / "cb_btc_model.joblib").write_bytes(b"")
     model.dd.purge_old_models()
     assert used.is_dir()
-    assert len(list(folder_of(strategy).glob("sub-train-*/*_model.joblib"))) == 3
+    assert len(list(folder_of(strategy).glob(f"{ALL_TRAININGS}/*{MODEL_FILE}"))) == 3
     restart(strategy)
-    assert len(list(folder_of(strategy).glob("sub-train-*"))) == 1
+    assert len(list(folder_of(strategy).glob(ALL_TRAININGS))) == 1
 
 
 def test_identical_scores_keep_the_strategy_out_as_long_as_they_last(trained, monkeypatch):
@@ -368,8 +409,9 @@ def test_identical_scores_keep_the_strategy_out_as_long_as_they_last(trained, mo
     again, _ = restart(strategy, guards={"max_identical": 3})
     same = np.array([0.2, 0.5, 0.3])
     monkeypatch.setattr(
-        "dualwindow.models.network.predict",
-        lambda shape, weights, rows, ends: np.tile(same, (len(ends), 1)),
+        FittedNetwork,
+        "scores",
+        lambda fitted, rows, ends: np.tile(same, (len(ends), 1)),
     )
     seen = [last(again, minutes, row)["do_predict"] for row in range(2802, 2812)]
     assert seen == [0, 1, 1, 1, 0, 0, 0, 0, 0, 0]  # the first of a process never counts
@@ -378,8 +420,9 @@ def test_identical_scores_keep_the_strategy_out_as_long_as_they_last(trained, mo
 def test_scores_that_are_no_numbers_are_no_prediction(trained, monkeypatch):
     strategy, minutes = trained
     monkeypatch.setattr(
-        "dualwindow.models.network.predict",
-        lambda shape, weights, rows, ends: np.full((len(ends), 3), np.nan),
+        FittedNetwork,
+        "scores",
+        lambda fitted, rows, ends: np.full((len(ends), 3), np.nan),
     )
     assert last(strategy, minutes, 2802)["do_predict"] == 0
     facts = status_of(strategy)
@@ -398,14 +441,14 @@ def test_an_hour_that_has_not_come_is_not_replaced_by_the_one_before(trained):
 
 def test_freqai_goes_on_after_a_long_outage_and_a_candle_that_is_older(trained, caplog):
     strategy, minutes = trained
-    known = strategy.freqai.dd.historic_data[PAIR]
-    known["1m"] = minutes.head(1500)  # the strategy sees rows 1804 to 2803 next
+    history = strategy.freqai.dd.historic_data[PAIR]
+    history["1m"] = minutes.head(1500)  # the strategy sees rows 1804 to 2803 next
     assert last(strategy, minutes, 2803)["do_predict"] == 1
     missing = f"candles between {minutes['date'].iloc[1499]} and {minutes['date'].iloc[1804]}"
     assert missing in caplog.text
     at(strategy, minutes, 2802)
     expected = [*range(1500), *range(1804, 2804)]
-    np.testing.assert_array_equal(known["1m"]["close"], minutes["close"].iloc[expected])
+    np.testing.assert_array_equal(history["1m"]["close"], minutes["close"].iloc[expected])
     time.sleep(1.1)
     train_now(strategy)
     assert last(strategy, minutes, 2804)["do_predict"] == 1
@@ -432,8 +475,8 @@ def test_candles_that_no_longer_come_are_noticed_once(trained, caplog):
     for row in (2802, 2803):
         at(again, minutes, row)
     closed = minutes["date"].iloc[2803] + pd.Timedelta("1min")
-    again.freqai._status._pair(PAIR).guard.present = {}  # these candles are old to begin with
-    again.freqai._status._pair(PAIR).guard.counts["stale candles"] = 0
+    guard = again.freqai._live_watch._status._pair(PAIR).guard
+    guard.present, guard.counts["stale candles"] = {}, 0  # these candles are old to begin with
     # The limit of two candles begins when the next one is due.
     for seconds in (61, 179, 181, 240):
         again.bot_loop_start(closed + pd.Timedelta(seconds=seconds))
@@ -445,15 +488,15 @@ def test_candles_that_no_longer_come_are_noticed_once(trained, caplog):
 def test_predictions_stored_before_a_column_was_there_go_on(trained):
     strategy, minutes = trained
     strategy.freqai.shutdown()
-    path = folder_of(strategy) / "historic_predictions.pkl"
+    path = folder_of(strategy) / STORED_PREDICTIONS
     stored = cloudpickle.loads(path.read_bytes())
-    stored[PAIR] = stored[PAIR].drop(columns="model_timestamp")
+    stored[PAIR] = stored[PAIR].drop(columns=TRAINED_AT)
     path.write_bytes(cloudpickle.dumps(stored))
     again, _ = restart(strategy)
     at(again, minutes, 2802)
     seen = last(again, minutes, 2803)
     assert seen["do_predict"] == 1
-    assert seen["model_timestamp"] > 0
+    assert seen[TRAINED_AT] > 0
 
 
 def test_two_threads_that_save_at_once_leave_whole_predictions(trained, caplog):
@@ -473,28 +516,12 @@ def test_a_passing_lack_of_memory_or_disk_does_not_cost_the_model(trained, monke
         raise MemoryError
 
     for lacks, error in ((full, OSError), (no_memory, MemoryError)):
-        monkeypatch.setattr("dualwindow.models.network.from_keras", lacks)
+        monkeypatch.setattr(KerasClassifier, "from_bytes", lacks)
         with pytest.raises(error):
             at(again, minutes, 2802)
     monkeypatch.undo()
     at(again, minutes, 2802)
     assert last(again, minutes, 2803)["do_predict"] == 1
-
-
-def test_a_password_of_the_users_own_stays_but_not_freqtrades_public_secret(tmp_path):
-    def api_of(**given: str) -> dict:
-        config = live_configuration(tmp_path)
-        public = "somethingRandomSomethingRandom123"
-        given = {"enabled": True, "username": "me", "jwt_secret_key": public} | given
-        strategy = StrategyResolver.load_strategy(config | {"api_server": given})
-        return strategy.config["api_server"]
-
-    mine, none = api_of(password="mine"), api_of(password="")
-    assert (mine["username"], mine["password"]) == ("me", "mine")
-    assert len(none["password"]) >= 16
-    for api in (mine, none):
-        assert len(api["jwt_secret_key"]) == 64
-    assert api_of(password="mine", jwt_secret_key="x" * 40)["jwt_secret_key"] == "x" * 40
 
 
 @pytest.mark.parametrize(
@@ -538,4 +565,4 @@ def test_the_status_tells_ages_and_times(trained):
     assert facts["keeps_out"] == {}
     stamp = strategy.freqai.dd.pair_dict[PAIR]["trained_timestamp"]
     shown = last(strategy, minutes, 2802)
-    assert shown["model_timestamp"] == stamp
+    assert shown[TRAINED_AT] == stamp

@@ -6,6 +6,8 @@ import pandas as pd
 import pytest
 from bots import Bot, Place, dualwindow, small
 
+from dualwindow_freqtrade.freqai_names import DATE_OF_PREDICTION, TRAINED_AT
+
 PAIRS = [f"{coin}/USDT:USDT" for coin in ("BTC", "ETH", "SOL", "XRP")]
 MINUTES = 6.2
 
@@ -31,9 +33,9 @@ def test_six_minutes_then_a_restart_then_parity(tmp_path):
     for pair, predictions in first.items():
         made = predictions[predictions["do_predict"] == 1]
         assert len(made) >= 3
-        assert (made["date_pred"].diff().dropna() == pd.Timedelta("1min")).all()
+        assert (made[DATE_OF_PREDICTION].diff().dropna() == pd.Timedelta("1min")).all()
         assert made[["SHORT", "HOLD", "LONG"]].sum(axis=1).to_numpy() == pytest.approx(1)
-        assert made["model_timestamp"].nunique() >= 2  # it was retrained
+        assert made[TRAINED_AT].nunique() >= 2  # it was retrained
         assert place.status()[pair]["trainings"] >= 2
         assert sum(place.status()[pair]["counts"].values()) == 0
     trades = place.trades()
@@ -49,7 +51,7 @@ def test_six_minutes_then_a_restart_then_parity(tmp_path):
     assert "is not used" not in bot.said()
     n_new = 0
     for pair, predictions in place.predictions().items():
-        columns = ["date_pred", "HOLD", "do_predict"]
+        columns = [DATE_OF_PREDICTION, "HOLD", "do_predict"]
         old = first[pair][columns]
         pd.testing.assert_frame_equal(predictions.head(len(old))[columns], old)
         n_new += int((predictions["do_predict"].iloc[len(old) :] == 1).sum())

@@ -212,7 +212,7 @@ def test_trades_end_at_the_very_prices_of_the_labels(load, monkeypatch):
     module = type(strategy).custom_stoploss.__globals__
     monkeypatch.setitem(module, "stoploss_from_absolute", lambda stop, *_: stop)
     rates = np.random.default_rng(0).integers(1, 10_000_000, 5000) / 100
-    levels = strategy.freqai.settings.labelling.prices(rates)
+    levels = strategy.labelling.prices(rates)
     for is_short, take, stop in (
         (False, levels.long_take, levels.long_stop),
         (True, levels.short_take, levels.short_stop),

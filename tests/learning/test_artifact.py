@@ -200,3 +200,18 @@ def test_what_the_classifier_has_learnt_is_bound_to_its_settings(trained):
     assert classifier.from_bytes(trained.content).to_bytes()
     with pytest.raises(Exception):  # noqa: B017, PT011 - of whatever kind
         dataclasses.replace(trained, content=trained.content[: len(trained.content) // 2]).fitted  # noqa: B018
+
+
+def test_without_its_newest_row_a_prediction_is_another_one():
+    rows = np.arange(9.0).reshape(3, 3)
+    valid, failed = np.array([False, True, True]), np.array([True, False, False])
+    before = Prediction(rows, rows + 10, valid, failed, np.arange(3.0))
+    after = before.without_newest()
+    np.testing.assert_array_equal(after.probabilities, [*rows[:2], [np.nan] * 3])
+    np.testing.assert_array_equal(after.scores, [*(rows[:2] + 10), [np.nan] * 3])
+    assert after.valid.tolist() == [False, True, False]
+    assert after.failed.tolist() == [True, False, False]
+    assert after.dissimilarity.tolist() == [0, 1, 2]
+    assert before.valid.tolist() == [False, True, True]
+    assert np.isfinite(before.probabilities).all()
+    assert np.isfinite(before.scores).all()

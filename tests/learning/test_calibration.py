@@ -67,10 +67,10 @@ def test_vector_matches_logistic_regression_on_each_direction(seed):
         np.stack([np.full_like(odds, -9.0), np.zeros_like(odds), odds], axis=1), axis=1
     )
     pair = labels != 0
-    known = Evidence(
+    one_direction = Evidence(
         scores[pair], labels[pair], np.array([1e-6, 0.59, 0.41]), np.array([1e-6, 0.5, 0.5]), 1
     )
-    fitted = by_vector(known)
+    fitted = by_vector(one_direction)
     reference = LogisticRegression(C=np.inf).fit(odds[pair, None], labels[pair] == 2)
     assert fitted.scale[1] == pytest.approx(reference.coef_[0, 0], rel=0.02)
     assert fitted.shift[1] == pytest.approx(reference.intercept_[0], abs=0.05)
@@ -83,9 +83,9 @@ def test_a_method_never_does_worse_than_the_frequencies_on_validation(seed):
     checked = 0
     for method in ("prior", "temperature", "vector"):
         for scores in (misleading, 1 - misleading / 2, np.roll(misleading, 1, axis=1)):
-            known = evidence(scores / scores.sum(axis=1, keepdims=True), labels, overlap=12)
-            fitted, _ = calibrate(method, known)
-            assert known.log_loss(fitted) <= known.log_loss(frequencies_only(known)) + 1e-12
+            found = evidence(scores / scores.sum(axis=1, keepdims=True), labels, overlap=12)
+            fitted, _ = calibrate(method, found)
+            assert found.log_loss(fitted) <= found.log_loss(frequencies_only(found)) + 1e-12
             checked += 1
     assert checked == 9
 
@@ -104,14 +104,14 @@ def test_boastful_scores_count_as_far_as_they_are_not_worse_than_the_frequencies
     """Half a day of validation windows: too little for the belief in the scores to give way."""
     true, labels = world(seed, n=600)
     boastful = softmax(6 * np.log(balanced(true)), axis=1)
-    known = evidence(boastful, labels, overlap=600)
-    bound = known.log_loss(frequencies_only(known))
-    assert known.log_loss(by_prior(known)) > bound
-    fitted, remarks = calibrate(method, known)
+    found = evidence(boastful, labels, overlap=600)
+    bound = found.log_loss(frequencies_only(found))
+    assert found.log_loss(by_prior(found)) > bound
+    fitted, remarks = calibrate(method, found)
     assert 0 < fitted.scale[0] < 1
-    assert bound - 1e-4 < known.log_loss(fitted) <= bound
+    assert bound - 1e-4 < found.log_loss(fitted) <= bound
     more = Calibration(method, fitted.scale * 1.01, fitted.shift)
-    assert known.log_loss(more) > bound
+    assert found.log_loss(more) > bound
     assert "counts by" in remarks[-1]
 
 

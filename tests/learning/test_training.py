@@ -51,11 +51,11 @@ def test_nothing_is_found_in_a_random_walk():
     rows = slice(8000, None)
     prediction = artifact.predict(data.candles[rows], data.features[rows])
     truth = data.labels[rows]
-    known = prediction.valid & (truth != UNKNOWN)
-    assert known.sum() == 32_000 - 12
+    judged = prediction.valid & (truth != UNKNOWN)
+    assert judged.sum() == 32_000 - 12
     for code in (SHORT, LONG):
-        score = prediction.scores[known, code]  # calibrated ones may be constant
-        area, error = auc_with_error(truth[known] == code, score, horizon=12)
+        score = prediction.scores[judged, code]  # calibrated ones may be constant
+        area, error = auc_with_error(truth[judged] == code, score, horizon=12)
         assert error < 0.03
         assert abs(area - 0.5) < 3 * error
 
@@ -75,14 +75,14 @@ def test_probabilities_of_a_planted_signal_beat_the_frequencies_out_of_sample():
     artifact = train(part_of(data, slice(n)), settings, pipeline())
     rows = slice(n, None)
     prediction = artifact.predict(data.candles[rows], data.features[rows])
-    known = prediction.valid & (data.labels[rows] != UNKNOWN)
-    truth = data.labels[rows][known]
+    judged = prediction.valid & (data.labels[rows] != UNKNOWN)
+    truth = data.labels[rows][judged]
     frequencies = np.broadcast_to(class_frequencies(data.labels[:n]), (len(truth), 3))
     reference = log_loss(frequencies, truth)
-    loss = log_loss(prediction.probabilities[known], truth)
+    loss = log_loss(prediction.probabilities[judged], truth)
     assert loss < 0.95 * reference
-    assert loss < log_loss(prediction.scores[known], truth)  # of a balanced training
-    assert max(calibration_errors(prediction.probabilities[known], truth, bins=5)) < 0.06
+    assert loss < log_loss(prediction.scores[judged], truth)  # of a balanced training
+    assert max(calibration_errors(prediction.probabilities[judged], truth, bins=5)) < 0.06
 
 
 @pytest.mark.parametrize("method", ["none", "prior", "temperature", "vector"])
@@ -95,8 +95,8 @@ def test_the_calibration_is_fitted_on_exactly_the_validation_windows(method):
     settings = type(SETTINGS).model_validate(config)
     artifact = train(data, settings, pipeline())
     facts = artifact.metadata
-    known = np.arange(len(data.labels)) >= round(0.8 * len(data.labels))
-    ends = np.flatnonzero(known & (data.labels != UNKNOWN))[::5]
+    later = np.arange(len(data.labels)) >= round(0.8 * len(data.labels))
+    ends = np.flatnonzero(later & (data.labels != UNKNOWN))[::5]
     assert len(ends) == sum(facts["validation_windows"].values())
     rows = slice(ends[0] - 100, None)
     context = dataclasses.replace(artifact, context=artifact.context[slice(0)])

@@ -17,7 +17,7 @@ from dualwindow_sandbox.listings import COINS
 from dualwindow_sandbox.market import FIRST, SyntheticMarket
 from dualwindow_sandbox.ohlcv import DAY, HOUR, MINUTE, Ohlcv, joined
 from dualwindow_sandbox.recorded import RecordedMarket, recorded_venues
-from dualwindow_sandbox.venues import INTERVALS, Window, known
+from dualwindow_sandbox.venues import INTERVALS, Window, candles_until
 
 END = 1_706_745_600_000  # 2024-02-01
 RECORDED = Path(__file__).parents[2] / "shared" / "data" / "binance"
@@ -146,7 +146,7 @@ def test_every_interval_agrees_with_the_minutes(interval):
     made, length = market(), INTERVALS[interval]
     now = END + 7 * HOUR + 13 * MINUTE + 17_000
     window = Window(length, END - 2 * DAY, now)
-    candles = known(made, "BTC/USDT", window, now)
+    candles = candles_until(made, "BTC/USDT", window, now)
     minutes = joined(
         [
             made.minutes("BTC/USDT", END - 2 * DAY, now - now % MINUTE),
@@ -179,11 +179,11 @@ def test_the_forming_candle_grows_into_the_closed_one():
 def test_nothing_after_now_shows():
     made, now = market(), END + 30_000
     window = Window(HOUR, END - DAY, END + DAY)
-    at_once = known(made, "BTC/USDT", window, now)
+    at_once = candles_until(made, "BTC/USDT", window, now)
     assert at_once.time[-1] == END
-    assert same(at_once, known(made, "BTC/USDT", Window(HOUR, END - DAY, now), now))
-    assert len(known(made, "BTC/USDT", Window(HOUR, END + HOUR, END + DAY), now)) == 0
-    on_the_minute = known(made, "BTC/USDT", Window(MINUTE, END - HOUR, END), END)
+    assert same(at_once, candles_until(made, "BTC/USDT", Window(HOUR, END - DAY, now), now))
+    assert len(candles_until(made, "BTC/USDT", Window(HOUR, END + HOUR, END + DAY), now)) == 0
+    on_the_minute = candles_until(made, "BTC/USDT", Window(MINUTE, END - HOUR, END), END)
     assert on_the_minute.time[-1] == END - MINUTE
 
 
@@ -361,5 +361,5 @@ def test_a_recorded_gap_stays_a_gap():
     holed = minutes[np.arange(1440) % 10 < 7]
     recorded = RecordedMarket({"BTC": holed}, {})
     window = Window(MINUTE, END - DAY, END)
-    assert same(known(recorded, "BTC/USDT", window, END + DAY), holed)
+    assert same(candles_until(recorded, "BTC/USDT", window, END + DAY), holed)
     assert len(recorded.funding("BTC/USDT", 0, END)[0]) == 0

@@ -1,17 +1,13 @@
-"""Guards, status file and the writing of files, without freqtrade."""
+"""Guards and the status file, without freqtrade."""
 
 import json
-import os
-import stat
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from dualwindow.market.files import set_aside, write_aside
 from dualwindow_freqtrade.live_guards import Guard, Limits, Reading, Trouble
 from dualwindow_freqtrade.live_status import STATUS_FILE, Status, status_table
-from dualwindow_freqtrade.rest_api import CredentialsError, rest_credentials
 
 LIMITS = Limits(candle_age=60, duration=30, identical=3, model_age=3600)
 SOUND = {"now": 1000.0, "closed": 998.0, "trained": 500.0, "duration": 0.1}
@@ -54,11 +50,11 @@ def test_a_trouble_begins_and_ends_once_and_is_counted_each_time():
 def test_candles_that_no_longer_come_are_a_trouble_once_until_one_comes():
     guard = Guard(LIMITS)
     guard.judge(reading())
-    said = [guard.look(age, interval=60) for age in (1, 61, 120, 121, 500)]
+    said = [guard.notice_missing_candles(age, step=60) for age in (1, 61, 120, 121, 500)]
     assert [text is not None for text in said] == [False, False, False, True, False]
     assert guard.counts[Trouble.STALE_CANDLES] == 1
     assert guard.judge(reading())[1] == {Trouble.STALE_CANDLES}
-    assert guard.look(121, interval=60) is not None
+    assert guard.notice_missing_candles(121, step=60) is not None
 
 
 def test_identical_scores_are_in_trouble_once_there_are_too_many_in_a_row():
@@ -106,7 +102,7 @@ def test_of_a_pair_that_is_not_asked_for_no_candles_are_expected(tmp_path, caplo
     status = Status(tmp_path, LIMITS)
     for pair in ("BTC/USDT", "ETH/USDT"):
         assert status.predicted(pair, reading())
-    status.look(1e6, 60, ["ETH/USDT", "SOL/USDT"])
+    status.notice_missing_candles(1e6, 60, ["ETH/USDT", "SOL/USDT"])
     assert caplog.text.count("stale candles") == 1
     assert "ETH/USDT: stale candles" in caplog.text
 
@@ -116,45 +112,3 @@ def test_a_status_that_cannot_be_written_is_logged_once(tmp_path, caplog):
     status.write()
     status.write()
     assert caplog.text.count("could not be written") == 1
-
-
-def test_a_file_is_there_wholly_or_as_it_was(tmp_path, monkeypatch):
-    path = tmp_path / "model"
-    write_aside(path, b"old")
-    seen = []
-
-    def sync(descriptor: int) -> None:
-        seen.append(path.read_bytes())
-        raise OSError("full")
-
-    monkeypatch.setattr(os, "fsync", sync)
-    with pytest.raises(OSError, match="full"):
-        write_aside(path, b"new")
-    assert seen == [b"old"]
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]
-    monkeypatch.undo()
-    write_aside(path, b"new")
-    assert set_aside(path).read_bytes() == b"new"
-    assert not path.exists()
-
-
-def test_credentials_are_made_up_once_and_only_the_owner_reads_them(tmp_path):
-    path = tmp_path / "user_data" / "rest_api.json"
-    first = rest_credentials(path)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert len(first["jwt_secret_key"]) >= 32
-    assert len(first["password"]) >= 16
-    assert rest_credentials(path) == first
-    assert rest_credentials(tmp_path / "other.json")["password"] != first["password"]
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [("{", "damaged"), ("3", "damaged"), ('{"jwt_secret_key": "x"}', "no password")],
-)
-def test_credentials_that_cannot_be_read_are_named(tmp_path, content, said):
-    path = tmp_path / "rest_api.json"
-    path.write_text(content)
-    with pytest.raises(CredentialsError, match=said):
-        rest_credentials(path)

@@ -1,0 +1,107 @@
+"""Check on a user's own candles that a live run has predicted what a backtest predicts."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import cloudpickle
+import numpy as np
+import pandas as pd
+from freqtrade.exceptions import OperationalException
+from pandas import DataFrame
+
+from dualwindow.learning.artifact import Artifact
+from dualwindow.learning.fingerprint import all_differences
+from dualwindow.market.labels import CLASSES
+from dualwindow_freqtrade.check_report import Report
+from dualwindow_freqtrade.check_workbench import Workbench
+from dualwindow_freqtrade.freqai_names import (
+    DATE_OF_PREDICTION,
+    DO_PREDICT,
+    STORED_PREDICTIONS,
+    TRAINED_AT,
+)
+
+_TOLERANCE = 1e-4  # of a probability; float32 in batches of other sizes differs by 1e-7
+_SHOWN = 5
+
+
+def check_parity(bench: Workbench) -> Report:
+    """Predict the candles of a live run again, as a backtest does, and compare."""
+    report, stored = Report(), _stored_predictions(bench.folder / STORED_PREDICTIONS)
+    for pair in bench.pairs:
+        if pair not in stored:
+            report.notes.append(
+                f"{pair}: no live predictions are stored; a bot does when it ends, and after each "
+                "training"
+            )
+        elif TRAINED_AT not in stored[pair]:
+            report.notes.append(f"{pair}: the stored predictions are those of another model")
+        else:
+            live = stored[pair][stored[pair][DO_PREDICT] == 1]
+            _compare_one_pair(bench, pair, live, report)
+    return report
+
+
+def _stored_predictions(path: Path) -> dict[str, DataFrame]:
+    if not path.is_file():
+        others = sorted(p.parent.name for p in path.parents[1].glob(f"*/{path.name}"))
+        raise OperationalException(
+            f"{path} does not exist: a dry or live run stores its predictions there when it ends, "
+            "and after each training; let one run first, or give the options that it had (there "
+            f"are predictions of the identifiers: {', '.join(others) or 'none'})"
+        )
+    return dict(cloudpickle.loads(path.read_bytes()))
+
+
+def _compare_one_pair(bench: Workbench, pair: str, live: DataFrame, report: Report) -> None:
+    frame = bench.featured(pair, bench.minutes(pair))
+    models = bench.models(pair, report.notes)
+    for second, part in live.groupby(TRAINED_AT):
+        trained = int(cast(float, second))
+        name = f"{pair}, model of {pd.Timestamp(trained, unit='s')}Z"
+        model = models.get(trained)
+        if model is None:
+            report.notes.append(
+                f"{name}: {len(part)} predictions, but the model is gone; "
+                "freqai.purge_old_models false keeps all"
+            )
+        elif changed := _changes(model, bench):
+            report.notes.append(
+                f"{name}: {len(part)} predictions, but with other settings or code: {changed}"
+            )
+        else:
+            _compare_one_model(bench, model, frame, part, name, report)
+
+
+def _changes(model: Artifact, bench: Workbench) -> str:
+    return "; ".join(all_differences(model.record.made_from, bench.model.fingerprint.facts()))
+
+
+def _compare_one_model(
+    bench: Workbench, model: Artifact, frame: DataFrame, live: DataFrame, name: str, report: Report
+) -> None:
+    # The first windows begin in the model's own context; what is older is of no use.
+    after = frame[frame["date"] > pd.Timestamp(model.context.date[0], unit="s", tz="UTC")]
+    again = bench.predicted(model, after).probabilities
+    rows = pd.Index(after["date"]).get_indexer(pd.DatetimeIndex(live[DATE_OF_PREDICTION]))
+    if absent := int((rows < 0).sum()):
+        report.notes.append(
+            f"{name}: {absent} predictions, but their candles are not there; freqtrade "
+            "download-data -t 1m 1h --timerange YYYYMMDD- fetches them"
+        )
+    live, rows = live[rows >= 0], rows[rows >= 0]
+    difference = np.abs(live[list(CLASSES)].to_numpy(np.float64) - again[rows]).max(axis=1)
+    wrong = ~(difference <= _TOLERANCE)  # NaN is wrong, too
+    report.checked += len(rows)
+    for i in np.flatnonzero(wrong)[:_SHOWN]:
+        candle = live.iloc[i]
+        report.problems.append(
+            f"{name}: {candle[DATE_OF_PREDICTION]} live {_shown(candle[list(CLASSES)])}, "
+            f"as a backtest {_shown(again[rows[i]])}"
+        )
+    if wrong.sum() > _SHOWN:
+        report.problems.append(f"{name}: {wrong.sum()} of {len(rows)} differ")
+
+
+def _shown(probabilities: Any) -> str:
+    return " / ".join(f"{p:.4f}" for p in probabilities)

@@ -1,0 +1,87 @@
+"""The commands ``dualwindow status`` and ``dualwindow check``, for those who run bots."""
+
+import argparse
+import json
+import logging
+import time
+from pathlib import Path
+
+from dualwindow.cli import Command, CommandError, Topics
+
+# The handlers import what they need, so that --help does not wait for freqtrade.
+_FOUND = 1
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from dualwindow_freqtrade.live_status import STATUS_FILE, status_table
+
+    files = sorted(arguments.models.glob(f"*/{STATUS_FILE}"))
+    if not files:
+        raise CommandError(
+            f"--models: no {STATUS_FILE} in a folder of {arguments.models}; a bot writes it once "
+            "it has looked at its first candle. In the sandbox the folder is "
+            "user_data/sandbox/planted-1/models"
+        )
+    for path in files:
+        table = status_table(path.parent.name, json.loads(path.read_text()), time.time())
+        Console().print(table)
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from freqtrade.exceptions import FreqtradeException
+
+    from dualwindow_freqtrade.check_leak import check_leak
+    from dualwindow_freqtrade.check_parity import check_parity
+    from dualwindow_freqtrade.check_workbench import Workbench
+
+    checks = {"parity": check_parity, "leak": check_leak}
+    logging.disable(logging.INFO)  # freqtrade tells its whole start
+    try:
+        report = checks[arguments.what](Workbench(arguments.rest))
+    except FreqtradeException as error:
+        raise CommandError(f"check {arguments.what}: {error}") from error
+    finally:
+        logging.disable(logging.NOTSET)
+    for note in report.notes:
+        print(f"note: {note}")
+    for problem in report.problems:
+        print(f"WRONG: {problem}")
+    if not report.checked:
+        raise CommandError(f"check {arguments.what}: nothing was compared, so nothing is proved")
+    wrong = f"{len(report.problems)} problems" if report.problems else "all as it should be"
+    print(f"{arguments.what}: {report.checked} values compared, {wrong}")
+    return _FOUND if report.problems else 0
+
+
+def _add_status(topics: Topics) -> None:
+    status = topics.add_parser("status", help="how the live bots are doing")
+    status.add_argument(
+        "--models",
+        type=Path,
+        default=Path("user_data", "models"),
+        metavar="DIR",
+        help="FreqAI's models (default user_data/models)",
+    )
+    status.set_defaults(handler=_status)
+
+
+def _add_check(topics: Topics) -> None:
+    check = topics.add_parser(
+        "check",
+        usage="dualwindow check {parity,leak} [-- OPTIONS OF freqtrade backtesting]",
+        help="prove on your own configuration and candles that live is as the backtest",
+    )
+    check.add_argument(
+        "what",
+        choices=["parity", "leak"],
+        help="parity: stored live predictions against the same candles predicted as a backtest "
+        "does; leak: change the future, and nothing before it may move",
+    )
+    check.set_defaults(handler=_check, takes_rest=True)
+
+
+STATUS = Command(_add_status)
+CHECK = Command(_add_check, takes_rest=("check",))

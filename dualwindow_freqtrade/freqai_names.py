@@ -1,0 +1,68 @@
+"""Spell every file and column name that FreqAI and its models share, once."""
+
+from pathlib import Path
+
+from dualwindow.market.labels import CLASSES
+
+# Columns that the model returns, beside FreqAI's own.
+TARGET = "&-signal"
+RAW_SCORES = tuple(f"{name}_raw" for name in CLASSES)
+COLUMNS = (*CLASSES, *RAW_SCORES)
+# Column of FreqAI's stored predictions: when the model that made them was trained.
+TRAINED_AT = "model_timestamp"
+DO_PREDICT = "do_predict"
+DATE_OF_PREDICTION = "date_pred"
+DISSIMILARITY = "DI_values"
+FEATURE_PREFIX, LABEL_PREFIX = "%", "&"
+
+# Files in the folder of an identifier.
+STORED_PREDICTIONS = "historic_predictions.pkl"
+STORED_PREDICTIONS_BACKUP = "historic_predictions.backup.pkl"
+PAIR_DICTIONARY = "pair_dictionary.json"
+GLOBAL_METADATA = "global_metadata.json"
+METRICS = "metric_tracker.json"
+BACKTEST_FOLDER = "backtesting_predictions"
+
+# Files of one training, behind FreqAI's name of the model.
+MODEL_FILE = "_model.joblib"
+METADATA_FILE = "_metadata.json"
+FEATURE_PIPELINE = "_feature_pipeline.pkl"
+LABEL_PIPELINE = "_label_pipeline.pkl"
+TRAINED_ROWS = "_trained_df.pkl"
+TRAINED_DATES = "_trained_dates_df.pkl"
+BACKTEST_PREDICTION = "_prediction.feather"
+
+ALL_TRAININGS = "sub-train-*"
+
+
+def trainings_of(pair: str) -> str:
+    """Return the pattern of the folders in which the models of a pair lie.
+
+    Examples
+    --------
+    >>> trainings_of("BTC/USDT:USDT")
+    'sub-train-BTC_*'
+    """
+    return f"sub-train-{pair.split('/')[0]}_*"
+
+
+def trained_at(folder: Path) -> int:
+    """Read the second of a training, since 1970 UTC, in the name of its folder.
+
+    Examples
+    --------
+    >>> trained_at(Path("models/mine/sub-train-BTC_1706832000"))
+    1706832000
+    """
+    return int(folder.name.rpartition("_")[2])
+
+
+def coin_of(folder: Path) -> str:
+    """Return what the folders of all trainings of one coin have in common.
+
+    Examples
+    --------
+    >>> coin_of(Path("models/mine/sub-train-BTC_1706832000"))
+    'sub-train-BTC'
+    """
+    return folder.name.rpartition("_")[0]

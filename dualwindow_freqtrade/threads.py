@@ -1,0 +1,34 @@
+"""Decide how many threads a classifier may have."""
+
+import os
+
+from dualwindow.models.classifier import use_threads
+from dualwindow.settings import ClassifierSettings
+
+
+def allowed_threads(wanted: int | None, *, is_live: bool) -> int | None:
+    """Return the cap on TensorFlow's threads; None leaves it all cores.
+
+    Parameters
+    ----------
+    wanted : as configured
+    is_live : whether a bot trades, whose own loop needs a core while a training runs
+
+    Examples
+    --------
+    >>> allowed_threads(3, is_live=True)
+    3
+    >>> allowed_threads(None, is_live=False)
+    """
+    if wanted is not None or not is_live:
+        return wanted
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max((cores or 1) - 1, 1)
+
+
+def cap_threads(settings: ClassifierSettings, n: int | None) -> None:
+    """Cap the threads of a classifier in this process; before its first operation."""
+    # TensorFlow reads this once, while it is imported; its notices would drown the trader's log.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if n is not None:
+        use_threads(settings, n)

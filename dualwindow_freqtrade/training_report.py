@@ -1,0 +1,78 @@
+"""Say what a training was: lines in the log, and a JSON file beside FreqAI's."""
+
+import logging
+
+from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+
+from dualwindow.learning.record import TrainingRecord
+from dualwindow.models.classifier import Epoch
+
+logger = logging.getLogger(__name__)
+
+REPORT_FILE = "_dualwindow.json"  # behind FreqAI's name of the model
+
+
+def log_epoch(pair: str, epoch: Epoch) -> None:
+    """Log one line per epoch."""
+    logger.info(
+        "%s epoch %d/%d: loss %.4f, validation loss %.4f, rate %.2g, %.1f s",
+        pair,
+        epoch.number,
+        epoch.most,
+        epoch.loss,
+        epoch.validation_loss,
+        epoch.learning_rate,
+        epoch.seconds,
+    )
+
+
+def report_training(record: TrainingRecord, dk: FreqaiDataKitchen, *, is_continual: bool) -> None:
+    """Log what a training was, and write it beside FreqAI's files.
+
+    Parameters
+    ----------
+    record : of the trained artifact
+    dk : of the pair, which knows where the files go
+    is_continual : whether it might have gone on from the model before
+    """
+    _log_training(dk.pair, record)
+    if is_continual:
+        _log_start(dk.pair, record)
+    for remark in record.calibration.remarks:
+        logger.warning("%s calibration: %s", dk.pair, remark)
+    dk.data_path.mkdir(parents=True, exist_ok=True)
+    path = dk.data_path / f"{dk.model_filename}{REPORT_FILE}"
+    path.write_text(record.to_json())
+
+
+def _log_training(pair: str, record: TrainingRecord) -> None:
+    dropped = ", ".join(f"{n} {reason}" for reason, n in record.rejected.items() if n)
+    epochs = f"best epoch {record.best_epoch} of {len(record.epochs)}, " if record.epochs else ""
+    logger.info(
+        "%s trained on %s and validated on %d of %d candles (dropped: %s); %s%.0f s on %s; "
+        "calibrated by %s; validation log loss %.4f (raw scores %.4f, class frequencies %.4f)",
+        pair,
+        record.training_windows,
+        record.validation_windows.total,
+        record.candles,
+        dropped or "none",
+        epochs,
+        record.seconds,
+        record.device,
+        record.calibration.method,
+        record.validation.log_loss,
+        record.validation.log_loss_of_raw_scores,
+        record.validation.log_loss_of_frequencies,
+    )
+
+
+def _log_start(pair: str, record: TrainingRecord) -> None:
+    if record.start_loss is None:
+        logger.info("%s began with new weights", pair)
+        return
+    logger.info(
+        "%s began with the weights of the model before, validation loss %.4f%s",
+        pair,
+        record.start_loss,
+        "" if record.best_epoch else "; no epoch was better, so they stay",
+    )

@@ -1,0 +1,26 @@
+import os
+
+import pytest
+
+from dualwindow.market.files import set_aside, write_aside
+
+
+def test_a_file_is_there_wholly_or_as_it_was(tmp_path, monkeypatch):
+    path = tmp_path / "model"
+    write_aside(path, b"old")
+    seen = []
+
+    def sync(descriptor: int) -> None:
+        seen.append(path.read_bytes())
+        raise OSError("full")
+
+    monkeypatch.setattr(os, "fsync", sync)
+    with pytest.raises(OSError, match="full"):
+        write_aside(path, b"new")
+    assert seen == [b"old"]
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+    monkeypatch.undo()
+    write_aside(path, b"new")
+    assert set_aside(path).read_bytes() == b"new"
+    assert not path.exists()
