@@ -34,13 +34,13 @@ mutants: .venv/installed ## plant bugs in the numerics and look whether a test n
 	$(BIN)/mutmut results
 
 bench: .venv/installed ## half an hour; nothing else should run
-	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python -m benchmarks.bench
 
 bench-skill: .venv/installed ## walk-forward skill; about forty minutes
-	$(BIN)/python -W ignore benchmarks/skill.py $(ARGS)
+	$(BIN)/python -W ignore -m benchmarks.skill $(ARGS)
 
 bench-live: .venv/installed ## bots in real minutes: about two and a half hours; nothing else should run
-	$(BIN)/python -W ignore benchmarks/live.py $(ARGS)
+	$(BIN)/python -W ignore -m benchmarks.live $(ARGS)
 
 clean:
 	rm -rf .venv build mutants *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -4,9 +4,9 @@ import time
 
 import pandas as pd
 import pytest
-from bots import Bot, Place, dualwindow, small
 
 from dualwindow_freqtrade.freqai_names import DATE_OF_PREDICTION, TRAINED_AT
+from harness.bots import Bot, Place, dualwindow, small
 
 PAIRS = [f"{coin}/USDT:USDT" for coin in ("BTC", "ETH", "SOL", "XRP")]
 MINUTES = 6.2
