@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 BIN := .venv/bin
 
-.PHONY: demo test test-bot test-rest lint bench bench-skill bench-live clean
+.PHONY: demo test test-bot test-rest lint mutants bench bench-skill bench-live clean
 
 .venv/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -26,15 +26,21 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+mutants: .venv/installed ## plant bugs in the numerics and look whether a test notices; about MINUTES
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[mutants]"
+	$(BIN)/mutmut run --max-children 1
+	$(BIN)/mutmut results
 
 bench: .venv/installed ## half an hour; nothing else should run
-	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python -m benchmarks.bench
 
 bench-skill: .venv/installed ## walk-forward skill; about forty minutes
-	$(BIN)/python -W ignore benchmarks/skill.py $(ARGS)
+	$(BIN)/python -W ignore -m benchmarks.skill $(ARGS)
 
 bench-live: .venv/installed ## bots in real minutes: about two and a half hours; nothing else should run
-	$(BIN)/python -W ignore benchmarks/live.py $(ARGS)
+	$(BIN)/python -W ignore -m benchmarks.live $(ARGS)
 
 clean:
-	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv build mutants *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -22,15 +22,12 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests"))  # the same bots that the tests watch
-
-from bots import Bot, Place, small  # noqa: E402
-from freqai_run import PAIR, at, dry_run, live_configuration, train_now  # noqa: E402
-from live_faults import Goal, checked, faults, gaps  # noqa: E402
-from live_warm_start import warm_start  # noqa: E402
-
-from dualwindow_freqtrade.freqai_names import DATE_OF_PREDICTION  # noqa: E402
+from benchmarks.live_faults import Goal, checked, faults, gaps
+from benchmarks.live_warm_start import warm_start
+from dualwindow_freqtrade.freqai_names import DATE_OF_PREDICTION
+from harness.bots import Bot, Place, small
+from harness.freqai_run import PAIR, at, dry_run, live_configuration, train_now
+from harness.places import ROOT
 
 RESULTS = Path(__file__).parent / "results" / "live.json"
 NETWORK = {"stride": 10, "epochs": 2}
@@ -230,16 +227,8 @@ def main() -> int:
     results = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
     for part in chosen.only:
         folder = Path(tempfile.mkdtemp(prefix=f"bench-{part}-"))
-        words = [
-            sys.executable,
-            "-W",
-            "ignore",
-            __file__,
-            "--inside",
-            part,
-            "--folder",
-            str(folder),
-        ]
+        words = [sys.executable, "-W", "ignore", "-m", "benchmarks.live"]
+        words += ["--inside", part, "--folder", str(folder)]
         done = subprocess.run(words, stdout=subprocess.PIPE, check=True, cwd=ROOT)
         results[part] = json.loads(done.stdout.splitlines()[-1])
         RESULTS.parent.mkdir(exist_ok=True)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from bots import Bot, Place, dualwindow, small
 
 from dualwindow_freqtrade.freqai_names import (
     ALL_TRAININGS,
@@ -18,6 +17,7 @@ from dualwindow_freqtrade.freqai_names import (
     MODEL_FILE,
     PAIR_DICTIONARY,
 )
+from harness.bots import Bot, Place, dualwindow, small
 
 Goal = tuple[str, str, bool]
 

@@ -168,7 +168,9 @@ class BacktestCache:
         self._windows: dict[str, dict[str, CachedWindow]] = {}
         self._failures: dict[tuple[str, str], Exception] = {}
 
-    def check(self, pair: str, windows: Mapping[str, CachedWindow], *, is_continual: bool) -> None:
+    def check(
+        self, pair: str, windows: Mapping[str, CachedWindow], *, is_continual: bool
+    ) -> list[bool]:
         """Refuse predictions and models of other settings, code or candles.
 
         Parameters
@@ -177,6 +179,10 @@ class BacktestCache:
         windows : all of the pair, by FreqAI's name for their model
         is_continual : whether a training goes on from the model of the window before, which cached
             predictions do not bring: then all or none are reused
+
+        Returns
+        -------
+        Of each window, whether FreqAI will reuse its predictions.
         """
         self._windows[pair] = dict(windows)
         try:
@@ -188,12 +194,25 @@ class BacktestCache:
         if is_continual and not all(reused):
             for window in windows.values():
                 window.prediction.unlink(missing_ok=True)
+            return [False] * len(windows)
+        return reused
 
     def remember(self, dk: FreqaiDataKitchen) -> None:
         """Record what the files that FreqAI is about to write were made from."""
+        self._remember(self._windows[dk.pair][dk.model_filename].facts)
+
+    def remember_all(self, pair: str) -> None:
+        """Record what the files of all windows of a pair will be made from.
+
+        Then workers that train them find all they would add, and none of them writes the record.
+        """
+        for window in self._windows[pair].values():
+            self._remember(window.facts)
+
+    def _remember(self, candles: Mapping[str, str]) -> None:
         self._record.add("settings", self._fingerprint.settings())
         self._record.add("code", self._fingerprint.code)
-        self._record.add("candles", self._windows[dk.pair][dk.model_filename].facts)
+        self._record.add("candles", candles)
 
     def remember_failure(self, dk: FreqaiDataKitchen, error: Exception) -> None:
         """Keep why a training failed, which FreqAI only logs."""

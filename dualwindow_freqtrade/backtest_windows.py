@@ -1,5 +1,6 @@
 """Say which files of a FreqAI backtest belong to which candles, and keep it from a crash."""
 
+import io
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +10,7 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
+from dualwindow.market.files import write_aside
 from dualwindow_freqtrade.backtest_cache import CachedWindow
 from dualwindow_freqtrade.freqai_names import BACKTEST_PREDICTION, METADATA_FILE, MODEL_FILE
 from dualwindow_freqtrade.model_fingerprint import digest_candles
@@ -71,6 +73,19 @@ def _candle_frames(
             lookback = strategy.startup_candle_count * timeframe_to_seconds(timeframe)
             frames.append((frame, pd.Timedelta(seconds=lookback)))
     return frames
+
+
+def write_whole_predictions(dk: FreqaiDataKitchen) -> None:
+    """Let FreqAI's file of a window's predictions be there wholly or not at all."""
+
+    def save(predictions: DataFrame) -> None:
+        path: Path = dk.backtesting_results_path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = io.BytesIO()
+        predictions.to_feather(content)
+        write_aside(path, content.getvalue())
+
+    dk.save_backtesting_prediction = save
 
 
 def populate_from_candles(dk: FreqaiDataKitchen, columns: list[str]) -> None:

@@ -35,12 +35,12 @@ def _check(arguments: argparse.Namespace) -> int:
 
     from dualwindow_freqtrade.check_leak import check_leak
     from dualwindow_freqtrade.check_parity import check_parity
-    from dualwindow_freqtrade.check_workbench import Workbench
+    from dualwindow_freqtrade.workbench import Workbench, read_words_of_check
 
     checks = {"parity": check_parity, "leak": check_leak}
     logging.disable(logging.INFO)  # freqtrade tells its whole start
     try:
-        report = checks[arguments.what](Workbench(arguments.rest))
+        report = checks[arguments.what](Workbench(read_words_of_check(arguments.rest)))
     except FreqtradeException as error:
         raise CommandError(f"check {arguments.what}: {error}") from error
     finally:

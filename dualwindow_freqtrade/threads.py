@@ -26,9 +26,16 @@ def allowed_threads(wanted: int | None, *, is_live: bool) -> int | None:
     return max((cores or 1) - 1, 1)
 
 
+def quiet_tensorflow() -> None:
+    """Keep TensorFlow's notices out of the log, in this process and in its children.
+
+    It reads this once, while it is imported; some notices it writes before.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
 def cap_threads(settings: ClassifierSettings, n: int | None) -> None:
     """Cap the threads of a classifier in this process; before its first operation."""
-    # TensorFlow reads this once, while it is imported; its notices would drown the trader's log.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    quiet_tensorflow()
     if n is not None:
         use_threads(settings, n)

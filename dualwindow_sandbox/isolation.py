@@ -76,8 +76,7 @@ def isolated(
     programs = [i for i, word in enumerate(words) if Path(word).name == "freqtrade"]
     if not programs:
         return None
-    actions = [word for word in words[programs[0] + 1 :] if not word.startswith("-")]
-    action = actions[0] if actions else ""
+    action = next((w for w in words[programs[0] + 1 :] if not w.startswith("-")), "")
     given = _values(words, ("--userdir", "--user-data-dir"))
     user_data = Path(given[-1]) if given else Path("user_data", "sandbox", source)
     if not given and action:
@@ -96,11 +95,9 @@ def isolated(
         folder = _data_folder(action, user_data / "data", recorded, live)
     if folder is not None:
         words += ["-d", str(folder)]
-    made_up = action in _OFFLINE and recorded is None
+    filled = folder if action in _OFFLINE and recorded is None else None
     trades = {"FREQTRADE__DB_URL": f"sqlite:///{user_data / 'trades.sqlite'}"}
-    return Isolated(
-        words, None if given else user_data, folder if made_up else None, strategies, trades
-    )
+    return Isolated(words, None if given else user_data, filled, strategies, trades)
 
 
 def _data_folder(action: str, candles: Path, recorded: Path | None, live: str) -> Path:

@@ -65,11 +65,15 @@ def class_probabilities(
             position += deviation * rng.standard_normal(shape)
             np.maximum(top, position, out=top)
             np.minimum(bottom, position, out=bottom)
-    top, bottom = np.exp(top - start), np.exp(bottom - start)
-    watched = labelling.watched(1.0)
+    return _shares(np.exp(top - start), np.exp(bottom - start), labelling)
+
+
+def _shares(top: FloatArray, bottom: FloatArray, labelling: Labelling) -> FloatArray:
+    """Share of each class among the extremes of (n, n_paths) futures that begin at 1: (n, 3)."""
+    watched, n_paths = labelling.watched(1.0), top.shape[1]
     long = (top >= watched.long_take) & (bottom > watched.long_stop)
     short = (bottom <= watched.short_take) & (top < watched.short_stop)
-    counts = np.empty((len(level), len(CLASSES)))
+    counts = np.empty((len(top), len(CLASSES)))
     counts[:, LONG] = (long & ~short).sum(axis=1)
     counts[:, SHORT] = (short & ~long).sum(axis=1)
     counts[:, HOLD] = n_paths - counts[:, LONG] - counts[:, SHORT]

@@ -22,7 +22,11 @@ from dualwindow.models.classifier import Hooks
 from dualwindow_freqtrade import freqai_frames, live_drawer, training_report
 from dualwindow_freqtrade.backtest_cache import BacktestCache
 from dualwindow_freqtrade.backtest_comparison import BacktestComparison
-from dualwindow_freqtrade.backtest_windows import cached_windows, populate_from_candles
+from dualwindow_freqtrade.backtest_windows import (
+    cached_windows,
+    populate_from_candles,
+    write_whole_predictions,
+)
 from dualwindow_freqtrade.configuration import (
     ConfigurationError,
     in_users_words,
@@ -226,6 +230,7 @@ class DualWindowLSTM(BaseClassifierModel):
         windows = cached_windows(dataframe, dk, strategy, self.corr_pairlist)
         self._backtest_cache.check(dk.pair, windows, is_continual=self.continual_learning)
         populate_from_candles(dk, list(dataframe.columns))
+        write_whole_predictions(dk)
         return super().start_backtesting(dataframe, metadata, dk, strategy)
 
     def model_exists(self, dk: FreqaiDataKitchen) -> bool:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,9 +18,7 @@ from dualwindow.settings import KINDS, Settings
 from dualwindow_sandbox import MarketKind
 from dualwindow_sandbox.market import FIRST, SyntheticMarket
 from dualwindow_sandbox.ohlcv import DAY, MINUTE, Ohlcv
-
-ROOT = Path(__file__).parents[1]
-SHARED = ROOT.parent / "shared" / "data"
+from harness.places import ROOT, SHARED
 
 
 def make_candles(

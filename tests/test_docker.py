@@ -19,7 +19,6 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from examples import ROOT
 from freqtrade.commands.arguments import Arguments
 from freqtrade.configuration.environment_vars import environment_vars_to_dict
 from freqtrade.configuration.load_config import load_from_files
@@ -28,6 +27,8 @@ from freqtrade.constants import (
     DEFAULT_DB_PROD_URL,
     HYPEROPT_LOSS_BUILTIN,
 )
+
+from harness.places import ROOT
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -220,7 +221,9 @@ def test_every_copied_folder_is_mounted(name):
 
 def test_every_package_is_copied():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    packages = {name.split(".")[0] for name in project["tool"]["setuptools"]["packages"]}
+    found = project["tool"]["setuptools"]["packages"]["find"]["include"]
+    packages = {name.removesuffix(".*") for name in found}
+    assert packages == {"dualwindow", "dualwindow_freqtrade", "dualwindow_sandbox"}
     assert packages <= set(copied())
     assert project["project"]["readme"] in copied()
 

@@ -41,9 +41,9 @@ class _Hook(MetaPathFinder):
             predict = dualwindow.learning.artifact.Artifact.predict
             dualwindow.learning.artifact.Artifact.predict = after(predict, 11)
         if WHAT == "training":  # amid the batches of the fourth training or so
-            import dualwindow.models.network
+            import dualwindow.models.keras_training
 
-            progress = dualwindow.models.network._Progress
+            progress = dualwindow.models.keras_training._Progress
             progress.on_train_batch_end = after(progress.on_train_batch_end, 110)
 
 

@@ -1,5 +1,6 @@
 """Turn decisions and what really happened into numbers."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -94,13 +95,13 @@ def follow(candles: Candles, labels: IntArray, decisions: IntArray, costs: Costs
     decisions : (n,) of SHORT, HOLD, LONG; UNKNOWN where there is no prediction, left out, too
     costs : of a trade
     """
-    known = (labels != UNKNOWN) & (decisions != UNKNOWN)
+    judged = (labels != UNKNOWN) & (decisions != UNKNOWN)
     short, long = (
-        _independent_outcomes(candles, known & (decisions == side), side, costs)
+        _independent_outcomes(candles, judged & (decisions == side), side, costs)
         for side in (SHORT, LONG)
     )
-    days = known.sum() * candles.step / 86400
-    return Record(labels[known], decisions[known], (short, long), float(days))
+    days = judged.sum() * candles.step / 86400
+    return Record(labels[judged], decisions[judged], (short, long), float(days))
 
 
 def quality(records: Sequence[Record], costs: Costs) -> Quality:
@@ -116,13 +117,13 @@ def quality(records: Sequence[Record], costs: Costs) -> Quality:
     )
     return Quality(
         n,
-        float((truth == chosen).mean()) if n else float("nan"),
+        float((truth == chosen).mean()) if n else math.nan,
         tuple(map(float, precision)),
         tuple(map(float, recall)),
         tuple(map(float, f1)),
         float((f1[SHORT] + f1[LONG]) / 2),
-        float((chosen == HOLD).mean()) if n else float("nan"),
-        float((chosen != HOLD).sum() / days) if n else float("nan"),
+        float((chosen == HOLD).mean()) if n else math.nan,
+        float((chosen != HOLD).sum() / days) if n else math.nan,
         short,
         long,
     )
@@ -158,10 +159,10 @@ def _direction(
     return Direction(
         int(signal.sum()),
         n,
-        float((truth[signal] == side).mean()) if n else float("nan"),
+        float((truth[signal] == side).mean()) if n else math.nan,
         (stop + costs.fees) / (take + stop),
-        float(np.mean(outcomes)) if n else float("nan"),
-        float(np.std(outcomes, ddof=1) / np.sqrt(n)) if n > 1 else float("nan"),
+        float(np.mean(outcomes)) if n else math.nan,
+        float(np.std(outcomes, ddof=1) / np.sqrt(n)) if n > 1 else math.nan,
     )
 
 

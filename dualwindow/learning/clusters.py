@@ -4,6 +4,7 @@ import pickle
 import socket
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
+from importlib.util import find_spec
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -34,6 +35,7 @@ def run_on_dask(calls: Iterable[Callable[[], R]], n: int, address: str) -> Gener
     # Not joblib's backend for dask: it keeps arguments in the memory of one worker, lost with it;
     # waits for ever for a task that dask has given up; and runs tasks in this process while the
     # cluster has a single core.
+    _require("distributed", extra="dask")
     import dask
     from dask.distributed import CancelledError, Client, KilledWorker, wait
 
@@ -70,13 +72,14 @@ def run_on_ray(calls: Iterable[Callable[[], R]], n: int, address: str) -> Genera
     """
     # Not joblib's backend for ray: it has no results before the last one, and a killed worker
     # ends it.
+    _require("ray", extra="ray")
+    host, _, port = address.rpartition(":")
+    with _answering("ray", address):  # ray.init would try for minutes, and then end this process
+        socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS).close()
     import ray
     from ray.exceptions import OutOfMemoryError, WorkerCrashedError
 
-    host, _, port = address.rpartition(":")
     with _answering("ray", address):
-        # ray.init alone would try for minutes, and then end this process
-        socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS).close()
         ray.init(address=address, log_to_driver=False, configure_logging=False)
     try:
         yield from _keep_busy(
@@ -114,6 +117,13 @@ def _keep_busy(
         outcome = result(finished)
         running += islice(starts, 1)
         yield outcome
+
+
+def _require(module: str, extra: str) -> None:
+    if find_spec(module) is None:
+        raise ModuleNotFoundError(
+            f"backend '{extra}' needs the package '{module}': pip install 'dualwindow[{extra}]'."
+        )
 
 
 @contextmanager

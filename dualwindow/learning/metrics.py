@@ -1,5 +1,7 @@
 """Judge probabilities by what came true."""
 
+import math
+
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
@@ -58,7 +60,7 @@ def calibration_errors(
     (0.0, 0.25, 0.25)
     """
     if len(labels) == 0:
-        return (float("nan"),) * len(CLASSES)
+        return (math.nan,) * len(CLASSES)
     return tuple(
         _calibration_error(probabilities[:, code], labels == code, bins)
         for code in range(len(CLASSES))

@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 # Losses of a worker, one after the other and without a result between them, that end the run.
 _MOST_DEATHS = 3
+_IDLE_SECONDS = 10  # of a worker before it ends: a trained network leaves gigabytes behind
 
 
 class Workers(BaseModel, frozen=True, extra="forbid"):
@@ -121,7 +122,8 @@ def run_tasks(
     Raises
     ------
     TaskError : `function` raised; no further task is begun
-    WorkersDied : workers were killed 3 times in a row and no result came between
+    WorkersDied : workers were killed 3 times in a row and no result came between; on a cluster,
+        every worker that tried one of the tasks was killed, 4 of them
     ClusterError : no cluster at the address, or one without workers
 
     Examples
@@ -186,9 +188,8 @@ def _run_on_loky(
             n_jobs=n,
             return_as="generator_unordered",
             batch_size=1,
-            pre_dispatch="n_jobs",
-            max_nbytes=None,  # its shared files would stay until the end, beyond a killed parent
-            idle_worker_timeout=10,  # seconds; a trained network leaves gigabytes behind
+            max_nbytes=None,  # copies, as a cluster gets them; its shared files are read-only
+            idle_worker_timeout=_IDLE_SECONDS,
         )
     outcomes = parallel(delayed(_run_below)(os.getpid(), call) for call in calls)
     try:

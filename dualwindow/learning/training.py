@@ -26,7 +26,7 @@ from dualwindow.market.candles import Candles
 from dualwindow.market.labels import CLASSES, LONG, SHORT, UNKNOWN
 from dualwindow.models.classifier import Fitted, Hooks, make_classifier
 from dualwindow.samples.balancing import class_counts
-from dualwindow.samples.data import Rows, TrainingData, TrainingError
+from dualwindow.samples.data import Rows, Samples, TrainingData, TrainingError
 from dualwindow.samples.scaling import RowScaler, known_rows
 from dualwindow.samples.selection import Selection, select
 from dualwindow.samples.splits import Split, chronological_split
@@ -75,31 +75,21 @@ def train(
     scaled = scaler.apply(data.features)
     selection = select(data, settings, split, scaled)
     hooks.interrupt()
-
     rows, n_features = Rows(scaled.rows, data.candles), scaled.rows.shape[1]
     classifier = make_classifier(settings.model, settings.history, n_features)
     training, validation = selection.samples(data.labels, rows)
     start = previous.fitted if previous is not None else None
     fitted = classifier.fit(training, validation, start, hooks)
-    evidence = Evidence(
-        fitted.scores(rows, selection.validation),
-        validation.labels,
-        selection.frequencies,
-        selection.mixture(data.labels),
-        selection.overlap,
-    )
-    calibration, remarks = calibrate(settings.calibration, evidence)
-    calibrated = _Calibrated(fitted, evidence, calibration, remarks)
-    record = _record(data, settings, split, selection, calibrated)
+    found = _calibrated(fitted, validation, selection, data, settings)
     context = slice(max(len(data.candles) - settings.history + 1, 0), None)
     artifact = Artifact(
         n_features,
         fitted.to_bytes(),
         scaler,
-        calibration,
+        found.calibration,
         data.candles[context],
         data.features[context].copy(),
-        record,
+        _record(data, settings, split, selection, found),
     )
     return artifact.with_record(seconds=round(time.perf_counter() - began, 3))
 
@@ -111,6 +101,23 @@ class _Calibrated(NamedTuple):
     evidence: Evidence
     calibration: Calibration
     remarks: list[str]
+
+
+def _calibrated(
+    fitted: Fitted,
+    validation: Samples,
+    selection: Selection,
+    data: TrainingData,
+    settings: Settings,
+) -> _Calibrated:
+    evidence = Evidence(
+        fitted.scores(validation.rows, validation.ends),
+        validation.labels,
+        selection.frequencies,
+        selection.mixture(data.labels),
+        selection.overlap,
+    )
+    return _Calibrated(fitted, evidence, *calibrate(settings.calibration, evidence))
 
 
 def _refuse_unusable(data: TrainingData, settings: Settings) -> None:

@@ -233,6 +233,15 @@ class Store:
         return folder / f"{name}.parquet", folder / f"{name}.json"
 
 
+class Step(NamedTuple):
+    """A fold that is there: how many are not yet, and whether it was made in this run."""
+
+    fold: Fold
+    record: TrainingRecord
+    n_left: int
+    is_new: bool
+
+
 class WalkForward(NamedTuple):
     """All out-of-sample predictions, and the facts of each training.
 
@@ -255,7 +264,7 @@ def run(
     wanted: Sequence[Task],
     store: Store,
     workers: Workers,
-    report: Callable[[Fold, TrainingRecord, int], None] = lambda fold, record, n_left: None,
+    report: Callable[[Step], None] = lambda step: None,
 ) -> WalkForward:
     """Compute all folds that are not finished yet, and put the table together.
 
@@ -267,12 +276,12 @@ def run(
     wanted : of `tasks`
     store : after `Store.begin`
     workers : how many, and where
-    report : called for every fold that is there, with how many are left
+    report : called for every fold as soon as it is there
     """
     finished: dict[int, Done] = {}
-    for i, done in _all(wanted, store, workers):
+    for i, done, is_new in _all(wanted, store, workers):
         finished[i] = done
-        report(wanted[i].fold, done.record, len(wanted) - len(finished))
+        report(Step(wanted[i].fold, done.record, len(wanted) - len(finished), is_new))
     in_order = [finished[i] for i in range(len(wanted))]
     parts = [pd.read_parquet(io.BytesIO(done.table)) for done in in_order]
     table = pd.concat([p.astype({"pair": str, "made_by": str}) for p in parts], ignore_index=True)
@@ -281,10 +290,12 @@ def run(
     return WalkForward(table, [d.record for d in in_order], [task.fold for task in wanted])
 
 
-def _all(wanted: Sequence[Task], store: Store, workers: Workers) -> Iterator[tuple[int, Done]]:
+def _all(
+    wanted: Sequence[Task], store: Store, workers: Workers
+) -> Iterator[tuple[int, Done, bool]]:
     loaded = [store.load(task) for task in wanted]
-    yield from ((i, done) for i, done in enumerate(loaded) if done is not None)
+    yield from ((i, done, False) for i, done in enumerate(loaded) if done is not None)
     left = [i for i, done in enumerate(loaded) if done is None]
     for place, done in run_tasks(run_fold, [wanted[i] for i in left], workers):
         store.save(wanted[left[place]], done)
-        yield left[place], done
+        yield left[place], done, True

@@ -43,8 +43,9 @@ class Candles:
             row = int(frame["date"].isna().to_numpy().argmax())
             raise ValueError(f"candles: row {row} of {len(frame)} has no date; drop it")
         date = frame["date"].to_numpy("datetime64[s]").astype(np.int64)
-        if len(date) and (np.diff(date) <= 0).any():
-            row = int(np.flatnonzero(np.diff(date) <= 0)[0]) + 1
+        late = np.flatnonzero(np.diff(date) <= 0)
+        if len(late):
+            row = int(late[0]) + 1
             raise ValueError(
                 f"candles: dates must increase, row {row} ({frame['date'].iloc[row]}) does not; "
                 "sort the candles by date and drop duplicates"

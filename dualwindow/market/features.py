@@ -71,4 +71,4 @@ def _previous(values: FloatArray, candles: Candles) -> FloatArray:
 
 def _relative_difference(a: FloatArray, b: FloatArray) -> FloatArray:
     total = a + b
-    return np.where(total == 0, 0.0, (a - b) / np.where(total == 0, 1.0, total))
+    return (a - b) / np.where(total == 0, 1.0, total)

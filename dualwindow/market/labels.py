@@ -23,8 +23,9 @@ SHORT, HOLD, LONG = 0, 1, 2
 UNKNOWN = -1
 CLASSES = ("SHORT", "HOLD", "LONG")
 
-# What four roundings can be wrong by, of a close, a distance, their product and their sum: a close
-# of 2.7 and 1 % make 2.7270000000000003, which a high of 2.727 would miss.
+# The most that a close, a distance, their product, their sum and the price to compare with can
+# be off together by rounding: a close of 2.7 and 1 % make 2.7270000000000003, which a high of 2.727
+# would miss.
 _SLACK = 4 * float(np.finfo(np.float64).eps)
 
 # Rows labelled at a time: the tables of a chunk (2 x 7 x 128 KiB for 120 candles) stay in cache.
@@ -220,8 +221,8 @@ class _FirstTouch:
     ) -> None:
         depth = horizon.bit_length()
         # NaN would spread over a whole block, and blocks reach past the horizon.
-        known = np.where(np.isnan(values), beyond, values)
-        table = np.concatenate([known, np.full(1 << depth, beyond)])
+        filled = np.where(np.isnan(values), beyond, values)
+        table = np.concatenate([filled, np.full(1 << depth, beyond)])
         self._tables: list[Any] = []
         for k in range(depth):
             self._tables.append(table)

@@ -82,49 +82,41 @@ def comparison_table(title: str, ways: Mapping[str, Quality]) -> Table:
 def walk_forward_table(folds: Sequence[FoldScores], overall: Scores) -> Table:
     """Show what each fold of a walk-forward was worth, and all of them together."""
     table = Table(
-        title="Out of sample: skill is the share of the class frequencies' log loss that is saved",
+        title="Out of sample; skill is the share saved of the class frequencies' log loss",
         title_justify="left",
         box=SIMPLE,
         pad_edge=False,
         collapse_padding=True,
     )
-    table.add_column("pair", no_wrap=True)
-    table.add_column("predicted", no_wrap=True)
+    for column in ("pair", "from"):
+        table.add_column(column, no_wrap=True)
     for column in (
         "candles",
-        "log loss\n(frequencies)",
+        "log\nloss",
+        "freq-\nuencies",
         "skill",
-        "AUC\nS / L",
-        "calibrated\nby",
+        "AUC\nSHORT",
+        "AUC\nLONG",
         "s",
     ):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     for fold, record, scores in folds:
-        table.add_row(
-            fold.pair,
-            f"{_day(fold.start)} .. {_day(fold.stop)}",
-            *_score_cells(scores),
-            record.calibration.method,
-            f"{record.seconds:.0f}",
-        )
+        day = f"{datetime.fromtimestamp(fold.start, UTC):%Y-%m-%d}"
+        table.add_row(fold.pair, day, *_score_cells(scores), f"{record.seconds:.1f}")
     above = sum(scores.skill > 0 for _, _, scores in folds)
-    table.add_section()
     seconds = sum(record.seconds for _, record, _ in folds)
-    count = f"{len(folds)} folds, {above} above 0"
-    table.add_row("all", count, *_score_cells(overall), "", f"{seconds:.0f}")
+    table.add_section()
+    count = f"{above} of {len(folds)} > 0"
+    table.add_row("all", count, *_score_cells(overall), f"{seconds:.1f}")
     return table
 
 
 def _score_cells(scores: Scores) -> list[str]:
     areas = (math.nan if area is None else area for area in (scores.auc_short, scores.auc_long))
-    loss, reference = number(scores.log_loss, ".3f"), number(scores.log_loss_of_frequencies, ".3f")
     return [
         f"{scores.candles:,}",
-        f"{loss} ({reference})",
+        number(scores.log_loss, ".3f"),
+        number(scores.log_loss_of_frequencies, ".3f"),
         number(scores.skill, "+.3f"),
-        " / ".join(number(area, ".2f") for area in areas),
+        *(number(area, ".2f") for area in areas),
     ]
-
-
-def _day(seconds: int) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"

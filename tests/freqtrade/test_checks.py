@@ -8,10 +8,10 @@ from pathlib import Path
 
 import cloudpickle
 import pytest
-from examples import ROOT
-from test_end_to_end import SMALL, merged
 
 from dualwindow_freqtrade.freqai_names import ALL_TRAININGS, BACKTEST_PREDICTION, STORED_PREDICTIONS
+from harness.overlays import SMALL, merged
+from harness.places import ROOT
 
 PROGRAM = str(Path(sys.executable).with_name("dualwindow"))
 PAIR = "BTC/USDT:USDT"

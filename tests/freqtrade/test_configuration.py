@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from examples import ROOT, as_in_readme, leaves, readme_settings
+from examples import as_in_readme, leaves, readme_settings
 from freqtrade.configuration.load_config import load_from_files
 from pydantic import BaseModel
 
@@ -22,6 +22,7 @@ from dualwindow_freqtrade.configuration import (
     translated,
     users_key,
 )
+from harness.places import ROOT
 
 
 def freqai(**changes) -> dict:

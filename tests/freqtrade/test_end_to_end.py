@@ -4,37 +4,16 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from examples import ROOT, SHARED
 
 from dualwindow_freqtrade.freqai_names import BACKTEST_PREDICTION
-
-PROGRAMS = Path(sys.executable).parent
-SMALL = {
-    "freqai": {
-        "identifier": "small",
-        "conv_width": 60,
-        "train_period_days": 3,
-        "backtest_period_days": 1,
-        "feature_parameters": {"label_period_candles": 60},
-        "model_training_parameters": {"lstm_units": [8], "dense_units": [4], "epochs": 2},
-        "dual_window": {"labels": {f"{s}_take_profit": 0.005 for s in ("long", "short")}},
-    }
-}
-
-
-def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    result = dict(base)
-    for key, value in changes.items():
-        both = isinstance(value, dict) and isinstance(result.get(key), dict)
-        result[key] = merged(result[key], value) if both else value
-    return result
+from harness.overlays import SMALL, merged
+from harness.places import PROGRAMS, ROOT, SHARED
 
 
 def in_sandbox(

@@ -7,7 +7,15 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from freqai_run import (
+from freqtrade.exceptions import OperationalException, StrategyError
+from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+
+from dualwindow.learning.record import ClassCounts, TrainingRecord
+from dualwindow_freqtrade import feature_pipeline, model_fingerprint
+from dualwindow_freqtrade.freqai_frames import describe_training
+from dualwindow_freqtrade.freqai_names import BACKTEST_PREDICTION, METADATA_FILE, MODEL_FILE, TARGET
+from dualwindow_freqtrade.training_report import REPORT_FILE
+from harness.freqai_run import (
     HISTORY,
     PAIR,
     at,
@@ -20,14 +28,6 @@ from freqai_run import (
     out_of_sample,
     train_now,
 )
-from freqtrade.exceptions import OperationalException, StrategyError
-from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
-
-from dualwindow.learning.record import ClassCounts, TrainingRecord
-from dualwindow_freqtrade import feature_pipeline, model_fingerprint
-from dualwindow_freqtrade.freqai_frames import describe_training
-from dualwindow_freqtrade.freqai_names import BACKTEST_PREDICTION, METADATA_FILE, MODEL_FILE, TARGET
-from dualwindow_freqtrade.training_report import REPORT_FILE
 
 CLASSES = ["SHORT", "HOLD", "LONG"]
 RAW = [f"{name}_raw" for name in CLASSES]

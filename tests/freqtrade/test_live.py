@@ -12,7 +12,6 @@ import cloudpickle
 import numpy as np
 import pandas as pd
 import pytest
-from freqai_run import PAIR, at, dry_run, live_configuration, train_now
 from freqtrade.freqai.base_models.BaseClassifierModel import BaseClassifierModel
 
 import dualwindow.market.files
@@ -36,6 +35,7 @@ from dualwindow_freqtrade.freqai_names import (
     trainings_of,
 )
 from dualwindow_freqtrade.live_status import STATUS_FILE
+from harness.freqai_run import PAIR, at, dry_run, live_configuration, train_now
 
 CLASSES = ["SHORT", "HOLD", "LONG"]
 

@@ -4,9 +4,9 @@ import time
 
 import pandas as pd
 import pytest
-from bots import Bot, Place, dualwindow, small
 
 from dualwindow_freqtrade.freqai_names import DATE_OF_PREDICTION, TRAINED_AT
+from harness.bots import Bot, Place, dualwindow, small
 
 PAIRS = [f"{coin}/USDT:USDT" for coin in ("BTC", "ETH", "SOL", "XRP")]
 MINUTES = 6.2
@@ -24,7 +24,7 @@ def test_six_minutes_then_a_restart_then_parity(tmp_path):
         assert place.ask("count")["max"] == len(PAIRS)
     finally:
         seconds = bot.stop()
-    assert seconds < 10
+    assert seconds < 60  # against hanging; make bench-live measures it
     assert bot.process.returncode == 130
     assert bot.errors() == []
 
@@ -46,7 +46,7 @@ def test_six_minutes_then_a_restart_then_parity(tmp_path):
         bot.wait_for("goes on with the model in", 180)
         time.sleep(130)  # the first candle after a start is never predicted
     finally:
-        assert bot.stop(n_signals=2) < 10  # the second breaks freqtrade's own cleaning up off
+        assert bot.stop(n_signals=2) < 60  # the second breaks freqtrade's own cleaning up off
     assert bot.said().count("goes on with the model in") == len(PAIRS)
     assert "is not used" not in bot.said()
     n_new = 0

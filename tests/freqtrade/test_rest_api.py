@@ -3,11 +3,11 @@
 import stat
 
 import pytest
-from freqai_run import live_configuration
 from freqtrade.enums import RunMode
 from freqtrade.resolvers import StrategyResolver
 
 from dualwindow_freqtrade.rest_api import CredentialsError, close_rest_api, rest_credentials
+from harness.freqai_run import live_configuration
 
 
 def test_credentials_are_made_up_once_and_only_the_owner_reads_them(tmp_path):

@@ -9,10 +9,11 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from examples import ROOT
-from freqai_run import PAIR, configuration, load_strategy, market
 from freqtrade.enums import RunMode
 from freqtrade.exceptions import FreqtradeException
+
+from harness.freqai_run import PAIR, configuration, load_strategy, market
+from harness.places import ROOT
 
 FOUND = {
     "buy": {

@@ -28,6 +28,8 @@ UNEVEN = Barriers(0.02, 0.005, 0.01, 0.01)
         pytest.param((0.1, 0.45, 0.45), (0.5, 0.4, 0.5), HOLD, HOLD, id="hold-passes"),
         pytest.param((0.1, 0.41, 0.49), (0.5, 0.45, 0.5), HOLD, LONG, id="nothing-passes"),
         pytest.param((0.4, 0.2, 0.4), (0.5, 0.5, 0.5), HOLD, HOLD, id="argmax-tie-is-hold"),
+        pytest.param((0.2, 0.4, 0.4), (0.5, 0.5, 0.5), HOLD, HOLD, id="argmax-tie-with-hold"),
+        pytest.param((0.4, 0.35, 0.25), (0.5, 0.3, 0.5), HOLD, HOLD, id="hold-passes-no-argmax"),
         pytest.param((np.nan,) * 3, (0.5, 0.5, 0.5), HOLD, HOLD, id="unknown-is-hold"),
         pytest.param((np.nan, 0.2, 0.8), (0.5, 0.5, 0.5), HOLD, HOLD, id="short-unknown"),
         pytest.param((0.8, np.nan, 0.2), (0.5, 0.5, 0.5), HOLD, HOLD, id="hold-unknown"),
@@ -65,6 +67,28 @@ def test_expected_value_uses_the_barriers_of_each_direction():
     assert decide(np.array([[0.6, 0.2, 0.2]]), rule).tolist() == [SHORT]
 
 
+@pytest.mark.parametrize(
+    ("p", "hold", "argmax"),
+    [
+        # half a chance to win or lose the same is worth nothing, which is not more than nothing
+        pytest.param((0.0, 0.5, 0.5), HOLD, HOLD, id="worth-exactly-the-margin"),
+        pytest.param((0.0, 0.45, 0.55), LONG, LONG, id="worth-more"),
+        pytest.param((0.45, 0.25, 0.3), HOLD, SHORT, id="nothing-passes"),
+    ],
+)
+def test_even_odds_table(p, hold, argmax):
+    rule = ExpectedValue(Barriers(0.5, 0.5, 0.5, 0.5), 0.0, 0.0)
+    assert decide(np.array([p]), rule).tolist() == [hold]
+    assert decide(np.array([p]), rule, "argmax").tolist() == [argmax]
+
+
+def test_a_row_that_is_unknown_leaves_the_others_alone():
+    p = np.array([[0.0, 0.1, 0.9], [0.9, np.nan, 0.1], [0.9, 0.1, 0.0]])
+    decided = decide(p, Thresholds(0.5, 0.5, 0.5))
+    assert decided.tolist() == [LONG, HOLD, SHORT]
+    assert decided.dtype == np.int8
+
+
 def test_larger_value_wins():
     rule = ExpectedValue(UNEVEN, 0.0, 0.0)
     # long: 0.02 * 0.35 - 0.005 * 0.65 = 0.00375; short: 0.01 * 0.6 - 0.01 * 0.4 = 0.002
@@ -85,10 +109,15 @@ def test_bounds_of_thresholds_are_allowed():
 
 def test_a_margin_that_nothing_can_reach_is_refused():
     ExpectedValue(BARRIERS, 0.002, 0.0079)
-    with pytest.raises(ConfidenceError, match=r"certain win brings 0\.008 after fees of 0\.002"):
+    message = (
+        r"certain win brings 0\.008 after fees of 0\.002; lower the margin or raise the "
+        "take-profit$"
+    )
+    with pytest.raises(ConfidenceError, match=message):
         ExpectedValue(BARRIERS, 0.002, 0.008)
-    with pytest.raises(ConfidenceError, match="fees must be at least 0"):
-        ExpectedValue(BARRIERS, -0.001, 0.0)
+    for fees in (-0.001, 1.0, np.nan):
+        with pytest.raises(ConfidenceError, match=r"fees must be at least 0 and below 1\."):
+            ExpectedValue(BARRIERS, fees, -2.0)
 
 
 def test_published_modes():

@@ -35,8 +35,11 @@ COSTS = Costs(Labelling(first_touch, BARRIERS, 3, 15), fees=0.001)
         pytest.param([0.2, 0.2], [0, 0], SHORT, -0.002 - 0.001, 3, id="short-horizon"),
     ],
 )
-def test_outcome_table(high, low, side, profit, length):
+@pytest.mark.parametrize("slack", [0.0, None], ids=["to-the-last-bit", "as-it-is"])
+def test_outcome_table(high, low, side, profit, length, slack, monkeypatch):
     """Candle 0 closes at 100; the last close of the horizon is 100.2; candle 4 would be a crash."""
+    if slack is not None:
+        monkeypatch.setattr("dualwindow.market.labels._SLACK", slack)
     candles = make_candles(
         [100, 100, 100, 100.2, 50],
         high=[200, *(100 + h for h in high), 100.2, 300],
@@ -56,6 +59,15 @@ def test_outcomes_agree_with_the_labels(seed):
             assert (profit == 0.01) == (label == side)
             wins += label == side
     assert wins > 50
+
+
+@pytest.mark.parametrize("side", [SHORT, LONG])
+def test_a_trade_that_the_data_cut_off_ends_with_them(side):
+    candles = make_candles([100.0, 100.0, 100.2])
+    sign = 1 if side == LONG else -1
+    assert outcome(candles, 2, side, COSTS) == (-0.001, 1)
+    assert outcome(candles, 1, side, COSTS) == (pytest.approx(sign * 0.002 - 0.001), 1)
+    assert outcome(candles, 0, side, COSTS) == (pytest.approx(sign * 0.002 - 0.001), 2)
 
 
 def test_outcomes_ignore_everything_past_the_horizon(seed):
@@ -79,18 +91,41 @@ def test_independent_signals_do_not_overlap():
     assert math.isnan(q.short.standard_error)
 
 
-def test_quality_by_pencil():
-    candles = make_candles(np.full(8, 100.0))
-    labels = np.array([LONG, LONG, HOLD, SHORT, HOLD, UNKNOWN, HOLD, HOLD])
-    decisions = np.array([LONG, HOLD, LONG, SHORT, HOLD, LONG, UNKNOWN, HOLD])
+def test_each_side_is_followed_on_its_own():
+    """A rise by 2 % after candle 1: a long wins 1 %, a short loses 1 %, the other longs nothing."""
+    candles = make_candles([100.0, 100.0, 102.0, 102.0, 102.0, 102.0, 102.0, 102.0])
+    labels = np.full(8, HOLD)
+    longs, shorts = np.full(8, HOLD), np.full(8, HOLD)
+    longs[[1, 3]], shorts[1] = LONG, SHORT
+    long = quality([follow(candles, labels, longs, COSTS)], COSTS).long
+    assert long.independent == 2
+    assert long.expected_value == pytest.approx((0.009 - 0.001) / 2)
+    # deviations are 0.005 both; over n - 1 = 1 and the root of 2, that is 0.005 again
+    assert long.standard_error == pytest.approx(0.005)
+    short = quality([follow(candles, labels, shorts, COSTS)], COSTS).short
+    assert short.expected_value == pytest.approx(-0.011)
+
+
+def test_a_class_that_never_comes_has_no_precision():
+    candles = make_candles(np.full(4, 100.0))
+    labels, decisions = np.array([HOLD, LONG, LONG, HOLD]), np.array([HOLD, LONG, HOLD, HOLD])
     q = quality([follow(candles, labels, decisions, COSTS)], COSTS)
-    assert q.candles == 6
-    assert q.accuracy == pytest.approx(4 / 6)
-    assert q.precision == pytest.approx((1, 2 / 3, 1 / 2))
-    assert q.recall == pytest.approx((1, 2 / 3, 1 / 2))
+    assert q.precision == pytest.approx((math.nan, 2 / 3, 1), nan_ok=True)
+    assert q.recall == pytest.approx((math.nan, 1, 1 / 2), nan_ok=True)
+
+
+def test_quality_by_pencil():
+    candles = make_candles(np.full(9, 100.0))
+    labels = np.array([LONG, LONG, HOLD, SHORT, HOLD, UNKNOWN, HOLD, HOLD, HOLD])
+    decisions = np.array([LONG, HOLD, LONG, SHORT, HOLD, LONG, UNKNOWN, HOLD, HOLD])
+    q = quality([follow(candles, labels, decisions, COSTS)], COSTS)
+    assert q.candles == 7
+    assert q.accuracy == pytest.approx(5 / 7)
+    assert q.precision == pytest.approx((1, 3 / 4, 1 / 2))
+    assert q.recall == pytest.approx((1, 3 / 4, 1 / 2))
     assert q.trading_f1 == pytest.approx((1 + 1 / 2) / 2)
-    assert q.share_of_hold == pytest.approx(1 / 2)
-    assert q.signals_per_day == pytest.approx(3 / (6 / 1440))
+    assert q.share_of_hold == pytest.approx(4 / 7)
+    assert q.signals_per_day == pytest.approx(3 / (7 / 1440))
     assert (q.long.hit_rate, q.short.hit_rate) == (1 / 2, 1)
     # 0.01 p - 0.005 (1 - p) - 0.001 = 0, and 0.02 p - 0.01 (1 - p) - 0.001 = 0
     assert q.long.break_even == pytest.approx(0.4)

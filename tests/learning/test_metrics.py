@@ -65,6 +65,13 @@ def test_the_order_of_rows_does_not_matter(seed):
     assert different == 10
 
 
+def test_fifteen_bins_unless_said(seed):
+    rng = np.random.default_rng(seed)
+    p, labels = rng.dirichlet(np.ones(3), 400), rng.integers(0, 3, 400)
+    assert calibration_errors(p, labels) == calibration_errors(p, labels, bins=15)
+    assert calibration_errors(p, labels) != calibration_errors(p, labels, bins=16)
+
+
 def test_without_rows_nothing_is_known():
     nothing = np.empty(0, dtype=np.int64)
     assert all(math.isnan(e) for e in calibration_errors(np.empty((0, 3)), nothing))

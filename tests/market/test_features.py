@@ -37,8 +37,9 @@ def test_zero_volumes_are_numbers_not_infinities():
 def test_an_unusable_price_spoils_its_row_and_the_next(price):
     close = [100.0] * 5
     close[2] = price
-    unknown = np.isnan(candle_features(make_candles(close), flat_levels(5))).any(axis=1)
-    assert unknown.tolist() == [True, False, True, True, False]
+    unknown = np.isnan(candle_features(make_candles(close), flat_levels(5)))
+    assert unknown.any(axis=1).tolist() == [True, False, True, True, False]
+    assert unknown[2].all()
 
 
 def test_the_first_candle_after_a_gap_is_unknown():

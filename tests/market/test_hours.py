@@ -44,6 +44,10 @@ def test_a_broken_volume_spoils_every_average_over_it(volume):
     np.testing.assert_array_equal(averages[23:], [np.nan] * 4 + [5.0] * 3)
 
 
+def test_an_hour_without_trades_is_known():
+    assert hourly_levels(np.ones(24), np.zeros(24)).volume_ma1440[-1] == 0
+
+
 def hours(n: int, without: tuple[int, ...] = ()) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Hours from 1970 on; each closes at its own number, so that averages tell which they are."""
     number = np.delete(np.arange(n), without)

@@ -31,6 +31,16 @@ def fitted(scaler: RowScaler, width: float = 1.0) -> RowScaler:
     return scaler
 
 
+LARGEST = float(np.finfo(np.float32).max)
+
+
+@pytest.mark.parametrize(
+    ("value", "known"), [(LARGEST, True), (-LARGEST, True), (LARGEST * (1 + 1e-7), False)]
+)
+def test_the_largest_float32_is_known(value, known):
+    assert known_rows(np.array([[0.0, value]])).tolist() == [known]
+
+
 @both
 @pytest.mark.parametrize(
     ("value", "known"),

@@ -49,6 +49,15 @@ def test_a_window_is_whole_only_with_neighbours_and_usable_rows():
     }
 
 
+def test_a_row_counts_under_its_first_reason_however_many_come_between():
+    reasons = {
+        Rejection.GAP: np.array([True, False, False]),
+        Rejection.FEATURE: np.array([False, True, False]),
+        Rejection.FUTURE: np.array([True, True, True]),
+    }
+    assert list(count_rejections(reasons).values()) == [1, 1, 1]
+
+
 @pytest.mark.parametrize("history", [2, 5, 16])
 def test_matches_the_slow_loop(history, seed):
     rng = np.random.default_rng(seed)
@@ -109,6 +118,19 @@ def test_purge_leaves_no_training_label_that_looks_into_validation(seed):
     assert (date[split.train] + 30 * 60 < first).all()
     assert (date[split.purged] + 30 * 60 >= first).all()
     assert (split.train.astype(int) + split.purged + split.validation == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("share", "parts"),
+    [
+        pytest.param(0.3, (5, 2, 3), id="some"),
+        pytest.param(0.04, (10, 0, 0), id="rounds-to-nothing"),
+        pytest.param(0.96, (0, 0, 10), id="rounds-to-everything"),
+    ],
+)
+def test_split_table(share, parts):
+    split = chronological_split(np.arange(10), purge=2, validation_share=share)
+    assert tuple(int(mask.sum()) for mask in split) == parts
 
 
 def test_inputs_are_untouched(seed):

@@ -8,7 +8,6 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import sys
 import time
 import urllib.request
 from datetime import UTC, datetime, timedelta
@@ -17,15 +16,13 @@ from typing import Any
 
 import cloudpickle
 import pandas as pd
-from examples import ROOT
 
 from dualwindow_freqtrade.freqai_names import STORED_PREDICTIONS
-
-PROGRAMS = Path(sys.executable).parent
+from harness.places import PROGRAMS, ROOT
 
 
 def small(pairs: list[str], **freqai: Any) -> dict[str, Any]:
-    """A network that is trained in seconds, on barriers that are touched every minute or two."""
+    """Ask for a network trained in seconds, on barriers touched every minute or two."""
     sides = ("long", "short")
     labels = {f"{s}_take_profit": 0.0003 for s in sides} | {f"{s}_stop_loss": 0.0006 for s in sides}
     return {
@@ -75,7 +72,7 @@ class Place:
         return [str(word) for word in words]
 
     def freqtrade(self, *words: str) -> list[str]:
-        """The command of a freqtrade in the sandbox."""
+        """Spell the command of a freqtrade in the sandbox."""
         run = [PROGRAMS / "dualwindow", "sandbox", "run", "--", PROGRAMS / "freqtrade"]
         return [*(str(word) for word in run), *words, *self.options]
 
@@ -98,12 +95,12 @@ class Place:
             return json.load(answer)
 
     def predictions(self) -> dict[str, pd.DataFrame]:
-        """What the bot has stored, by pair."""
+        """Read what the bot has stored, by pair."""
         with (self.models / STORED_PREDICTIONS).open("rb") as file:
             return cloudpickle.load(file)
 
     def status(self) -> dict[str, Any]:
-        """What the bot has written of each pair."""
+        """Read what the bot has written of each pair."""
         return json.loads((self.models / "dualwindow_status.json").read_text())["pairs"]
 
     def trades(self) -> pd.DataFrame:

@@ -46,23 +46,39 @@ class _Market:
         return getattr(self._provider, name)
 
 
+def read_words(words: Sequence[str]) -> dict[str, Any]:
+    """Read the configuration as ``freqtrade backtesting`` does with these options."""
+    arguments = Arguments(["backtesting", *words]).get_parsed_arg()
+    config: dict[str, Any] = Configuration(arguments, RunMode.BACKTEST).get_config()
+    validate_config_consistency(config, preliminary=True)  # fills in what is left out
+    config["candle_type_def"] = config.get("candle_type_def", "spot")
+    return config
+
+
+def read_words_of_check(words: Sequence[str]) -> dict[str, Any]:
+    """Read the configuration, without the timerange in it unless it is among the words.
+
+    That of the configuration is for backtests; live predictions are later.
+    """
+    config = read_words(words)
+    if not Arguments(["backtesting", *words]).get_parsed_arg().get("timerange"):
+        config.pop("timerange", None)
+    return config
+
+
 class Workbench:
     """A strategy with its model and candles, outside of freqtrade's loops.
 
     Parameters
     ----------
-    words : options as for ``freqtrade backtesting``
+    config : as `read_words` gives it
     """
 
-    def __init__(self, words: Sequence[str]) -> None:
-        arguments = Arguments(["backtesting", *words]).get_parsed_arg()
-        self.config = Configuration(arguments, RunMode.BACKTEST).get_config()
-        validate_config_consistency(self.config, preliminary=True)  # fills in what is left out
-        if not arguments.get("timerange"):
-            # That of the configuration is for backtests; live predictions are later.
-            self.config.pop("timerange", None)
-        self.config["candle_type_def"] = self.config.get("candle_type_def", "spot")
-        self.pairs: list[str] = self.config["exchange"]["pair_whitelist"]
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.config = config
+        self.pairs: list[str] = config["exchange"]["pair_whitelist"]
+        features = config["freqai"]["feature_parameters"]
+        self.corr_pairs: list[str] = features.get("include_corr_pairlist", [])
         self.strategy: IStrategy = StrategyResolver.load_strategy(self.config)
         self.market = _Market(DataProvider(self.config, None), self.pairs)
         self.strategy.dp = self.market

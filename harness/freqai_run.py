@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from examples import ROOT
 from freqtrade.enums import RunMode
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.resolvers import StrategyResolver
 from freqtrade.resolvers.freqaimodel_resolver import FreqaiModelResolver
 from pandas import DataFrame
+
+from harness.places import ROOT
 
 PAIR = "BTC/USDT:USDT"
 HISTORY = 10
@@ -107,9 +108,11 @@ class Frames:
         self.runmode = runmode
 
     def get_pair_dataframe(self, pair: str, timeframe: str) -> DataFrame:
+        """Give a copy, as freqtrade does."""
         return self.frames[timeframe].copy()
 
     def current_whitelist(self) -> list[str]:
+        """Give the only pair."""
         return [PAIR]
 
 
@@ -128,7 +131,7 @@ def backtest(config: dict[str, Any], frames: Mapping[str, DataFrame], pair: str 
 
 
 def live_configuration(user_data: Path, **freqai: Any) -> dict[str, Any]:
-    """A dry run on candles of `market`, which may be an hour off the clock."""
+    """Configure a dry run on candles of `market`, which may be an hour off the clock."""
     guards = DUAL_WINDOW["guards"] | freqai.pop("guards", {})
     options = {"live_retrain_hours": 1, "dual_window": DUAL_WINDOW | {"guards": guards}}
     return configuration(user_data, **(options | freqai)) | {"runmode": RunMode.DRY_RUN}
@@ -156,7 +159,7 @@ def dry_run(config: dict[str, Any], days: int = 2):
 
 
 def at(strategy, minutes: DataFrame, row: int) -> DataFrame:
-    """What the strategy sees when the candle of this row has just closed."""
+    """Show the strategy what it sees when the candle of this row has just closed."""
     strategy.dp.frames["1m"] = minutes.iloc[row - 999 : row + 1].reset_index(drop=True)
     return strategy.advise_indicators(strategy.dp.frames["1m"].copy(), {"pair": PAIR})
 

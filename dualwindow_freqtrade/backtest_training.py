@@ -1,0 +1,142 @@
+"""Train and predict the windows of a FreqAI backtest on all cores, before freqtrade trades them.
+
+FreqAI trains one window after the other in one process. Here every window that is not cached yet
+runs through FreqAI's own loop and our own model in a worker, whose loop sees this window alone; the
+backtest after it finds all of them cached and checks them as it always does.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from freqtrade.configuration import TimeRange
+from freqtrade.data.history import load_data
+from freqtrade.exceptions import OperationalException
+from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
+from pandas import DataFrame
+
+from dualwindow.learning.parallel import Workers, run_tasks
+from dualwindow.learning.record import TrainingRecord
+from dualwindow_freqtrade import live_drawer
+from dualwindow_freqtrade.backtest_cache import BacktestCache
+from dualwindow_freqtrade.backtest_windows import cached_windows
+from dualwindow_freqtrade.training_report import REPORT_FILE
+from dualwindow_freqtrade.workbench import Workbench, read_words
+
+Report = Callable[[int, TrainingRecord, int], None]
+
+
+class Window(NamedTuple):
+    """One window of a backtest: the options of the command, the pair, and which of its windows."""
+
+    words: tuple[str, ...]
+    pair: str
+    number: int
+
+
+class _Backtest(NamedTuple):
+    """What a backtest of some options works with, before it begins."""
+
+    bench: Workbench
+    candles: dict[str, DataFrame]
+
+
+def train_backtest(words: Sequence[str], workers: Workers, report: Report) -> tuple[int, Path]:
+    """Train and predict all windows that ``freqtrade backtesting`` with these options would.
+
+    Parameters
+    ----------
+    words : options as for ``freqtrade backtesting``
+    workers : how many at a time, and where; they share the file system with this process
+    report : called for every window with the second it begins at, its record and how many are left
+
+    Returns
+    -------
+    How many windows the backtest has, and the folder they are in.
+
+    Raises
+    ------
+    OperationalException
+        If what is cached was made from something else, or windows depend on each other.
+    """
+    bench, candles = _backtest(tuple(words))
+    if bench.model.continual_learning:
+        raise OperationalException(
+            "freqai.continual_learning: each training goes on from the one before, so the windows "
+            "cannot be trained side by side; switch it off, or let freqtrade backtesting train"
+        )
+    cache_of_model = BacktestCache(bench.folder, bench.model.fingerprint)
+    n_windows, wanted = 0, []
+    for pair, frame in candles.items():
+        windows = cached_windows(frame, _kitchen(bench, pair), bench.strategy, bench.corr_pairs)
+        reused = cache_of_model.check(pair, windows, is_continual=False)
+        cache_of_model.remember_all(pair)
+        n_windows += len(reused)
+        missing = [number for number, is_there in enumerate(reused) if not is_there]
+        wanted += [Window(tuple(words), pair, number) for number in missing]
+    n_left = len(wanted)
+    for _, (start, record) in run_tasks(train_window, wanted, workers):
+        n_left -= 1
+        report(start, record, n_left)
+    return n_windows, bench.folder
+
+
+def train_window(window: Window) -> tuple[int, TrainingRecord]:
+    """Let FreqAI train and predict one window, and write its files.
+
+    Returns
+    -------
+    The second at which the predictions begin, and the record of the training.
+    """
+    bench, candles = _backtest(window.words)
+    dk = _kitchen(bench, window.pair)
+    only = slice(window.number, window.number + 1)
+    dk.training_timeranges = dk.training_timeranges[only]
+    dk.backtesting_timeranges = dk.backtesting_timeranges[only]
+    model, metadata = bench.model, {"pair": window.pair}
+    # What IFreqaiModel.start does before it comes to the windows.
+    model.live, model.dk, model.data_provider = False, dk, bench.market
+    model.can_short = bench.strategy.can_short
+    model.dd.set_pair_dict_info(metadata)
+    model.start_backtesting(candles[window.pair].copy(), metadata, dk, bench.strategy)
+    model.clean_up()
+    path = dk.data_path / f"{dk.model_filename}{REPORT_FILE}"
+    start = int(dk.backtesting_timeranges[0].startts)
+    return start, TrainingRecord.from_json(path.read_text())
+
+
+@cache
+def _backtest(words: tuple[str, ...]) -> _Backtest:
+    """Load strategy, model and candles as a backtest does, once per process."""
+    logging.disable(logging.INFO)  # freqtrade tells its whole start
+    config = read_words(words)
+    if not config.get("timerange"):
+        raise OperationalException("--timerange YYYYMMDD-YYYYMMDD is missing: what to predict")
+    # A training per core is faster than a core per training; predictions are the same bits.
+    config["freqai"].setdefault("dual_window", {}).setdefault("threads", 1)
+    bench = Workbench(config)
+    # Several processes save models at a time: each whole, and the index of the newest by none.
+    live_drawer.take_over(bench.model.dd)
+    bench.model.dd.save_drawer_to_disk = lambda: None
+    return _Backtest(bench, _load_candles(bench.config, bench))
+
+
+def _load_candles(config: dict[str, Any], bench: Workbench) -> dict[str, DataFrame]:
+    """Load what a backtest loads: the timerange, and the training and the averages before it."""
+    found: dict[str, DataFrame] = load_data(
+        datadir=config["datadir"],
+        pairs=bench.pairs,
+        timeframe=config["timeframe"],
+        timerange=TimeRange.parse_timerange(config["timerange"]),
+        startup_candles=bench.market.get_required_startup(config["timeframe"]),
+        fail_without_data=True,
+        data_format=config["dataformat_ohlcv"],
+        candle_type=config["candle_type_def"],
+    )
+    return {pair: frame for pair, frame in found.items() if not frame.empty}
+
+
+def _kitchen(bench: Workbench, pair: str) -> FreqaiDataKitchen:
+    return FreqaiDataKitchen(bench.config, live=False, pair=pair)

@@ -1,0 +1,278 @@
+"""The command ``dualwindow walk-forward``: train before each window and predict it, in parallel."""
+
+import argparse
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dualwindow.cli import Command, CommandError, Topics
+
+if TYPE_CHECKING:
+    from dualwindow.learning.folds import Schedule
+    from dualwindow.learning.parallel import Workers
+    from dualwindow.learning.record import TrainingRecord
+    from dualwindow.learning.walk_forward import Step, WalkForward
+    from dualwindow.samples.data import PairData
+    from dualwindow_freqtrade.configuration import Configuration
+
+# The handlers import what they need, so that --help does not wait for freqtrade.
+_SUMMARY = "summary.json"
+_MINE = ("datadir", "pairs", "timerange", "config", "out")  # not with --for-backtest
+
+
+def _walk_forward(arguments: argparse.Namespace) -> int:
+    from dualwindow.learning.clusters import ClusterError
+    from dualwindow.learning.parallel import TaskError, WorkersDied
+    from dualwindow_freqtrade.threads import quiet_tensorflow
+
+    quiet_tensorflow()
+    run = _for_backtest if arguments.for_backtest else _to_folder
+    try:
+        return run(arguments)
+    except TaskError as error:
+        from dualwindow_freqtrade.configuration import translated
+
+        cause = error.__cause__ or error
+        raise CommandError(f"walk-forward: {translated(str(cause))}") from error
+    except (WorkersDied, ClusterError, ModuleNotFoundError) as error:
+        raise CommandError(f"walk-forward: {error}") from error
+
+
+def _to_folder(arguments: argparse.Namespace) -> int:
+    from dualwindow.learning.folds import FoldError
+    from dualwindow.learning.walk_forward import Store, WalkForwardError, run, tasks
+    from dualwindow_freqtrade.configuration import translated
+
+    if arguments.out is None:
+        raise CommandError("walk-forward: --out DIR is missing, for the predictions and records")
+    freqtrade, configuration = _configured(arguments.config)
+    schedule = _schedule(arguments, freqtrade)
+    pairs = _read_pairs(arguments, freqtrade)
+    threads = configuration.threads or 1
+    store = Store(arguments.out)
+    try:
+        wanted, remarks = tasks(pairs, schedule, configuration.settings, threads)
+        store.begin(configuration.settings, schedule)
+        for remark in remarks:
+            print(f"note: {remark}")
+        with _progress(len(wanted)) as report:
+            walk = run(wanted, store, _workers(arguments), lambda step: report(*_told(step)))
+    except (FoldError, WalkForwardError) as error:
+        raise CommandError(f"walk-forward: {translated(str(error))}") from error
+    _summarise(walk, arguments.out)
+    return 0
+
+
+def _for_backtest(arguments: argparse.Namespace) -> int:
+    from freqtrade.exceptions import FreqtradeException
+
+    from dualwindow_freqtrade.backtest_training import train_backtest
+
+    given = [f"--{name}" for name in _MINE if getattr(arguments, name) is not None]
+    if given:
+        raise CommandError(
+            f"walk-forward: {', '.join(given)} cannot be used with --for-backtest; freqtrade's own "
+            "options go after --"
+        )
+    try:
+        with _progress(None) as report:
+            n, folder = train_backtest(
+                arguments.rest,
+                _workers(arguments),
+                lambda start, record, n_left: report(_line(start, record), n_left),
+            )
+    except FreqtradeException as error:
+        raise CommandError(f"walk-forward: {error}") from error
+    words = " ".join(["freqtrade backtesting", *arguments.rest])
+    print(f"{n} windows are in {folder}; now, with the same options: {words}")
+    return 0
+
+
+def _configured(paths: Sequence[Path] | None) -> tuple[dict[str, Any], "Configuration"]:
+    from freqtrade.configuration.load_config import load_from_files
+    from freqtrade.exceptions import FreqtradeException
+
+    from dualwindow_freqtrade.configuration import ConfigurationError, read_configuration
+
+    try:
+        loaded = load_from_files([str(path) for path in paths or [_default_configuration()]])
+        return loaded, read_configuration(loaded.get("freqai", {}))
+    except (FreqtradeException, ConfigurationError) as error:
+        raise CommandError(f"walk-forward: --config: {error}") from error
+
+
+def _default_configuration() -> Path:
+    return Path("user_data", "config.json")
+
+
+def _schedule(arguments: argparse.Namespace, freqtrade: dict[str, Any]) -> "Schedule":
+    from freqtrade.configuration import TimeRange
+    from freqtrade.exceptions import FreqtradeException
+
+    from dualwindow.learning.folds import Schedule
+
+    words = arguments.timerange or freqtrade.get("timerange")
+    if not words:
+        raise CommandError(
+            "walk-forward: --timerange YYYYMMDD-YYYYMMDD is missing: what to predict"
+        )
+    try:
+        span = TimeRange.parse_timerange(words)
+    except FreqtradeException as error:
+        raise CommandError(f"walk-forward: --timerange: {error}") from error
+    if not (span.startts and span.stopts):
+        raise CommandError(
+            f"walk-forward: --timerange must have a beginning and an end. Received: {words}"
+        )
+    freqai = freqtrade["freqai"]
+    days = freqai.get("train_period_days"), freqai.get("backtest_period_days")
+    if None in days:
+        raise CommandError(
+            "walk-forward: freqai.train_period_days and freqai.backtest_period_days must be set"
+        )
+    return Schedule(span.startts, span.stopts, *days)
+
+
+def _read_pairs(arguments: argparse.Namespace, freqtrade: dict[str, Any]) -> list["PairData"]:
+    from dualwindow.market.candle_files import CandleFileError
+    from dualwindow.samples.data import PairData
+
+    exchange = freqtrade.get("exchange", {})
+    pairs = arguments.pairs or exchange.get("pair_whitelist", [])
+    folder = arguments.datadir or Path("user_data", "data", exchange.get("name", ""))
+    if not pairs:
+        raise CommandError("walk-forward: no pairs; name them with --pairs")
+    try:
+        return [PairData.read(folder, pair, freqtrade.get("timeframe", "1m")) for pair in pairs]
+    except (CandleFileError, ValueError) as error:
+        raise CommandError(f"walk-forward: {error}") from error
+
+
+def _workers(arguments: argparse.Namespace) -> "Workers":
+    from pydantic import ValidationError
+
+    from dualwindow.learning.parallel import Workers
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    n = arguments.workers if arguments.workers is not None else cores or 1
+    try:
+        return Workers(n=n, backend=arguments.backend, address=arguments.address)
+    except ValidationError as error:
+        problems = "; ".join(e["msg"].removeprefix("Value error, ") for e in error.errors())
+        raise CommandError(f"walk-forward: --workers, --backend, --address: {problems}") from error
+
+
+def _told(step: "Step") -> tuple[str, int]:
+    if step.is_new:
+        return _line(step.fold.start, step.record), step.n_left
+    return f"{_name(step.fold.start, step.record)}: there from an earlier run", step.n_left
+
+
+def _name(start: int, record: "TrainingRecord") -> str:
+    from datetime import UTC, datetime
+
+    return f"{record.pair} from {datetime.fromtimestamp(start, UTC):%Y-%m-%d}"
+
+
+def _line(start: int, record: "TrainingRecord") -> str:
+    scores = record.validation
+    return (
+        f"{_name(start, record)}: trained on "
+        f"{record.training_windows} in {record.seconds:.1f} s; validation log loss "
+        f"{scores.log_loss:.3f} (class frequencies {scores.log_loss_of_frequencies:.3f})"
+    )
+
+
+@contextmanager
+def _progress(n: int | None) -> Iterator[Any]:
+    """Give a function that shows a line and moves the bar; plain lines where no terminal is."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+
+    console = Console()
+    columns = ("windows", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task, n_done = progress.add_task("", total=n), 0
+
+        def report(line: str, n_left: int) -> None:
+            nonlocal n_done
+            n_done += 1
+            progress.update(task, completed=n_done, total=n_done + n_left)
+            if console.is_terminal:
+                progress.console.print(line, highlight=False)
+            else:
+                print(f"{n_done} of {n_done + n_left}: {line}", flush=True)
+
+        yield report
+
+
+def _summarise(walk: "WalkForward", out: Path) -> None:
+    from rich.console import Console
+
+    from dualwindow.judging.out_of_sample import facts, fold_scores, overall_scores
+    from dualwindow.learning.walk_forward import TABLE
+    from dualwindow.market.files import write_aside
+    from dualwindow.reports.terminal import walk_forward_table
+
+    folds, overall = fold_scores(walk), overall_scores(walk)
+    told = [
+        {"pair": fold.pair, "start": fold.start, "stop": fold.stop, **facts(scores)}
+        for fold, _, scores in folds
+    ]
+    summary = {"overall": facts(overall), "folds": told}
+    write_aside(out / _SUMMARY, json.dumps(summary, indent=1).encode())
+    Console().print(walk_forward_table(folds, overall))
+    print(f"{len(walk.table):,} candles in {out / TABLE}, what each fold was worth in {_SUMMARY}")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def _add(topics: Topics) -> None:
+    command = topics.add_parser(
+        "walk-forward",
+        usage="dualwindow walk-forward --datadir DIR --out DIR [options]\n"
+        "       dualwindow walk-forward --for-backtest [options] [-- OPTIONS OF freqtrade "
+        "backtesting]",
+        help="train before each window and predict it, on all cores",
+        description="Train on the days before each window, predict it, go on: on all cores, and a "
+        "run that was ended goes on where it was.",
+    )
+    command.add_argument(
+        "--for-backtest",
+        action="store_true",
+        help="train the windows of a FreqAI backtest, which then finds them and only trades",
+    )
+    command.add_argument("--datadir", type=Path, metavar="DIR", help="candles in freqtrade's files")
+    command.add_argument("--pairs", nargs="+", metavar="PAIR", help="default the whitelist")
+    command.add_argument("--timerange", metavar="YYYYMMDD-YYYYMMDD", help="what is predicted")
+    command.add_argument(
+        "-c",
+        "--config",
+        type=Path,
+        action="append",
+        metavar="FILE",
+        help="as freqtrade's; the later one wins (default user_data/config.json)",
+    )
+    command.add_argument("--out", type=Path, metavar="DIR", help="folder of predictions, records")
+    command.add_argument(
+        "--workers", type=_positive, metavar="N", help="trainings at a time (default all cores)"
+    )
+    command.add_argument(
+        "--backend",
+        choices=["loky", "dask", "ray"],
+        default="loky",
+        help="processes of this machine (default), or a cluster",
+    )
+    command.add_argument("--address", metavar="ADDRESS", help="of the cluster's scheduler")
+    command.set_defaults(handler=_walk_forward, takes_rest=True)
+
+
+WALK_FORWARD = Command(_add, takes_rest=("walk-forward",))

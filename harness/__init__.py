@@ -1,0 +1,1 @@
+"""Real bots and backtests, made small: what tests and benchmarks share."""

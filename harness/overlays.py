@@ -1,0 +1,24 @@
+"""Changes of the shipped configuration that make its trainings small."""
+
+from typing import Any
+
+SMALL = {
+    "freqai": {
+        "identifier": "small",
+        "conv_width": 60,
+        "train_period_days": 3,
+        "backtest_period_days": 1,
+        "feature_parameters": {"label_period_candles": 60},
+        "model_training_parameters": {"lstm_units": [8], "dense_units": [4], "epochs": 2},
+        "dual_window": {"labels": {f"{s}_take_profit": 0.005 for s in ("long", "short")}},
+    }
+}
+
+
+def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Put changes on top of a configuration, block by block, as freqtrade does."""
+    result = dict(base)
+    for key, value in changes.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if both else value
+    return result
