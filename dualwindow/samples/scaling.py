@@ -77,7 +77,7 @@ def fit_pipeline(pipeline: Pipeline, rows: FloatArray) -> None:
         _refuse_large_dissimilarity(len(rows))
     # Not pipeline.fit(): datasieve hands each step the *untransformed* rows there. A copy goes
     # in, because steps write to what they are given.
-    pipeline.fit_transform(rows.copy(), np.zeros((len(rows), 1)), np.ones(len(rows)))
+    pipeline.fit_transform(rows.copy())
 
 
 def apply_pipeline(pipeline: Pipeline, rows: FloatArray) -> Scaled:
