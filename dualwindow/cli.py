@@ -87,5 +87,5 @@ def _parsed(words: Sequence[str], commands: Iterable[Command]) -> argparse.Names
 
 
 def _taking_rest(commands: Iterable[Command]) -> str:
-    names = (f"'{name}'" for command in commands for name in command.takes_rest)
-    return " and ".join(sorted(names, reverse=True))
+    *names, last = sorted(f"'{name}'" for command in commands for name in command.takes_rest)
+    return f"{', '.join(names)} and {last}" if names else last

@@ -61,7 +61,7 @@ class PipelineScaler:
             _refuse_large_dissimilarity(len(rows))
         # Not pipeline.fit(): datasieve hands each step the *untransformed* rows there. A copy goes
         # in, because steps write to what they are given.
-        self._pipeline.fit_transform(rows.copy(), np.zeros((len(rows), 1)), np.ones(len(rows)))
+        self._pipeline.fit_transform(rows.copy())
 
     def apply(self, rows: FloatArray) -> Scaled:
         """Scale (n, f) rows and flag those unlike the training data; no row is removed."""

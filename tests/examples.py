@@ -36,7 +36,7 @@ def make_candles(
     return Candles(minutes * 60, high, low, close, volume, 60)
 
 
-def random_candles(n: int, seed: int, volatility: float = 0.002) -> Candles:
+def random_candles(n: int, seed: int, volatility: float | np.ndarray = 0.002) -> Candles:
     rng = np.random.default_rng(seed)
     close = 100 * np.exp(np.cumsum(rng.normal(0, volatility, n)))
     spread = np.abs(rng.normal(0, volatility / 2, (2, n)))
@@ -52,8 +52,10 @@ def shared_frame(name: str) -> pd.DataFrame:
     return pd.read_feather(path)
 
 
-def random_training_data(n: int, seed: int, horizon: int = 12, step_volatility: float = 0.002):
-    """A random walk of constant volatility: nothing in it can be predicted."""
+def random_training_data(
+    n: int, seed: int, horizon: int = 12, step_volatility: float | np.ndarray = 0.002
+) -> TrainingData:
+    """A random walk: where its volatility is constant, nothing in it can be predicted."""
     candles = random_candles(n, seed, step_volatility)
     levels = HourlyLevels(*np.random.default_rng(seed).uniform(90, 110, (4, n)))
     labels = Labelling(exclusive, Barriers(0.006, 0.003, 0.006, 0.003), horizon, 15).label(candles)

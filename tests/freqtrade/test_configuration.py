@@ -10,6 +10,8 @@ from pydantic import BaseModel
 
 from dualwindow.judging.decisions import Thresholds, thresholds
 from dualwindow.learning.fingerprint import flatten
+from dualwindow.learning.folds import FoldError
+from dualwindow.samples.data import TrainingError
 from dualwindow.settings import KINDS, RangesSettings
 from dualwindow_freqtrade.configuration import (
     KEYS,
@@ -17,6 +19,7 @@ from dualwindow_freqtrade.configuration import (
     ConfigurationError,
     in_users_words,
     read_configuration,
+    translated,
     users_key,
 )
 from harness.places import ROOT
@@ -363,7 +366,7 @@ def test_all_settings_that_the_core_names_in_errors_can_be_translated():
     settings = type(Configuration().settings)
     for name in named:
         assert name == "train_days" or field_of(settings, name.split(".")), name
-        told = in_users_words(f"lower `{name}` now")
+        told = translated(f"lower `{name}` now")
         assert "`" not in told
         key = told.removeprefix("lower ").removesuffix(" now").removeprefix("freqai.")
         place = f"settings.{name}"
@@ -373,4 +376,13 @@ def test_all_settings_that_the_core_names_in_errors_can_be_translated():
 
 
 def test_other_words_in_backticks_stay_as_they_are():
-    assert in_users_words("`pair` and `History`") == "`pair` and `History`"
+    assert translated("`pair` and `History`") == "`pair` and `History`"
+
+
+@pytest.mark.parametrize("kind", [TrainingError, FoldError, FloatingPointError])
+def test_errors_of_the_core_are_told_in_the_users_words(kind):
+    with pytest.raises(kind, match=r"^raise freqai\.conv_width$") as error, in_users_words():
+        raise kind("raise `history`")
+    assert error.value.__suppress_context__
+    with pytest.raises(KeyError, match="`history`"), in_users_words():
+        raise KeyError("`history`")  # not one that the core means

@@ -6,24 +6,31 @@ import sys
 
 import numpy as np
 import pytest
-from examples import (
-    market_training_data,
-    part_of,
-    pipeline,
-    random_training_data,
-    small_settings,
-)
+from examples import market_training_data, part_of, random_training_data, small_settings
 from sklearn.metrics import roc_auc_score
 
 from dualwindow.learning.artifact import Artifact
 from dualwindow.learning.calibration import Evidence, calibrate
 from dualwindow.learning.metrics import calibration_errors, log_loss
-from dualwindow.learning.training import TrainingError, train
+from dualwindow.learning.training import train
 from dualwindow.market.labels import HOLD, LONG, SHORT, UNKNOWN
-from dualwindow.models import network
+from dualwindow.models.classifier import Hooks
+from dualwindow.models.keras_classifier import KerasClassifier
 from dualwindow.samples.balancing import class_frequencies
+from dualwindow.samples.data import TrainingError
+from dualwindow.samples.scaling import FeatureScaler
+from dualwindow.settings import Settings
 
 SETTINGS = small_settings(history=12, horizon=12)
+
+
+def scaler() -> FeatureScaler:
+    return FeatureScaler("standard")
+
+
+def tiny_settings(**whole) -> Settings:
+    """One epoch of two units."""
+    return small_settings(12, 12, whole=whole, lstm_units=[2], epochs=1)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +40,7 @@ def data():
 
 @pytest.fixture(scope="module")
 def trained(data) -> Artifact:
-    return train(part_of(data, slice(2000)), SETTINGS, pipeline())
+    return train(part_of(data, slice(2000)), SETTINGS, scaler())
 
 
 def auc_with_error(hit: np.ndarray, score: np.ndarray, horizon: int) -> tuple[float, float]:
@@ -47,7 +54,7 @@ def auc_with_error(hit: np.ndarray, score: np.ndarray, horizon: int) -> tuple[fl
 
 def test_nothing_is_found_in_a_random_walk():
     data = random_training_data(40_000, seed=3)
-    artifact = train(part_of(data, slice(8000)), SETTINGS, pipeline())
+    artifact = train(part_of(data, slice(8000)), SETTINGS, scaler())
     rows = slice(8000, None)
     prediction = artifact.predict(data.candles[rows], data.features[rows])
     truth = data.labels[rows]
@@ -63,16 +70,16 @@ def test_nothing_is_found_in_a_random_walk():
 def test_the_planted_signal_is_found():
     data = market_training_data("planted", days=60, seed=1)
     settings = small_settings(history=24, horizon=24, epochs=8, learning_rate=0.01)
-    scores = train(data, settings, pipeline()).metadata["validation"]
-    assert scores["auc_long"] > 0.7
-    assert scores["auc_short"] > 0.7
+    scores = train(data, settings, scaler()).record.validation
+    assert scores.auc_long > 0.7
+    assert scores.auc_short > 0.7
 
 
 def test_probabilities_of_a_planted_signal_beat_the_frequencies_out_of_sample():
     data = market_training_data("planted", days=80, seed=1)
     settings = small_settings(history=24, horizon=24, epochs=8, learning_rate=0.01)
     n = len(data.candles) * 3 // 4
-    artifact = train(part_of(data, slice(n)), settings, pipeline())
+    artifact = train(part_of(data, slice(n)), settings, scaler())
     rows = slice(n, None)
     prediction = artifact.predict(data.candles[rows], data.features[rows])
     judged = prediction.valid & (data.labels[rows] != UNKNOWN)
@@ -85,47 +92,49 @@ def test_probabilities_of_a_planted_signal_beat_the_frequencies_out_of_sample():
     assert max(calibration_errors(prediction.probabilities[judged], truth, bins=5)) < 0.06
 
 
+@pytest.mark.parametrize("balancing", ["undersample", "class_weights"])
 @pytest.mark.parametrize("method", ["none", "prior", "temperature", "vector"])
-def test_the_calibration_is_fitted_on_exactly_the_validation_windows(method):
+def test_the_calibration_is_fitted_on_exactly_the_validation_windows(method, balancing):
     data = market_training_data("planted", days=30, seed=1)
-    config = SETTINGS.model_dump()
-    config["windows"] |= {"history": 24, "horizon": 24}
-    config["dual_window"] |= {"calibration": method}
-    config["training"] |= {"stride": 5}
-    settings = type(SETTINGS).model_validate(config)
-    artifact = train(data, settings, pipeline())
-    facts = artifact.metadata
-    later = np.arange(len(data.labels)) >= round(0.8 * len(data.labels))
-    ends = np.flatnonzero(later & (data.labels != UNKNOWN))[::5]
-    assert len(ends) == sum(facts["validation_windows"].values())
+    whole = {"calibration": method, "balancing": {"method": balancing, "floor": 100}}
+    settings = small_settings(24, 24, whole=whole, stride=5)
+    artifact = train(data, settings, scaler())
+    facts = artifact.record
+    known = np.arange(len(data.labels)) >= round(0.8 * len(data.labels))
+    ends = np.flatnonzero(known & (data.labels != UNKNOWN))[::5]
+    assert len(ends) == facts.validation_windows.total
     rows = slice(ends[0] - 100, None)
     context = dataclasses.replace(artifact, context=artifact.context[slice(0)])
     scores = context.predict(data.candles[rows], data.features[rows]).scores[ends - ends[0] + 100]
-    mixture = np.array(list(facts["training_windows"].values())) + 1
+    mixture = np.array(list(facts.training_windows.model_dump().values())) + 1
+    if balancing == "class_weights":  # every class carries the same total
+        mixture = np.full(3, facts.training_windows.total / 3 + 1)
     frequencies = class_frequencies(data.labels)
     evidence = Evidence(scores, data.labels[ends], frequencies, mixture / mixture.sum(), 24 // 5)
     fitted, reasons = calibrate(method, evidence)
-    assert facts["calibration"]["method"] == fitted.method
-    assert facts["calibration"]["remarks"] == reasons
+    assert facts.calibration.method == fitted.method
+    assert facts.calibration.remarks == tuple(reasons)
     np.testing.assert_allclose(artifact.calibration.scale, fitted.scale, rtol=1e-3)
     np.testing.assert_allclose(artifact.calibration.shift, fitted.shift, atol=1e-3)
-    scored = facts["validation"]
-    assert scored["log_loss"] == pytest.approx(evidence.log_loss(fitted), rel=1e-4)
+    assert facts.calibration.scale == tuple(artifact.calibration.scale)
+    assert facts.calibration.shift == tuple(artifact.calibration.shift)
+    assert facts.validation.log_loss == pytest.approx(evidence.log_loss(fitted), rel=1e-4)
     if method != "none":
-        assert scored["log_loss"] <= scored["log_loss_of_frequencies"]
+        assert facts.validation.log_loss <= facts.validation.log_loss_of_frequencies
+    if fitted.method == method in ("temperature", "vector"):  # how much they differ otherwise
+        alone, _ = calibrate(method, dataclasses.replace(evidence, overlap=1))
+        assert (np.abs(alone.scale / fitted.scale - 1) > 5e-3).any()
 
 
 def test_stride_takes_every_nth_window_of_both_parts(data):
     part = part_of(data, slice(2000))
-    config = SETTINGS.model_dump()
-    config["dual_window"]["balancing"]["method"] = "none"
     counts = {}
     for stride in (1, 7):
-        config["training"]["stride"] = stride
-        facts = train(part, type(SETTINGS).model_validate(config), pipeline()).metadata
-        sizes = [sum(facts[f"{p}_windows"].values()) for p in ("training", "validation")]
-        counts[stride] = (sizes, facts["rejected"]["between strides"])
-        assert sum(sizes) + sum(facts["rejected"].values()) == 2000
+        settings = small_settings(12, 12, whole={"balancing": {"method": "none"}}, stride=stride)
+        facts = train(part, settings, scaler()).record
+        sizes = [facts.training_windows.total, facts.validation_windows.total]
+        counts[stride] = (sizes, facts.rejected["between strides"])
+        assert sum(sizes) + sum(facts.rejected.values()) == 2000
     (every, none), (seventh, between) = counts[1], counts[7]
     assert none == 0
     assert seventh == [-(-n // 7) for n in every]
@@ -138,7 +147,7 @@ def test_a_leak_would_be_found():
     features[:-6, 2] = data.features[6:, 2]  # each candle sees a return of its own future
     leaking = dataclasses.replace(data, features=features)
     settings = small_settings(history=12, horizon=12, epochs=12, learning_rate=0.01)
-    assert train(leaking, settings, pipeline()).metadata["validation"]["auc_long"] > 0.6
+    assert train(leaking, settings, scaler()).record.validation.auc_long > 0.6
 
 
 def test_every_candle_after_training_is_predicted_from_the_first_on(data, trained):
@@ -185,30 +194,29 @@ def test_context_is_not_used_across_a_gap(data, trained):
 
 def test_the_scaler_sees_the_training_part_only(data):
     part = part_of(data, slice(2000))
-    first, second = pipeline(), pipeline()
+    first, second = scaler(), scaler()
     train(part, SETTINGS, first)
     split = 1600
     features = part.features.copy()
     features[split - 12 :] *= 100
     train(dataclasses.replace(part, features=features), SETTINGS, second)
-    scaler, again = first["scaler"]._skl, second["scaler"]._skl
-    np.testing.assert_array_equal(scaler.mean_, again.mean_)
+    fitted, again = first._scaler, second._scaler
+    np.testing.assert_array_equal(fitted.mean_, again.mean_)
     np.testing.assert_allclose(
-        scaler.mean_, part.features[1 : split - 12].mean(axis=0), rtol=1e-9, atol=1e-12
+        fitted.mean_, part.features[1 : split - 12].mean(axis=0), rtol=1e-9, atol=1e-12
     )
 
 
-def test_counts_add_up(data, trained):
-    facts = trained.metadata
-    rejected = sum(facts["rejected"].values())
-    used = sum(facts["training_windows"].values()) + sum(facts["validation_windows"].values())
-    assert rejected + used == facts["candles"] == 2000
-    assert facts["rejected"]["too few candles before"] == 11
-    assert facts["rejected"]["feature missing in the window"] == 1
-    assert facts["rejected"]["future unknown"] == 0  # part_of() knows the labels of its end
-    assert facts["rejected"]["purged between training and validation"] == 12
-    windows = facts["training_windows"]
-    assert max(windows.values()) == min(windows.values()) > 50
+def test_counts_add_up(trained):
+    facts = trained.record
+    used = facts.training_windows.total + facts.validation_windows.total
+    assert sum(facts.rejected.values()) + used == facts.candles == 2000
+    assert facts.rejected["too few candles before"] == 11
+    assert facts.rejected["feature missing in the window"] == 1
+    assert facts.rejected["future unknown"] == 0  # part_of() knows the labels of its end
+    assert facts.rejected["purged between training and validation"] == 12
+    windows = facts.training_windows.model_dump().values()
+    assert max(windows) == min(windows) > 50
 
 
 def test_a_new_process_reloads_the_artifact_and_predicts_the_same(data, trained, tmp_path):
@@ -231,7 +239,7 @@ def test_inputs_are_untouched(data):
     part = part_of(data, slice(2000))
     arrays = [part.features, part.labels, part.candles.close]
     before = [a.copy() for a in arrays]
-    train(part, SETTINGS, pipeline()).predict(part.candles, part.features)
+    train(part, SETTINGS, scaler()).predict(part.candles, part.features)
     assert all(np.array_equal(a, b, equal_nan=True) for a, b in zip(arrays, before, strict=True))
 
 
@@ -239,8 +247,8 @@ def test_a_missing_class_still_gives_three_columns(data):
     labels = data.labels.copy()
     labels[labels == SHORT] = HOLD
     part = part_of(dataclasses.replace(data, labels=labels), slice(2000))
-    artifact = train(part, SETTINGS, pipeline())
-    assert artifact.metadata["training_windows"]["SHORT"] == 0
+    artifact = train(part, SETTINGS, scaler())
+    assert artifact.record.training_windows.SHORT == 0
     probabilities = artifact.predict(part.candles, part.features).probabilities[100:]
     assert probabilities.shape == (1900, 3)
     assert probabilities[:, SHORT].mean() < 0.33
@@ -250,39 +258,22 @@ def test_unknown_labels_are_never_learnt(data):
     labels = data.labels.copy()
     labels[500:900] = UNKNOWN
     part = part_of(dataclasses.replace(data, labels=labels), slice(2000))
-    assert train(part, SETTINGS, pipeline()).metadata["rejected"]["future unknown"] == 400
+    assert train(part, SETTINGS, scaler()).record.rejected["future unknown"] == 400
 
 
 @pytest.mark.parametrize("method", ["undersample", "class_weights", "none"])
 def test_balancing_methods_choose_different_windows_or_weights(data, method):
-    config = {
-        "conv_width": 12,
-        "feature_parameters": {"label_period_candles": 12, "weight_factor": 0.5},
-        "data_split_parameters": {"test_size": 0.2},
-        "model_training_parameters": {"lstm_units": [2], "epochs": 1, "stride": 1},
-        "dual_window": {"balancing": {"method": method, "floor": 10}},
-    }
-    settings = type(SETTINGS).from_freqai(config)
-    facts = train(part_of(data, slice(2000)), settings, pipeline()).metadata
-    thinned = facts["rejected"]["thinned by balancing"]
+    settings = tiny_settings(weight_factor=0.5, balancing={"method": method, "floor": 10})
+    facts = train(part_of(data, slice(2000)), settings, scaler()).record
+    thinned = facts.rejected["thinned by balancing"]
     assert thinned > 100 if method == "undersample" else thinned == 0
 
 
 def test_weights_change_what_is_learnt(data):
-    def loss(**changes) -> float:
-        config = {
-            "conv_width": 12,
-            "feature_parameters": {
-                "label_period_candles": 12,
-                "weight_factor": changes.pop("weight_factor", 0),
-            },
-            "data_split_parameters": {"test_size": 0.2},
-            "model_training_parameters": {"lstm_units": [2], "epochs": 1},
-            "dual_window": {"balancing": {"method": "class_weights", **changes}},
-        }
-        settings = type(SETTINGS).from_freqai(config)
-        artifact = train(part_of(data, slice(2000)), settings, pipeline())
-        return artifact.metadata["epochs"][0]["loss"]
+    def loss(weight_factor: float = 0, **balancing) -> float:
+        balancing = {"method": "class_weights", **balancing}
+        settings = tiny_settings(weight_factor=weight_factor, balancing=balancing)
+        return train(part_of(data, slice(2000)), settings, scaler()).record.epochs[0].loss
 
     given = {"SHORT": 1.0, "HOLD": 1.0, "LONG": 9.0}
     assert len({loss(), loss(class_weights=given), loss(weight_factor=0.1)}) == 3
@@ -292,20 +283,14 @@ def test_weights_change_what_is_learnt(data):
 def test_validation_weighs_its_classes_as_training_does(data, method, monkeypatch):
     seen = {}
 
-    def fit(shape, training, validation, *rest, **options):
+    def fit(self, training, validation, *rest):
         seen.update(training=training, validation=validation)
-        return real(shape, training, validation, *rest, **options)
+        return real(self, training, validation, *rest)
 
-    real = network.fit
-    monkeypatch.setattr(network, "fit", fit)
-    config = {
-        "conv_width": 12,
-        "feature_parameters": {"label_period_candles": 12, "weight_factor": 0.3},
-        "data_split_parameters": {"test_size": 0.2},
-        "model_training_parameters": {"lstm_units": [2], "epochs": 1, "stride": 1},
-        "dual_window": {"balancing": {"method": method, "floor": 10}},
-    }
-    train(part_of(data, slice(2000)), type(SETTINGS).from_freqai(config), pipeline())
+    real = KerasClassifier.fit
+    monkeypatch.setattr(KerasClassifier, "fit", fit)
+    settings = tiny_settings(weight_factor=0.3, balancing={"method": method, "floor": 10})
+    train(part_of(data, slice(2000)), settings, scaler())
     mass = {}
     for part, (_, ends, labels, weights) in seen.items():
         assert weights.mean() == pytest.approx(1)
@@ -318,14 +303,32 @@ def test_validation_weighs_its_classes_as_training_does(data, method, monkeypatc
 
 def test_warm_start_is_taken_only_from_a_network_of_the_same_shape(data, trained):
     part = part_of(data, slice(2000))
-    facts = train(part, SETTINGS, pipeline(), previous=trained).metadata
-    losses = [
-        facts["warm_start"]["validation_loss"],
-        *(e["validation_loss"] for e in facts["epochs"]),
-    ]
-    assert facts["best_epoch"] == np.argmin(losses)
-    other = small_settings(history=12, horizon=12, lstm_units=[3])
-    assert train(part, other, pipeline(), previous=trained).metadata["warm_start"] is None
+    facts = train(part, SETTINGS, scaler(), previous=trained).record
+    losses = [facts.start_loss, *(e.validation_loss for e in facts.epochs)]
+    assert facts.best_epoch == np.argmin(losses)
+    for other in (
+        small_settings(history=12, horizon=12, lstm_units=[3]),
+        small_settings(history=12, horizon=12, kind="ranges"),
+    ):
+        assert train(part, other, scaler(), previous=trained).record.start_loss is None
+
+
+def test_a_host_follows_a_training_and_can_end_it(data):
+    part = part_of(data, slice(2000))
+    reported, calls = [], []
+    hooks = Hooks(report=reported.append, interrupt=lambda: calls.append(1))
+    facts = train(part, SETTINGS, scaler(), hooks=hooks).record
+    assert tuple(reported) == facts.epochs
+    assert len(calls) > len(facts.epochs)
+
+    def stop() -> None:
+        raise InterruptedError
+
+    fitted = []
+    unfitted = FeatureScaler("standard")
+    with pytest.raises(InterruptedError):
+        train(part, SETTINGS, unfitted, hooks=Hooks(report=fitted.append, interrupt=stop))
+    assert fitted == []
 
 
 def changed(data, **arrays):
@@ -342,30 +345,32 @@ def broken_close(data, value):
 @pytest.mark.parametrize("value", [np.nan, np.inf, 0.0])
 def test_broken_prices_are_named(data, value):
     with pytest.raises(TrainingError, match=r"1 candles have a price .*1970-01-01T00:07Z"):
-        train(broken_close(part_of(data, slice(2000)), value), SETTINGS, pipeline())
+        train(broken_close(part_of(data, slice(2000)), value), SETTINGS, scaler())
 
 
 def test_a_short_history_says_how_many_days_are_missing(data):
     features = data.features.copy()
     features[:2160, 5] = np.nan  # a day and a half of minutes
     with pytest.raises(TrainingError, match=r"price_to_ma43200 unknown for the first 1\.5 days.*2"):
-        train(changed(data, features=features), SETTINGS, pipeline())
+        train(changed(data, features=features), SETTINGS, scaler())
 
 
 def test_one_class_alone_cannot_be_learnt(data):
     labels = np.where(data.labels == UNKNOWN, UNKNOWN, HOLD).astype(np.int8)
     with pytest.raises(TrainingError, match=r"all \d+ training windows are HOLD"):
-        train(changed(data, labels=labels), SETTINGS, pipeline())
+        train(changed(data, labels=labels), SETTINGS, scaler())
 
 
-@pytest.mark.parametrize(("history", "horizon", "key"), [(300, 12, "conv_width"), (12, 300, "lab")])
-def test_windows_longer_than_the_data_are_refused(data, history, horizon, key):
-    with pytest.raises(TrainingError, match=rf"{key}.* is 300 candles.* only 250"):
-        train(part_of(data, slice(250)), small_settings(history, horizon), pipeline())
+@pytest.mark.parametrize(
+    ("history", "horizon", "name"), [(300, 12, "history"), (12, 300, "horizon")]
+)
+def test_windows_longer_than_the_data_are_refused(data, history, horizon, name):
+    with pytest.raises(TrainingError, match=rf"`{name}` is 300 candles.* only 250; .*`train_days`"):
+        train(part_of(data, slice(250)), small_settings(history, horizon), scaler())
 
 
 def test_an_empty_validation_part_is_explained(data):
     labels = data.labels.copy()
     labels[1590:] = UNKNOWN
     with pytest.raises(TrainingError, match=r"no whole window is left in the validation part"):
-        train(part_of(changed(data, labels=labels), slice(2000)), SETTINGS, pipeline())
+        train(part_of(changed(data, labels=labels), slice(2000)), SETTINGS, scaler())

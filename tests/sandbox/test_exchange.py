@@ -13,69 +13,30 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
 from pathlib import Path
-from threading import Event, Thread
 
 import ccxt
 import ccxt.async_support
 import numpy as np
 import pandas as pd
 import pytest
+from exchanges import MARKET, NOW, SYNTHETIC, ccxt_settings, get, refusal, serving
 
-from dualwindow_sandbox import MarketKind, SandboxError
+from dualwindow_sandbox import SandboxError
 from dualwindow_sandbox.exchange import loopback, running, wall_clock
-from dualwindow_sandbox.market import FIRST, SyntheticMarket
+from dualwindow_sandbox.market import FIRST
 from dualwindow_sandbox.ohlcv import DAY, HOUR, MINUTE
 from dualwindow_sandbox.recorded import RecordedMarket
-from dualwindow_sandbox.runner import environment
 from dualwindow_sandbox.venues import Venues
 
-NOW = 1_706_745_600_000 + 7 * HOUR + 13 * MINUTE + 30_000
 DUALWINDOW = str(Path(sys.executable).with_name("dualwindow"))
 FREQTRADE = str(Path(sys.executable).with_name("freqtrade"))
-MARKET = SyntheticMarket(MarketKind.PLANTED, 1)
-SYNTHETIC = Venues(MARKET, MARKET, MARKET)
-
-
-@contextmanager
-def serving(venues, clock):
-    """Run the exchange in a thread of its own, as the tests block in theirs."""
-    ready, stopped, addresses = Event(), [], []
-
-    async def serve():
-        async with running(venues, clock=clock) as address:
-            stopped.append((asyncio.get_running_loop(), asyncio.Event()))
-            addresses.append(address)
-            ready.set()
-            await stopped[0][1].wait()
-
-    thread = Thread(target=lambda: asyncio.run(serve()), daemon=True)
-    thread.start()
-    assert ready.wait(10)
-    yield addresses[0]
-    loop, event = stopped[0]
-    loop.call_soon_threadsafe(event.set)
-    thread.join(10)
-    assert not thread.is_alive()
 
 
 @pytest.fixture(scope="module")
 def address():
     with serving(SYNTHETIC, lambda: NOW) as found:
         yield found
-
-
-def get(url):
-    with urllib.request.urlopen(url, timeout=10) as response:
-        return json.load(response)
-
-
-def refusal(url):
-    with pytest.raises(urllib.error.HTTPError) as problem:
-        urllib.request.urlopen(url, timeout=10)
-    with problem.value as response:
-        return response.code, json.load(response)
 
 
 def opening_times(rows):
@@ -281,13 +242,6 @@ def test_klines_take_milliseconds(address):
 
 
 # --- ccxt
-
-
-def ccxt_settings(address):
-    found = environment(address)
-    prefix = "FREQTRADE__EXCHANGE__CCXT_CONFIG__"
-    urls = {key.split("__")[-1]: url for key, url in found.items() if f"{prefix}URLS" in key}
-    return {"urls": {"api": urls}, "httpsProxy": found[f"{prefix}httpsProxy"]}
 
 
 def test_ccxt_reads_spot_and_swap(address):

@@ -11,7 +11,7 @@ import aiohttp
 import ccxt
 import ccxt.async_support
 import pytest
-from test_sandbox_exchange import NOW, SYNTHETIC, ccxt_settings, get, refusal, serving
+from exchanges import NOW, SYNTHETIC, ccxt_settings, get, refusal, serving
 
 from dualwindow.cli import main
 from dualwindow_sandbox import FaultKind

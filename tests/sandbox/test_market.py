@@ -20,7 +20,7 @@ from dualwindow_sandbox.recorded import RecordedMarket, recorded_venues
 from dualwindow_sandbox.venues import INTERVALS, Window, candles_until
 
 END = 1_706_745_600_000  # 2024-02-01
-RECORDED = Path(__file__).parents[2] / "shared" / "data" / "binance"
+RECORDED = Path(__file__).parents[3] / "shared" / "data" / "binance"
 KINDS = list(MarketKind)
 PAIRS = ["BTC/USDT", "ETH/USDT", "DOGE/USDT", "XRP/USDT"]
 

@@ -11,7 +11,7 @@ import ccxt
 import numpy as np
 import pandas as pd
 import pytest
-from test_sandbox_exchange import MARKET, ccxt_settings, get, serving
+from exchanges import MARKET, ccxt_settings, get, serving
 
 from dualwindow.cli import main
 from dualwindow_sandbox import SandboxError
