@@ -14,6 +14,7 @@ import pandas as pd
 from dualwindow_freqtrade.freqai_names import (
     ALL_TRAININGS,
     DATE_OF_PREDICTION,
+    DO_PREDICT,
     MODEL_FILE,
     PAIR_DICTIONARY,
 )
@@ -24,7 +25,7 @@ Goal = tuple[str, str, bool]
 
 def gaps(predictions: pd.DataFrame) -> tuple[int, int]:
     """How many candles were predicted, and how many between the first and the last were not."""
-    made = predictions["do_predict"] == 1
+    made = predictions[DO_PREDICT] == 1
     if not made.any():
         return 0, 0
     first, last = made.idxmax(), made[::-1].idxmax()
@@ -51,7 +52,7 @@ def checked(place: Place, fault: pd.Timestamp, n_missing_live: int = 0) -> dict[
         opened = pd.Timestamp(trade.open_date, tz="UTC").floor("min") - pd.Timedelta("1min")
         found = predictions[trade.pair]
         row = found[found[DATE_OF_PREDICTION] == opened]
-        unsound += bool(row.empty or row["do_predict"].iloc[0] != 1)
+        unsound += bool(row.empty or row[DO_PREDICT].iloc[0] != 1)
     place.download()
     parity = dualwindow("check", "parity", "--", *place.options)
     # A minute that was missing live, and that a download now brings, is seen by the backtest alone.
@@ -123,8 +124,8 @@ def killed(what: str, folder: Path) -> dict[str, Any]:
     finally:
         again.stop()
     after = place.predictions()
-    columns = [DATE_OF_PREDICTION, "do_predict", "SHORT", "HOLD", "LONG"]
-    kept = sum(int((old["do_predict"] == 1).sum()) for old in before.values())
+    columns = [DATE_OF_PREDICTION, DO_PREDICT, "SHORT", "HOLD", "LONG"]
+    kept = sum(int((old[DO_PREDICT] == 1).sum()) for old in before.values())
     same = all(
         after[pair].head(len(old))[columns].equals(old[columns]) for pair, old in before.items()
     )

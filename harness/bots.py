@@ -18,6 +18,7 @@ import cloudpickle
 import pandas as pd
 
 from dualwindow_freqtrade.freqai_names import STORED_PREDICTIONS
+from dualwindow_freqtrade.live_status import STATUS_FILE
 from harness.places import PROGRAMS, ROOT
 
 
@@ -101,7 +102,7 @@ class Place:
 
     def status(self) -> dict[str, Any]:
         """Read what the bot has written of each pair."""
-        return json.loads((self.models / "dualwindow_status.json").read_text())["pairs"]
+        return json.loads((self.models / STATUS_FILE).read_text())["pairs"]
 
     def trades(self) -> pd.DataFrame:
         """All trades, open and closed."""
