@@ -142,10 +142,10 @@ def test_no_fold_at_all_says_of_every_pair_how_many_days_are_missing():
     [
         (schedule(10, 10, 5, 2), "the timerange ends before it begins"),
         (schedule(10, 9, 5, 2), "the timerange ends before it begins"),
-        (schedule(10, 14, 5, 0), "window_days must be above 0. Received: 0"),
-        (schedule(10, 14, 5, -1), "window_days must be above 0. Received: -1"),
-        (schedule(10, 14, 0, 2), "train_days must be above 0. Received: 0"),
-        (schedule(10, 14, -5, 2), "train_days must be above 0. Received: -5"),
+        (schedule(10, 14, 5, 0), "`window_days` must be above 0. Received: 0"),
+        (schedule(10, 14, 5, -1), "`window_days` must be above 0. Received: -1"),
+        (schedule(10, 14, 0, 2), "`train_days` must be above 0. Received: 0"),
+        (schedule(10, 14, -5, 2), "`train_days` must be above 0. Received: -5"),
     ],
 )
 def test_a_schedule_that_makes_no_sense_is_refused(asked, message):
