@@ -28,7 +28,7 @@ lint: .venv/installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-mutants: .venv/installed ## plant bugs in the numerics and look whether a test notices; about MINUTES
+mutants: .venv/installed ## plant bugs in the numerics and look whether a test notices; about ten minutes
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[mutants]"
 	$(BIN)/mutmut run --max-children 1
 	$(BIN)/mutmut results
