@@ -48,6 +48,9 @@ def _to_folder(arguments: argparse.Namespace) -> int:
 
     if arguments.out is None:
         raise CommandError("walk-forward: --out DIR is missing, for the predictions and records")
+    if arguments.rest:
+        raise CommandError("walk-forward: only --for-backtest takes freqtrade's options, after --")
+    workers = _workers(arguments)
     freqtrade, configuration = _configured(arguments.config)
     schedule = _schedule(arguments, freqtrade)
     pairs = _read_pairs(arguments, freqtrade)
@@ -59,7 +62,7 @@ def _to_folder(arguments: argparse.Namespace) -> int:
         for remark in remarks:
             print(f"note: {remark}")
         with _progress(len(wanted)) as report:
-            walk = run(wanted, store, _workers(arguments), lambda step: report(*_told(step)))
+            walk = run(wanted, store, workers, lambda step: report(*_told(step)))
     except (FoldError, WalkForwardError) as error:
         raise CommandError(f"walk-forward: {translated(str(error))}") from error
     _summarise(walk, arguments.out)
@@ -85,7 +88,7 @@ def _for_backtest(arguments: argparse.Namespace) -> int:
                 lambda start, record, n_left: report(_line(start, record), n_left),
             )
     except FreqtradeException as error:
-        raise CommandError(f"walk-forward: {error}") from error
+        raise CommandError(f"walk-forward: {_one_line(error)}") from error
     words = " ".join(["freqtrade backtesting", *arguments.rest])
     print(f"{n} windows are in {folder}; now, with the same options: {words}")
     return 0
@@ -101,7 +104,11 @@ def _configured(paths: Sequence[Path] | None) -> tuple[dict[str, Any], "Configur
         loaded = load_from_files([str(path) for path in paths or [_default_configuration()]])
         return loaded, read_configuration(loaded.get("freqai", {}))
     except (FreqtradeException, ConfigurationError) as error:
-        raise CommandError(f"walk-forward: --config: {error}") from error
+        raise CommandError(f"walk-forward: --config: {_one_line(error)}") from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _default_configuration() -> Path:
@@ -121,17 +128,18 @@ def _schedule(arguments: argparse.Namespace, freqtrade: dict[str, Any]) -> "Sche
         )
     try:
         span = TimeRange.parse_timerange(words)
-    except FreqtradeException as error:
+    except (FreqtradeException, ValueError) as error:
         raise CommandError(f"walk-forward: --timerange: {error}") from error
     if not (span.startts and span.stopts):
         raise CommandError(
             f"walk-forward: --timerange must have a beginning and an end. Received: {words}"
         )
-    freqai = freqtrade["freqai"]
-    days = freqai.get("train_period_days"), freqai.get("backtest_period_days")
-    if None in days:
+    freqai = freqtrade.get("freqai", {})
+    days = [freqai.get(key) for key in ("train_period_days", "backtest_period_days")]
+    if not all(type(length) in (int, float) for length in days):
         raise CommandError(
-            "walk-forward: freqai.train_period_days and freqai.backtest_period_days must be set"
+            "walk-forward: freqai.train_period_days and freqai.backtest_period_days must be set, "
+            f"and be numbers. Received: {days[0]!r} and {days[1]!r}"
         )
     return Schedule(span.startts, span.stopts, *days)
 
@@ -223,16 +231,21 @@ def _summarise(walk: "WalkForward", out: Path) -> None:
         for fold, _, scores in folds
     ]
     summary = {"overall": facts(overall), "folds": told}
-    write_aside(out / _SUMMARY, json.dumps(summary, indent=1).encode())
+    try:
+        write_aside(out / _SUMMARY, json.dumps(summary, indent=1, allow_nan=False).encode())
+    except OSError as error:
+        raise CommandError(
+            f"walk-forward: {out / _SUMMARY} cannot be written ({error.strerror}); all folds are "
+            "kept, run again once it can"
+        ) from error
     Console().print(walk_forward_table(folds, overall))
     print(f"{len(walk.table):,} candles in {out / TABLE}, what each fold was worth in {_SUMMARY}")
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number, at least 1. Received: {text}")
+    return int(text)
 
 
 def _add(topics: Topics) -> None:

@@ -51,7 +51,7 @@ def candle_path(folder: Path, pair: str, timeframe: str) -> Path:
     >>> str(candle_path(Path("data"), "BTC/USDT:USDT", "1h"))
     'data/futures/BTC_USDT_USDT-1h-futures'
     """
-    name = pair.replace("/", "_").replace(":", "_")
+    name = re.sub(r"[/ .@$+:]", "_", pair)
     if ":" in pair:
         return folder / "futures" / f"{name}-{timeframe}-futures"
     return folder / f"{name}-{timeframe}"

@@ -80,20 +80,23 @@ def comparison_table(title: str, ways: Mapping[str, Quality]) -> Table:
 
 
 def walk_forward_table(folds: Sequence[FoldScores], overall: Scores) -> Table:
-    """Show what each fold of a walk-forward was worth, and all of them together."""
+    """Show what each fold of a walk-forward was worth, and all; it fits into 80 columns."""
+    above = sum(scores.skill > 0 for _, _, scores in folds)
     table = Table(
         title="Out of sample; skill is the share saved of the class frequencies' log loss",
         title_justify="left",
+        caption=f"Skill above 0 in {above} of {len(folds)} folds",
+        caption_justify="left",
         box=SIMPLE,
-        pad_edge=False,
-        collapse_padding=True,
+        show_edge=False,
+        padding=0,
     )
     for column in ("pair", "from"):
         table.add_column(column, no_wrap=True)
     for column in (
         "candles",
         "log\nloss",
-        "freq-\nuencies",
+        "freq.\nloss",
         "skill",
         "AUC\nSHORT",
         "AUC\nLONG",
@@ -102,13 +105,15 @@ def walk_forward_table(folds: Sequence[FoldScores], overall: Scores) -> Table:
         table.add_column(column, justify="right", no_wrap=True)
     for fold, record, scores in folds:
         day = f"{datetime.fromtimestamp(fold.start, UTC):%Y-%m-%d}"
-        table.add_row(fold.pair, day, *_score_cells(scores), f"{record.seconds:.1f}")
-    above = sum(scores.skill > 0 for _, _, scores in folds)
+        table.add_row(fold.pair, day, *_score_cells(scores), _seconds(record.seconds))
     seconds = sum(record.seconds for _, record, _ in folds)
     table.add_section()
-    count = f"{above} of {len(folds)} > 0"
-    table.add_row("all", count, *_score_cells(overall), f"{seconds:.1f}")
+    table.add_row("all", f"{len(folds)} folds", *_score_cells(overall), _seconds(seconds))
     return table
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
 def _score_cells(scores: Scores) -> list[str]:

@@ -65,12 +65,20 @@ class PairData:
         CandleFileError
             If a file is missing, damaged or empty.
         ValueError
-            If candles are not in the order of time.
+            If columns are missing, or candles are not in the order of time.
         """
-        minutes = Candles.from_frame(read_candles(folder, pair, timeframe), seconds(timeframe))
-        hours = Candles.from_frame(read_candles(folder, pair, "1h"), seconds("1h"))
+        minutes = _read(folder, pair, timeframe)
+        hours = _read(folder, pair, "1h")
         levels = join_hours(minutes, hours.date, hours.close, hours.volume)
         return cls(pair, minutes, candle_features(minutes, levels), FEATURES)
+
+
+def _read(folder: Path, pair: str, timeframe: str) -> Candles:
+    step, frame = seconds(timeframe), read_candles(folder, pair, timeframe)
+    try:
+        return Candles.from_frame(frame, step)
+    except ValueError as error:
+        raise ValueError(f"{pair}, {timeframe}: {error}") from error
 
 
 class Rows(NamedTuple):
