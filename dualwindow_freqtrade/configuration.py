@@ -65,6 +65,7 @@ KEYS = {
     "guards": "dual_window.guards",
     "threads": "dual_window.threads",
 }
+_LENGTHS = {"train_days": "train_period_days", "window_days": "backtest_period_days"}
 _HINTS = {
     "settings.history": (
         "; it is the history window in candles, for example 180 (FreqAI puts 1 where it is missing)"
@@ -145,8 +146,8 @@ def translated(message: str) -> str:
 
     def users_name(match: re.Match[str]) -> str:
         first, _, rest = match.group(1).partition(".")
-        if first == "train_days":
-            return "train_period_days"
+        if first in _LENGTHS:
+            return _LENGTHS[first]
         key = KEYS.get(f"settings.{first}")
         if key is None:
             return match.group(0)

@@ -66,15 +66,19 @@ def folds(pairs: Sequence[PairData], schedule: Schedule) -> tuple[list[Fold], li
     Raises
     ------
     FoldError
-        If none is left; it says how many days of candles are missing.
+        If none is left; it says how many days of candles are missing. If a pair is named twice, or
+        a length is not above 0.
     """
     if schedule.stop <= schedule.start:
         raise FoldError("no fold: the timerange ends before it begins")
+    names = [pair.pair for pair in pairs]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise FoldError(f"no fold: named more than once: {', '.join(twice)}")
     train, window = round(schedule.train_days * _DAY), round(schedule.window_days * _DAY)
     for name, length in (("train_days", train), ("window_days", window)):
         if length < 1:
             given = getattr(schedule, name)
-            raise FoldError(f"no fold: {name} must be above 0. Received: {given!r}")
+            raise FoldError(f"no fold: `{name}` must be above 0. Received: {given!r}")
     starts = range(schedule.start, schedule.stop, window)
     found, remarks, missing = [], [], []
     for pair in pairs:

@@ -24,7 +24,7 @@ from dualwindow.learning.fingerprint import (
     flatten,
 )
 from dualwindow.learning.folds import Fold, Schedule, folds
-from dualwindow.learning.parallel import Workers, run_tasks
+from dualwindow.learning.parallel import TaskError, Workers, run_tasks
 from dualwindow.learning.record import TrainingRecord
 from dualwindow.learning.training import train
 from dualwindow.market.candles import Candles
@@ -169,38 +169,50 @@ class Store:
         Raises
         ------
         WalkForwardError
-            If the folder holds folds that were made with something else, or other files.
+            If the folder holds folds that were made with something else, or other files, or if it
+            cannot be written to. It names settings in backticks, as a `TrainingError` does.
         """
         path = self._folder / PLAN
         lengths = {"train_days": schedule.train_days, "window_days": schedule.window_days}
         plan = {"format": _FORMAT, **lengths, **_plan(settings)}
+        folder = self._folder / "folds"
         if path.is_file():
-            self._compare(path, flatten(plan))
+            if any(folder.glob("*")):  # a plan without folds binds nobody
+                self._compare(path, plan)
         elif self._folder.is_dir() and any(self._folder.iterdir()):
             raise WalkForwardError(
                 f"{self._folder} is not empty and holds no {PLAN}; choose another folder"
             )
-        (self._folder / "folds").mkdir(parents=True, exist_ok=True)
-        write_aside(path, json.dumps(plan, indent=1).encode())
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _cannot_write(folder, error) from error
+        _write(path, json.dumps(plan, indent=1).encode())
 
     def _compare(self, path: Path, plan: Mapping[str, Any]) -> None:
         try:
-            recorded = flatten(json.loads(path.read_text()))
-        except ValueError as error:
+            recorded = _in_backticks(dict(json.loads(path.read_text())))
+        except (AttributeError, TypeError, ValueError) as error:
             raise WalkForwardError(
                 f"{path} is damaged ({error}); choose another folder, or delete this one"
             ) from error
-        if changed := all_differences(recorded, plan):
+        if changed := all_differences(recorded, _in_backticks(plan)):
             raise WalkForwardError(
                 f"{self._folder} holds folds that were made with something else "
                 f"({'; '.join(changed)}); choose another folder, or delete this one"
             )
 
     def save(self, task: Task, done: Done) -> None:
-        """Keep a finished fold."""
+        """Keep a finished fold.
+
+        Raises
+        ------
+        WalkForwardError
+            If it cannot be written, for example because the disk is full.
+        """
         table, record = self._paths(task.fold)
-        write_aside(table, done.table)
-        write_aside(record, done.record.to_json().encode())
+        _write(table, done.table)
+        _write(record, done.record.to_json().encode())
 
     def load(self, task: Task) -> Done | None:
         """Find a fold that has been finished from the very same candles, settings and code.
@@ -212,18 +224,20 @@ class Store:
             return None
         try:
             done = Done(table.read_bytes(), TrainingRecord.from_json(record.read_text()))
-            pd.read_parquet(io.BytesIO(done.table), columns=["label"])
-        except (OSError, ValueError) as error:
+            made_by = set(pd.read_parquet(io.BytesIO(done.table))["made_by"])
+        except (OSError, ValueError, KeyError) as error:
             kept = [set_aside(path).name for path in (table, record)]
             reason = str(error).splitlines()[0]
             logger.warning("%s is damaged (%s); now %s, it is made again", table, reason, kept[0])
             return None
-        return done if done.record.made_from.get("fold") == task.made_by else None
+        # A kill between the two files leaves a new table beside an old record.
+        made_by.add(done.record.made_from.get("fold"))
+        return done if made_by == {task.made_by} else None
 
     def finish(self, table: pd.DataFrame) -> Path:
         """Write the whole table."""
         path = self._folder / TABLE
-        write_aside(path, _parquet(table))
+        _write(path, _parquet(table))
         return path
 
     def _paths(self, fold: Fold) -> tuple[Path, Path]:
@@ -231,6 +245,27 @@ class Store:
         name = f"{fold.pair.replace('/', '_').replace(':', '_')}-{start}"
         folder = self._folder / "folds"
         return folder / f"{name}.parquet", folder / f"{name}.json"
+
+
+def _in_backticks(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """Name what the user can change as a `TrainingError` does."""
+    own = {f"`{name}`": value for name, value in flatten(plan.get("settings", {})).items()}
+    lengths = {f"`{name}`": plan.get(name) for name in ("train_days", "window_days")}
+    return {**own, **lengths, "format": plan.get("format"), "code": plan.get("code")}
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        write_aside(path, content)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+
+
+def _cannot_write(path: Path, error: OSError) -> WalkForwardError:
+    return WalkForwardError(
+        f"{path} cannot be written ({error.strerror}); all folds finished before are kept, run "
+        "again once it can"
+    )
 
 
 class Step(NamedTuple):
@@ -277,6 +312,12 @@ def run(
     store : after `Store.begin`
     workers : how many, and where
     report : called for every fold as soon as it is there
+
+    Raises
+    ------
+    WalkForwardError
+        If a training fails, which is its cause, or a fold cannot be written. It names settings in
+        backticks, as a `TrainingError` does.
     """
     finished: dict[int, Done] = {}
     for i, done, is_new in _all(wanted, store, workers):
@@ -296,6 +337,12 @@ def _all(
     loaded = [store.load(task) for task in wanted]
     yield from ((i, done, False) for i, done in enumerate(loaded) if done is not None)
     left = [i for i, done in enumerate(loaded) if done is None]
-    for place, done in run_tasks(run_fold, [wanted[i] for i in left], workers):
-        store.save(wanted[left[place]], done)
-        yield left[place], done, True
+    try:
+        for place, done in run_tasks(run_fold, [wanted[i] for i in left], workers):
+            store.save(wanted[left[place]], done)
+            yield left[place], done, True
+    except TaskError as error:
+        fold, cause = wanted[left[error.index]].fold, error.__cause__
+        words = str(cause).removeprefix(f"{fold.pair}: ") or type(cause).__name__
+        day = pd.Timestamp(fold.start, unit="s").strftime("%Y-%m-%d")
+        raise WalkForwardError(f"{fold.pair}, fold from {day}: {words}") from cause

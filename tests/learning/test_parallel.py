@@ -1,50 +1,25 @@
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 import workloads
+from processes import PATHS, ROOT, answers, free_port, programs, wait_until
 from pydantic import ValidationError
 
 from dualwindow.learning import clusters, parallel
 from dualwindow.learning.clusters import ClusterError
 from dualwindow.learning.parallel import TaskError, Workers, WorkersDied, run_tasks
 
-ROOT = Path(__file__).parents[2]
-PROGRAMS = Path(sys.executable).parent
 TWO = Workers(n=2)
 # 12 MB each: more than dask likes to send with a call
 ROWS = [np.full(1_500_000, float(value)) for value in (3, 1, 2)]
 TOTALS = {0: 4_500_000.0, 1: 1_500_000.0, 2: 3_000_000.0}
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < end, "waited for 30 seconds"
-        time.sleep(0.05)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
-def answers(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
 
 
 def is_alive(pid: int) -> bool:
@@ -52,36 +27,6 @@ def is_alive(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-
-
-@contextmanager
-def programs(folder: Path, *commands: str, **variables: str) -> Iterator[list[subprocess.Popen]]:
-    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
-    environment = os.environ | variables | {"PYTHONPATH": paths}
-    with (folder / "log").open("w") as log:
-        running = [
-            subprocess.Popen(
-                [PROGRAMS / name, *arguments], env=environment, stdout=log, stderr=log, cwd=folder
-            )
-            for name, *arguments in map(str.split, commands)
-        ]
-        try:
-            yield running
-        finally:
-            for process in reversed(running):  # dask's workers wait for a lost scheduler
-                process.terminate()
-                process.wait(60)
-
-
-@pytest.fixture(scope="module")
-def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
-    folder = tmp_path_factory.mktemp("dask")
-    address = f"tcp://127.0.0.1:{free_port()}"
-    worker = f"dask worker {address} --host 127.0.0.1 --nthreads 1 --no-dashboard"
-    scheduler = f"dask scheduler --host {address} --no-dashboard"
-    with programs(folder, scheduler, worker, worker):
-        wait_until(lambda: answers(int(address.rpartition(":")[2])))
-        yield Workers(n=2, backend="dask", address=address)
 
 
 @pytest.fixture(scope="module")
@@ -238,10 +183,9 @@ def test_idle_workers_end(monkeypatch):
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_workers_end_with_their_parent(end, tmp_path):
-    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     with subprocess.Popen(
         [sys.executable, ROOT / "tests" / "workloads.py", tmp_path],
-        env=os.environ | {"PYTHONPATH": paths},
+        env=os.environ | {"PYTHONPATH": PATHS},
         stderr=subprocess.DEVNULL,
     ) as parent:
         wait_until(lambda: len(list(tmp_path.iterdir())) == 2)
