@@ -1,7 +1,6 @@
 """The verdicts of `make bench-skill` without its trainings, and the whole of it on a few days."""
 
 import json
-import subprocess
 import sys
 
 import numpy as np
@@ -187,12 +186,9 @@ def small(tmp_path) -> list[str]:
     return [*words, "--out", str(tmp_path / "skill.json")]
 
 
-def test_a_few_synthetic_days(small, tmp_path):
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.skill", *small]
-    command += ["--only", "synthetic", "--jobs", "1"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode in (0, 1), done.stderr
-    assert "Skill out of sample" in done.stdout
+def test_a_few_synthetic_days(small, tmp_path, monkeypatch, capsys):
+    assert run(monkeypatch, *small, "--only", "synthetic", "--jobs", "1") in (0, 1)
+    assert "Skill out of sample" in capsys.readouterr().out
     written = json.loads((tmp_path / "skill.json").read_text())
     windows = pd.DataFrame(written["windows"])
     assert windows["source"].value_counts().to_dict() == {"planted": 4, "random walk": 4}
