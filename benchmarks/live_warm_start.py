@@ -14,7 +14,8 @@ from dualwindow.learning.artifact import Artifact
 from dualwindow.learning.metrics import log_loss
 from dualwindow.learning.training import train
 from dualwindow.market.labels import UNKNOWN, Labelling
-from dualwindow.samples.data import PairData, TrainingData
+from dualwindow.samples.data import TrainingData
+from dualwindow.samples.pair_data import PairData
 from dualwindow.samples.scaling import FeatureScaler
 from dualwindow.settings import Settings
 from dualwindow_freqtrade.configuration import read_configuration

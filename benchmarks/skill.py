@@ -23,11 +23,11 @@ from benchmarks.skill_goals import RECORDED, Goal, goals_of_recorded, goals_of_s
 from benchmarks.skill_markets import DAY, LAWS, synthetic_pair, synthetic_schedule
 from benchmarks.skill_tables import goal_table, window_rows, window_table, write
 from benchmarks.skill_walks import Bench, Judged, Source, judge
+from dualwindow.learning.fold_store import WalkForwardError
 from dualwindow.learning.folds import FoldError, Schedule
 from dualwindow.learning.parallel import Workers
-from dualwindow.learning.walk_forward import WalkForwardError
 from dualwindow.market.candle_files import CandleFileError
-from dualwindow.samples.data import PairData
+from dualwindow.samples.pair_data import PairData
 from dualwindow.settings import RangesSettings, Settings
 from dualwindow_freqtrade.configuration import ConfigurationError, read_configuration
 from dualwindow_freqtrade.threads import quiet_tensorflow

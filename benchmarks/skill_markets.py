@@ -13,7 +13,7 @@ from dualwindow.market.candles import Candles
 from dualwindow.market.features import FEATURES, candle_features
 from dualwindow.market.hours import join_hours
 from dualwindow.market.labels import Labelling
-from dualwindow.samples.data import PairData
+from dualwindow.samples.pair_data import PairData
 from dualwindow_sandbox.dynamics import PLANTED, RANDOM_WALK
 from dualwindow_sandbox.listings import COINS, synthetic_listing
 from dualwindow_sandbox.market import FIRST, PairHistory

@@ -12,7 +12,7 @@ from dualwindow.learning.walk_forward import Task
 from dualwindow.samples.data import TrainingData
 from dualwindow.samples.scaling import Scaled, known_rows, scattered
 from dualwindow.samples.selection import Selection, select
-from dualwindow.samples.splits import chronological_split
+from dualwindow.samples.splits import split_of
 from dualwindow.samples.windows import gather
 from dualwindow.settings import Settings
 
@@ -55,8 +55,7 @@ def peer_probabilities(asked: Asked) -> dict[str, FloatArray]:
 
 def _selection(data: TrainingData, settings: Settings) -> Selection:
     """Select window ends as a training does; trees need no scaled rows."""
-    purge = settings.horizon * data.candles.step
-    split = chronological_split(data.candles.date, purge, settings.validation_share)
+    split = split_of(data.candles, settings)
     return select(data, settings, split, _unscaled(data.features))
 
 

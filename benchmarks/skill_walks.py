@@ -21,11 +21,12 @@ from benchmarks.skill_markets import Moments, true_probabilities
 from benchmarks.skill_peers import CANDLE, WINDOW, Asked, peer_probabilities
 from dualwindow.arrays import FloatArray
 from dualwindow.judging.out_of_sample import Scores, fold_scores, overall_scores
+from dualwindow.learning.fold_store import Store
 from dualwindow.learning.folds import Schedule
 from dualwindow.learning.parallel import Workers, run_tasks
-from dualwindow.learning.walk_forward import RAW, Step, Store, Task, WalkForward, run, tasks
+from dualwindow.learning.walk_forward import RAW, Step, Task, WalkForward, run, tasks
 from dualwindow.market.labels import CLASSES, UNKNOWN, Labelling
-from dualwindow.samples.data import PairData
+from dualwindow.samples.pair_data import PairData
 from dualwindow.settings import RangesSettings, Settings
 
 

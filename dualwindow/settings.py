@@ -4,6 +4,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Discriminator, Field, Tag, model_validator
 
+ScalerKind = Literal["standard", "robust", "minmax"]
+CalibrationMethod = Literal["none", "prior", "temperature", "vector"]
+Fallback = Literal["hold", "argmax"]
+
 
 class Frozen(BaseModel, frozen=True, extra="forbid"):
     """Settings that are checked once and never change."""
@@ -109,15 +113,15 @@ class RangesSettings(ClassifierSettings):
         return max(self.spans)
 
 
-_DEFAULT_KIND = "lstm"
+DEFAULT_KIND = "lstm"
 
 
 def _kind(value: Any) -> Any:
     # What is neither a block nor settings goes to the default kind, which says that it is not.
     if isinstance(value, dict):
-        given = value.get("kind", _DEFAULT_KIND)
+        given = value.get("kind", DEFAULT_KIND)
     else:
-        given = getattr(value, "kind", _DEFAULT_KIND)
+        given = getattr(value, "kind", DEFAULT_KIND)
     return given if isinstance(given, str) else repr(given)
 
 
@@ -141,10 +145,10 @@ class Settings(Frozen):
     )
     labels: LabelSettings = LabelSettings()
     balancing: BalancingSettings = BalancingSettings()
-    scaler: Literal["standard", "robust", "minmax"] = Field(
+    scaler: ScalerKind = Field(
         "standard", description="how features are scaled; fitted on the training part only"
     )
-    calibration: Literal["none", "prior", "temperature", "vector"] = Field(
+    calibration: CalibrationMethod = Field(
         "temperature", description="how scores become probabilities; fitted on the validation part"
     )
     max_untraded: int = Field(
@@ -176,9 +180,7 @@ class ConfidenceSettings(Frozen):
     margin: float = Field(
         0.0, gt=-1, lt=1, description="expected_value: the least value, a fraction of the stake"
     )
-    fallback: Literal["hold", "argmax"] = Field(
-        "hold", description="what to decide where nothing passes"
-    )
+    fallback: Fallback = Field("hold", description="what to decide where nothing passes")
 
     @model_validator(mode="after")
     def _thresholds_belong_to_custom(self) -> "ConfidenceSettings":

@@ -17,7 +17,12 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
 from dualwindow.learning.fingerprint import all_differences, differences, flatten
 from dualwindow.market.files import write_aside
-from dualwindow_freqtrade.freqai_names import METADATA_FILE
+from dualwindow_freqtrade.freqai_names import (
+    ALL_TRAININGS,
+    BACKTEST_PREDICTION,
+    METADATA_FILE,
+    MODEL_FILE,
+)
 from dualwindow_freqtrade.model_fingerprint import Fingerprint
 
 _FILE = "dualwindow_cache.json"
@@ -72,6 +77,18 @@ class CacheRecord:
         if everything[part] == before:
             return
         write_aside(self._path, json.dumps(everything, indent=1, sort_keys=True).encode())
+
+    def binds(self) -> bool:
+        """Tell whether there is anything that was made from what is recorded.
+
+        A run that ended before its first prediction leaves a record, and nothing that it is of.
+        """
+        patterns = (f"*/*{BACKTEST_PREDICTION}", f"{ALL_TRAININGS}/*{MODEL_FILE}")
+        return any(any(self._folder.glob(pattern)) for pattern in patterns)
+
+    def forget(self) -> None:
+        """Go on as in an empty folder."""
+        self._path.unlink(missing_ok=True)
 
     def _read(self) -> dict[str, dict[str, Any]]:
         if not self._path.is_file():
@@ -186,8 +203,7 @@ class BacktestCache:
         """
         self._windows[pair] = dict(windows)
         try:
-            self._record.check("settings", self._fingerprint.settings())
-            self._record.check("code", self._fingerprint.code)
+            self._check_settings_and_code()
             reused = [window.is_reused(self._record) for window in windows.values()]
         except CacheError as error:
             raise OperationalException(str(error)) from error
@@ -196,6 +212,15 @@ class BacktestCache:
                 window.prediction.unlink(missing_ok=True)
             return [False] * len(windows)
         return reused
+
+    def _check_settings_and_code(self) -> None:
+        try:
+            self._record.check("settings", self._fingerprint.settings())
+            self._record.check("code", self._fingerprint.code)
+        except CacheError:
+            if self._record.binds():
+                raise
+            self._record.forget()
 
     def remember(self, dk: FreqaiDataKitchen) -> None:
         """Record what the files that FreqAI is about to write were made from."""

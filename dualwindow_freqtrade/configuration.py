@@ -9,9 +9,9 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, Field, ValidationError
 
-from dualwindow.learning.folds import FoldError
 from dualwindow.samples.data import TrainingError
 from dualwindow.settings import (
+    DEFAULT_KIND,
     KINDS,
     BalancingSettings,
     ConfidenceSettings,
@@ -131,8 +131,9 @@ def in_users_words() -> Iterator[None]:
     """Let errors of the core name settings as the configuration does."""
     try:
         yield
-    except (TrainingError, FoldError, FloatingPointError) as error:
-        raise type(error)(translated(str(error))) from None
+    except (TrainingError, FloatingPointError) as error:
+        told = type(error)(translated(str(error)))
+        raise told.with_traceback(error.__traceback__) from None
 
 
 def translated(message: str) -> str:
@@ -154,20 +155,21 @@ def translated(message: str) -> str:
         prefix = "" if key.startswith(("model_training", "data_split")) else "freqai."
         return f"{prefix}{key}.{rest}" if rest else f"{prefix}{key}"
 
-    return re.sub(r"`([a-z_.]+)`", users_name, message)
+    return re.sub(r"`([A-Za-z_.]+)`", users_name, message)
 
 
 def _of_its_kind(given: Any) -> Any:
     """Leave out what is known, but to other kinds only."""
     if not isinstance(given, Mapping):
         return given
-    mine = KINDS.get(str(given.get("kind", "lstm")))
+    kind = str(given.get("kind", DEFAULT_KIND))
+    mine = KINDS.get(kind)
     if mine is None:
         return dict(given)
     others = {name for kind in KINDS.values() for name in kind.model_fields}
     foreign = [key for key in given if key in others - mine.model_fields.keys()]
     if foreign:
-        logger.info("The kind '%s' does not use %s", given.get("kind"), ", ".join(foreign))
+        logger.info("The kind '%s' does not use %s", kind, ", ".join(foreign))
     return {key: value for key, value in given.items() if key not in foreign}
 
 

@@ -8,11 +8,11 @@ from datasieve.transforms import SKLearnWrapper
 from dualwindow.arrays import FloatArray
 from dualwindow.samples.scaling import (
     Scaled,
-    ScalerKind,
     feature_scaler,
     known_rows,
     scattered,
 )
+from dualwindow.settings import ScalerKind
 
 
 def prepared(pipeline: Pipeline, scaler: ScalerKind, seed: int) -> Pipeline:

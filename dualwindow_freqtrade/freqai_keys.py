@@ -66,14 +66,14 @@ _REFUSED = {
         "future are left out anyway; remove it"
     ),
     "feature_parameters.plot_feature_importances": (
-        "an LSTM has no feature importances to plot; remove it"
+        "no kind has feature importances as FreqAI plots them; remove it"
     ),
     "feature_parameters.use_DBSCAN_to_remove_outliers": (
         "it clusters all training rows anew at every prediction; use DI_threshold or "
         "use_SVM_to_remove_outliers"
     ),
     "feature_parameters.noise_standard_deviation": (
-        "its noise has no seed; use model_training_parameters.dropout"
+        "its noise has no seed; a network has a dropout of its own"
     ),
     "keras": "it switches FreqAI to a save format it cannot load; remove it",
     "rl_config": "this is a classifier, not a reinforcement learner; remove it",

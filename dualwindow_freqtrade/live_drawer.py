@@ -119,6 +119,7 @@ class WholeFilesDrawer(FreqaiDataDrawer):
             TRAINED_ROWS: cloudpickle.dumps(dk.data_dictionary["train_features"]),
             TRAINED_DATES: cloudpickle.dumps(dk.data_dictionary["train_dates"]),
         }
+        shutil.rmtree(aside, ignore_errors=True)  # of a saving that was killed
         if folder.is_dir():
             folder.replace(aside)
         try:

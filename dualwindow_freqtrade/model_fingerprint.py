@@ -10,9 +10,10 @@ import pandas as pd
 from freqtrade.freqai.freqai_interface import IFreqaiModel
 from freqtrade.strategy import IStrategy
 
+from dualwindow.judging import decisions
 from dualwindow.learning.fingerprint import digest, digest_code, flatten
 from dualwindow.settings import Settings
-from dualwindow_freqtrade import freqai_frames
+from dualwindow_freqtrade import feature_pipeline, freqai_frames
 from dualwindow_freqtrade.configuration import users_key
 
 _FEATURE_METHODS = (
@@ -21,6 +22,8 @@ _FEATURE_METHODS = (
     "feature_engineering_standard",
     "set_freqai_targets",
 )
+# Through which features and scores pass on their way between FreqAI and the core.
+_MODEL_MODULES = (freqai_frames, feature_pipeline, decisions)
 _MODEL_METHODS = ("set_targets", "define_data_pipeline", "fit", "train", "predict")
 
 
@@ -44,7 +47,7 @@ class Fingerprint:
             self._code = {
                 "core": digest_code(self._settings.model.kind),
                 "features": digest_sources(getattr(strategy, name) for name in _FEATURE_METHODS),
-                "model": digest_sources([*methods, freqai_frames]),
+                "model": digest_sources([*methods, *_MODEL_MODULES]),
             }
 
     @property

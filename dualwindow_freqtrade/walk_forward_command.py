@@ -15,11 +15,20 @@ if TYPE_CHECKING:
     from dualwindow.learning.parallel import Workers
     from dualwindow.learning.record import TrainingRecord
     from dualwindow.learning.walk_forward import Step, WalkForward
-    from dualwindow.samples.data import PairData
+    from dualwindow.samples.pair_data import PairData
     from dualwindow_freqtrade.configuration import Configuration
 
 # The handlers import what they need, so that --help does not wait for freqtrade.
 _SUMMARY = "summary.json"
+# What only FreqAI's own pipeline and loop can do.
+_FREQAIS_OWN = (
+    "DI_threshold",
+    "use_SVM_to_remove_outliers",
+    "principal_component_analysis",
+    "include_corr_pairlist",
+    "include_shifted_candles",
+    "continual_learning",
+)
 _MINE = ("datadir", "pairs", "timerange", "config", "out")  # not with --for-backtest
 
 
@@ -42,8 +51,9 @@ def _walk_forward(arguments: argparse.Namespace) -> int:
 
 
 def _to_folder(arguments: argparse.Namespace) -> int:
+    from dualwindow.learning.fold_store import Store, WalkForwardError
     from dualwindow.learning.folds import FoldError
-    from dualwindow.learning.walk_forward import Store, WalkForwardError, run, tasks
+    from dualwindow.learning.walk_forward import run, tasks
     from dualwindow_freqtrade.configuration import translated
 
     if arguments.out is None:
@@ -95,16 +105,27 @@ def _for_backtest(arguments: argparse.Namespace) -> int:
 
 
 def _configured(paths: Sequence[Path] | None) -> tuple[dict[str, Any], "Configuration"]:
+    from freqtrade.configuration.environment_vars import environment_vars_to_dict
     from freqtrade.configuration.load_config import load_from_files
     from freqtrade.exceptions import FreqtradeException
+    from freqtrade.misc import deep_merge_dicts
 
     from dualwindow_freqtrade.configuration import ConfigurationError, read_configuration
 
     try:
         loaded = load_from_files([str(path) for path in paths or [_default_configuration()]])
-        return loaded, read_configuration(loaded.get("freqai", {}))
+        loaded = deep_merge_dicts(environment_vars_to_dict(), loaded)
+        freqai = loaded.get("freqai", {})
+        configuration = read_configuration(freqai)
     except (FreqtradeException, ConfigurationError) as error:
         raise CommandError(f"walk-forward: --config: {_one_line(error)}") from error
+    block = {**freqai, **freqai.get("feature_parameters", {})}
+    if unused := [f"freqai.{key}" for key in _FREQAIS_OWN if block.get(key)]:
+        raise CommandError(
+            f"walk-forward: {', '.join(unused)} would be ignored, because FreqAI does them: switch "
+            "them off, or use --for-backtest"
+        )
+    return loaded, configuration
 
 
 def _one_line(error: Exception) -> str:
@@ -146,7 +167,7 @@ def _schedule(arguments: argparse.Namespace, freqtrade: dict[str, Any]) -> "Sche
 
 def _read_pairs(arguments: argparse.Namespace, freqtrade: dict[str, Any]) -> list["PairData"]:
     from dualwindow.market.candle_files import CandleFileError
-    from dualwindow.samples.data import PairData
+    from dualwindow.samples.pair_data import PairData
 
     exchange = freqtrade.get("exchange", {})
     pairs = arguments.pairs or exchange.get("pair_whitelist", [])
@@ -221,7 +242,7 @@ def _summarise(walk: "WalkForward", out: Path) -> None:
     from rich.console import Console
 
     from dualwindow.judging.out_of_sample import facts, fold_scores, overall_scores
-    from dualwindow.learning.walk_forward import TABLE
+    from dualwindow.learning.fold_store import TABLE
     from dualwindow.market.files import write_aside
     from dualwindow.reports.terminal import walk_forward_table
 

@@ -16,7 +16,7 @@ from freqtrade.resolvers import StrategyResolver
 from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
-from dualwindow.learning.artifact import Artifact, Prediction
+from dualwindow.learning.artifact import Artifact, Prediction, format_trouble
 from dualwindow.market.candles import Candles
 from dualwindow_freqtrade.freqai_names import MODEL_FILE, trained_at, trainings_of
 
@@ -106,7 +106,8 @@ class Workbench:
             try:
                 model = cloudpickle.loads(path.read_bytes())
             except Exception as error:  # damaged pickles raise whatever they like
-                notes.append(f"{path} is damaged: {type(error).__name__}: {error}")
+                damage = f"it is damaged: {type(error).__name__}: {error}"
+                notes.append(f"{path}: {format_trouble(error) or damage}")
                 continue
             if model.record.pair == pair:
                 found[trained_at(path.parent)] = model

@@ -151,7 +151,7 @@ class DualWindowLSTM(BaseClassifierModel):
                     tensorboard=dk.data_path / "tensorboard" if self.activate_tensorboard else None,
                 ),
             )
-        model = model.with_record(made_from=self.fingerprint.facts())
+        model = model.made_from(self.fingerprint.facts())
         if not self.live:  # live, FreqAI keeps it itself once it is saved
             self.dd.model_dictionary[dk.pair] = model
         return model

@@ -9,12 +9,13 @@ import numpy as np
 from examples import make_candles, small_settings
 
 from dualwindow.learning import walk_forward
+from dualwindow.learning.fold_store import Done, Store
 from dualwindow.learning.folds import Schedule
 from dualwindow.learning.parallel import Workers
-from dualwindow.learning.walk_forward import Done, Store, Task, WalkForward
+from dualwindow.learning.walk_forward import Task, WalkForward
 from dualwindow.market.features import FEATURES, candle_features
 from dualwindow.market.hours import HourlyLevels
-from dualwindow.samples.data import PairData
+from dualwindow.samples.pair_data import PairData
 from dualwindow.settings import Settings
 
 MINUTE = 60

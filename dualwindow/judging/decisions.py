@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from dualwindow.arrays import FloatArray, IntArray
 from dualwindow.market.labels import HOLD, LONG, SHORT, Barriers
-from dualwindow.settings import ConfidenceSettings
-
-Fallback = Literal["hold", "argmax"]
+from dualwindow.settings import ConfidenceSettings, Fallback
 
 
 class ConfidenceError(ValueError):

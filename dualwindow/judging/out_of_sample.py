@@ -13,6 +13,7 @@ from dualwindow.learning.metrics import auc, calibration_errors, log_loss, skill
 from dualwindow.learning.record import ClassCounts, TrainingRecord
 from dualwindow.learning.walk_forward import WalkForward
 from dualwindow.market.labels import CLASSES, LONG, SHORT, UNKNOWN
+from dualwindow.samples.balancing import smoothed
 
 
 class Scores(NamedTuple):
@@ -69,8 +70,7 @@ def overall_scores(walk: WalkForward) -> Scores:
 
 def training_frequencies(counts: ClassCounts) -> FloatArray:
     """Estimate how common SHORT, HOLD and LONG are: (3,), never 0 (Laplace's rule)."""
-    smoothed = np.array([getattr(counts, name) for name in CLASSES]) + 1
-    return np.asarray(smoothed / smoothed.sum())
+    return smoothed(np.array([getattr(counts, name) for name in CLASSES]))
 
 
 def _scores(parts: Sequence[tuple[pd.DataFrame, TrainingRecord]]) -> Scores:

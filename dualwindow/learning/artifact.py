@@ -1,5 +1,6 @@
 """What a training leaves behind: all that prediction needs, picklable, and nothing else."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
@@ -17,9 +18,9 @@ from dualwindow.samples.scaling import RowScaler, known_rows
 from dualwindow.samples.windows import broken_windows, whole
 
 # Counts up whenever a pickled artifact of before can no longer be used. The first one had no
-# number: its classes lay in modules that are gone.
+# number: its class lay in a module that is gone.
 FORMAT = 2
-_GONE = ("dualwindow.artifact", "dualwindow.models.network")
+_GONE = "dualwindow.artifact"
 
 
 class FormatError(Exception):
@@ -96,9 +97,9 @@ class Artifact:
         classifier = make_classifier(settings.model, settings.history, self.n_features)
         return classifier.from_bytes(self.content)
 
-    def with_record(self, **facts: Any) -> "Artifact":
-        """Return it with other facts in its record."""
-        return replace(self, record=self.record.model_copy(update=facts))
+    def made_from(self, facts: Mapping[str, Any]) -> "Artifact":
+        """Return it with what the host knows of what shapes its predictions."""
+        return replace(self, record=self.record.model_copy(update={"made_from": dict(facts)}))
 
     def predict(
         self, candles: Candles, features: FloatArray, n_newest: int | None = None
@@ -158,5 +159,5 @@ def format_trouble(error: BaseException) -> FormatError | None:
     """
     if isinstance(error, FormatError):
         return error
-    is_old = isinstance(error, ModuleNotFoundError) and error.name in _GONE
+    is_old = isinstance(error, ModuleNotFoundError) and error.name == _GONE
     return FormatError(1) if is_old else None

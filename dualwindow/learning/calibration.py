@@ -7,7 +7,6 @@ methods here work on the log odds of SHORT and LONG against HOLD: one line per d
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from scipy.optimize import brentq, minimize
@@ -16,8 +15,7 @@ from scipy.special import log_softmax, softmax
 from dualwindow.arrays import FloatArray, IntArray
 from dualwindow.learning.metrics import TINY, log_loss
 from dualwindow.market.labels import CLASSES, HOLD, LONG, SHORT
-
-Method = Literal["none", "prior", "temperature", "vector"]
+from dualwindow.settings import CalibrationMethod
 
 _DIRECTIONS = [SHORT, LONG]
 # Independent validation samples that each class needs, by method. Labels overlap, so hundreds of
@@ -137,7 +135,7 @@ _METHODS: dict[str, Callable[[Evidence], Calibration]] = {
 }
 
 
-def calibrate(method: Method, evidence: Evidence) -> tuple[Calibration, list[str]]:
+def calibrate(method: CalibrationMethod, evidence: Evidence) -> tuple[Calibration, list[str]]:
     """Fit the method, or the nearest simpler one that the validation windows allow.
 
     From ``vector`` over ``temperature`` to ``prior``, a method is passed over if a class has too

@@ -9,7 +9,7 @@ import numpy as np
 
 from dualwindow.arrays import IntArray
 from dualwindow.market.candles import Candles
-from dualwindow.samples.data import PairData
+from dualwindow.samples.pair_data import PairData
 
 _DAY = 86400
 

@@ -1,11 +1,19 @@
 """The facts of one training: typed, versioned, and the same in memory as in JSON."""
 
+from importlib.metadata import version
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
 from dualwindow.models.classifier import Epoch
 from dualwindow.settings import Settings
+
+_SHAPING_LIBRARIES = ("dualwindow", "tensorflow", "keras", "numpy", "scipy", "scikit-learn")
+
+
+def versions() -> dict[str, str]:
+    """Name the libraries that shape numbers, with their versions."""
+    return {library: version(library) for library in _SHAPING_LIBRARIES}
 
 
 class _Frozen(BaseModel, frozen=True, extra="forbid"):

@@ -1,7 +1,6 @@
 """Turn labelled candles and their features into a trained artifact."""
 
 import time
-from importlib.metadata import version
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +20,7 @@ from dualwindow.learning.record import (
     ClassCounts,
     TrainingRecord,
     ValidationScores,
+    versions,
 )
 from dualwindow.market.candles import Candles
 from dualwindow.market.labels import CLASSES, LONG, SHORT, UNKNOWN
@@ -29,11 +29,10 @@ from dualwindow.samples.balancing import class_counts
 from dualwindow.samples.data import Rows, Samples, TrainingData, TrainingError
 from dualwindow.samples.scaling import RowScaler, known_rows
 from dualwindow.samples.selection import Selection, select
-from dualwindow.samples.splits import Split, chronological_split
+from dualwindow.samples.splits import Split, split_of
 from dualwindow.settings import Settings
 
 _DAY = 86400
-_SHAPING_LIBRARIES = ("dualwindow", "tensorflow", "keras", "numpy")
 
 
 def train(
@@ -66,8 +65,7 @@ def train(
     """
     began, hooks = time.perf_counter(), hooks or Hooks()
     _refuse_unusable(data, settings)
-    purge = settings.horizon * data.candles.step
-    split = chronological_split(data.candles.date, purge, settings.validation_share)
+    split = split_of(data.candles, settings)
     taught = known_rows(data.features) & split.train
     if not taught.any():
         raise TrainingError(f"{data.pair}: no candle of the training part has all its features")
@@ -82,16 +80,15 @@ def train(
     fitted = classifier.fit(training, validation, start, hooks)
     found = _calibrated(fitted, validation, selection, data, settings)
     context = slice(max(len(data.candles) - settings.history + 1, 0), None)
-    artifact = Artifact(
+    return Artifact(
         n_features,
         fitted.to_bytes(),
         scaler,
         found.calibration,
         data.candles[context],
         data.features[context].copy(),
-        _record(data, settings, split, selection, found),
+        _record(data, settings, split, selection, found, began),
     )
-    return artifact.with_record(seconds=round(time.perf_counter() - began, 3))
 
 
 class _Calibrated(NamedTuple):
@@ -161,6 +158,7 @@ def _record(
     split: Split,
     selection: Selection,
     found: _Calibrated,
+    began: float,
 ) -> TrainingRecord:
     labels, calibration = data.labels, found.calibration
     known: BoolArray = labels != UNKNOWN
@@ -188,8 +186,8 @@ def _record(
         ),
         validation=_scores(found.evidence, calibration),
         device=found.fitted.device,
-        seconds=0.0,
-        versions={library: version(library) for library in _SHAPING_LIBRARIES},
+        seconds=round(time.perf_counter() - began, 3),
+        versions=versions(),
     )
 
 

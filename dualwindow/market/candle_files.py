@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+_MERGED = {"open": "first", "high": "max", "low": "min", "close": "last", "volume": "max"}
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
 _READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
     ".feather": pd.read_feather,
@@ -58,7 +59,7 @@ def candle_path(folder: Path, pair: str, timeframe: str) -> Path:
 
 
 def read_candles(folder: Path, pair: str, timeframe: str) -> pd.DataFrame:
-    """Read all candles of a pair, oldest first, with freqtrade's columns.
+    """Read all candles of a pair, oldest first, with freqtrade's columns and as it completes them.
 
     Raises
     ------
@@ -77,8 +78,30 @@ def read_candles(folder: Path, pair: str, timeframe: str) -> pd.DataFrame:
                 ) from error
             if frame.empty:
                 raise CandleFileError(f"{pair}: {path} holds no candles; download them again")
-            return frame
+            if not {"date", *_MERGED} <= set(frame) or frame["date"].isna().any():
+                return frame  # `Candles.from_frame` says what is wrong with it
+            return completed(frame, seconds(timeframe))
     raise CandleFileError(_what_is_missing(stem, folder, pair, timeframe))
+
+
+def completed(frame: pd.DataFrame, step: int) -> pd.DataFrame:
+    """Fill in the candles that are not there, as freqtrade does before a strategy sees any.
+
+    A missing candle is flat at the close before it, without volume, and so is a price that is not
+    known; rows of the same date become one candle. How many such candles in a row are a gap is for
+    the windows and the labels to say.
+
+    Parameters
+    ----------
+    frame : freqtrade's columns, none without a date
+    step : seconds from one candle to the next
+    """
+    merged = frame.groupby("date", as_index=True, sort=True).agg(_MERGED)
+    dates = pd.date_range(merged.index[0], merged.index[-1], freq=f"{step}s", name="date")
+    whole = merged.reindex(dates.astype(merged.index.dtype))
+    close = whole["close"].ffill()
+    prices = {name: whole[name].fillna(close) for name in ("open", "high", "low")}
+    return whole.assign(**prices, close=close, volume=whole["volume"].fillna(0)).reset_index()
 
 
 def _what_is_missing(stem: Path, folder: Path, pair: str, timeframe: str) -> str:

@@ -79,7 +79,9 @@ class FittedNetwork:
     @property
     def best_epoch(self) -> int:
         """Whose weights these are; 0 for those it began with."""
-        start = math.inf if self.start_loss is None else self.start_loss
+        start = self.start_loss
+        if start is None or not math.isfinite(start):
+            start = math.inf
         return int(np.argmin([start, *(epoch.validation_loss for epoch in self.epochs)]))
 
     @property

@@ -49,7 +49,9 @@ def mean_log_ranges(candles: Candles, ends: IntArray, spans: tuple[int, ...]) ->
     (m, s) float64; NaN where a price is unknown. Each mean is summed anew from its own candles, so
     it does not depend on where the candles begin: live and backtest agree.
     """
-    ranges = np.log(candles.high / candles.low)
+    priced = candles.priced
+    ratio = np.divide(candles.high, candles.low, out=np.full(len(priced), np.nan), where=priced)
+    ranges = np.log(ratio)
     columns = [sliding_window_view(ranges, span).mean(axis=1)[ends - (span - 1)] for span in spans]
     return np.log(np.maximum(np.stack(columns, axis=1), _LEAST_RANGE))
 

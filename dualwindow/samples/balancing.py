@@ -24,8 +24,12 @@ def class_frequencies(labels: IntArray) -> FloatArray:
     ----------
     labels : any number of SHORT, HOLD, LONG; UNKNOWN ones are left out
     """
-    counts = class_counts(labels[labels != UNKNOWN]) + 1
-    return np.asarray(counts / counts.sum())
+    return smoothed(class_counts(labels[labels != UNKNOWN]))
+
+
+def smoothed(counts: FloatArray | IntArray) -> FloatArray:
+    """Turn counts or masses of the classes into shares that are never 0, by Laplace's rule."""
+    return np.asarray((counts + 1) / (counts + 1).sum())
 
 
 def thin_evenly(labels: IntArray, floor: int) -> IntArray:

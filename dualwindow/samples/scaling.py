@@ -1,13 +1,13 @@
 """Scale rows as the training part says, and flag those that are unlike it."""
 
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
 from dualwindow.arrays import BoolArray, FloatArray
+from dualwindow.settings import ScalerKind
 
-ScalerKind = Literal["standard", "robust", "minmax"]
 _LARGEST = float(np.finfo(np.float32).max)
 
 

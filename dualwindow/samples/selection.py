@@ -11,6 +11,7 @@ from dualwindow.samples.balancing import (
     class_frequencies,
     recency_weights,
     sample_weights,
+    smoothed,
     thin_evenly,
 )
 from dualwindow.samples.data import Rows, Samples, TrainingData, TrainingError
@@ -58,8 +59,7 @@ class Selection:
 
     def mixture(self, labels: IntArray) -> FloatArray:
         """Tell how common balancing made the classes: (3,), never 0 (Laplace's rule)."""
-        mass = np.bincount(labels[self.train], self.weights, minlength=len(CLASSES)) + 1
-        return np.asarray(mass / mass.sum())
+        return smoothed(np.bincount(labels[self.train], self.weights, minlength=len(CLASSES)))
 
 
 def select(data: TrainingData, settings: Settings, split: Split, scaled: Scaled) -> Selection:

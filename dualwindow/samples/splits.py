@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from dualwindow.arrays import BoolArray, IntArray
+from dualwindow.market.candles import Candles
+from dualwindow.settings import Settings
 
 
 class Split(NamedTuple):
@@ -13,6 +15,12 @@ class Split(NamedTuple):
     train: BoolArray
     purged: BoolArray
     validation: BoolArray
+
+
+def split_of(candles: Candles, settings: Settings) -> Split:
+    """Split the candles of a training as its settings say, purged by the horizon."""
+    purge = settings.horizon * candles.step
+    return chronological_split(candles.date, purge, settings.validation_share)
 
 
 def chronological_split(date: IntArray, purge: int, validation_share: float) -> Split:

@@ -10,7 +10,6 @@ from pydantic import BaseModel
 
 from dualwindow.judging.decisions import Thresholds, thresholds
 from dualwindow.learning.fingerprint import flatten
-from dualwindow.learning.folds import FoldError
 from dualwindow.samples.data import TrainingError
 from dualwindow.settings import KINDS, RangesSettings
 from dualwindow_freqtrade.configuration import (
@@ -379,7 +378,7 @@ def test_other_words_in_backticks_stay_as_they_are():
     assert translated("`pair` and `History`") == "`pair` and `History`"
 
 
-@pytest.mark.parametrize("kind", [TrainingError, FoldError, FloatingPointError])
+@pytest.mark.parametrize("kind", [TrainingError, FloatingPointError])
 def test_errors_of_the_core_are_told_in_the_users_words(kind):
     with pytest.raises(kind, match=r"^raise freqai\.conv_width$") as error, in_users_words():
         raise kind("raise `history`")

@@ -261,4 +261,4 @@ def test_changed_settings_under_an_old_identifier(sandbox, candles):
     changed = one_pair(freqai={"model_training_parameters": {"epochs": 1}})
     result = sandbox.freqtrade("backtesting", "-d", str(candles), **changed)
     assert result.returncode == 2
-    assert "training.epochs: 2 -> 1" in result.stderr
+    assert "model_training_parameters.epochs: 2 -> 1" in result.stderr

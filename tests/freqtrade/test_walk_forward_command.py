@@ -13,13 +13,13 @@ import pandas as pd
 import pytest
 from examples import ROOT
 from processes import free_port
-from test_end_to_end import merged
 
 from dualwindow.cli import main
 from dualwindow.learning import clusters
-from dualwindow.learning.walk_forward import PLAN, TABLE
+from dualwindow.learning.fold_store import PLAN, TABLE
 from dualwindow.market import files
 from dualwindow_freqtrade import walk_forward_command
+from harness.overlays import merged
 
 DUALWINDOW = str(Path(sys.executable).with_name("dualwindow"))
 PAIRS = ["BTC/USDT", "ETH/USDT"]

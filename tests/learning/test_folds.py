@@ -7,7 +7,7 @@ import pytest
 from examples import make_candles
 
 from dualwindow.learning.folds import Fold, FoldError, Schedule, folds
-from dualwindow.samples.data import PairData
+from dualwindow.samples.pair_data import PairData
 
 DAY, HOUR = 86400, 3600
 

@@ -23,7 +23,7 @@ def record(request) -> TrainingRecord:
         whole={"balancing": {"method": "class_weights", "class_weights": weights}},
     )
     made = train(data, settings, FeatureScaler("standard"))
-    return made.with_record(made_from={"code": "0123", "settings.seed": 42}).record
+    return made.made_from({"code": "0123", "settings.seed": 42}).record
 
 
 def test_json_in_and_out_is_the_same(record):

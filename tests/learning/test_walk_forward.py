@@ -30,14 +30,16 @@ from walks import (
     walk,
 )
 
-from dualwindow.learning import walk_forward
+from dualwindow.learning import fold_store, walk_forward
+from dualwindow.learning.fold_store import PLAN, TABLE, Store, WalkForwardError
 from dualwindow.learning.folds import FoldError, Schedule
 from dualwindow.learning.parallel import Workers
 from dualwindow.learning.training import train
-from dualwindow.learning.walk_forward import PLAN, RAW, TABLE, Store, WalkForwardError, run_fold
+from dualwindow.learning.walk_forward import RAW, run_fold
 from dualwindow.market import files
 from dualwindow.market.labels import CLASSES, UNKNOWN, Labelling
-from dualwindow.samples.data import PairData, TrainingData, TrainingError
+from dualwindow.samples.data import TrainingData, TrainingError
+from dualwindow.samples.pair_data import PairData
 from dualwindow.samples.scaling import FeatureScaler
 
 KINDS = ["ranges", "lstm"]
@@ -380,7 +382,7 @@ def test_a_folder_of_other_code_is_refused_and_untouched(tmp_path, monkeypatch):
     walk(tmp_path)
     before = content(tmp_path)
     code = json.loads(before[PLAN])["code"]
-    monkeypatch.setattr(walk_forward, "digest_code", lambda kind: f"of {kind}")
+    monkeypatch.setattr(fold_store, "digest_code", lambda kind: f"of {kind}")
     with pytest.raises(WalkForwardError, match=f"code: {code} -> of ranges"):
         walk(tmp_path)
     assert content(tmp_path) == before

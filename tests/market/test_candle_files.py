@@ -9,7 +9,7 @@ from freqtrade.data.history.datahandlers.featherdatahandler import FeatherDataHa
 from freqtrade.enums import CandleType
 
 from dualwindow.market.candle_files import CandleFileError, candle_path, read_candles, seconds
-from dualwindow.samples.data import PairData
+from dualwindow.samples.pair_data import PairData
 
 ENDINGS = [".feather", ".parquet"]
 
@@ -135,7 +135,7 @@ def test_a_pair_has_the_features_of_both_files(tmp_path):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        pytest.param(lambda frame: frame[::-1], "dates must increase", id="order"),
+        pytest.param(lambda f: f.assign(date=f["date"].where(f.index != 3)), "no date", id="date"),
         pytest.param(
             lambda frame: frame.drop(columns="low"), r"\['low'\] are missing", id="column"
         ),
