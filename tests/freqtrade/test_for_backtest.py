@@ -139,7 +139,7 @@ def here(place, monkeypatch):
     backtest_training._backtest.cache_clear()
 
 
-def test_the_backtest_finds_what_it_would_have_trained(place):
+def test_the_backtest_finds_what_it_would_have_trained(place, here):
     place.configure(TINY)
     log, trades = place.backtest("alone")
     assert log.count(" trained on ") == 4
@@ -160,9 +160,7 @@ def test_the_backtest_finds_what_it_would_have_trained(place):
     assert place.predictions("together") == together
     assert same_trades == trades
 
-    said = place.walk("together")  # finds everything
-    assert len(said) == 1
-    assert said[0].startswith("4 windows are in ")
+    assert here("together", model_training_parameters=TINY) == (4, [])
 
 
 def test_a_run_that_is_killed_goes_on_and_a_backtest_of_saved_models_follows(place, here):
@@ -180,9 +178,9 @@ def test_a_run_that_is_killed_goes_on_and_a_backtest_of_saved_models_follows(pla
     index = folder / PAIR_DICTIONARY
     index.write_text("{}")
 
-    said = place.walk("killed")
     # A model may have been saved without its predictions, which it makes now.
-    assert len(said) == 8 - len(before) + 1
+    n, steps = here("killed", **freqai)
+    assert (n, len(steps)) == (8, 8 - len(before))
     after = place.predictions("killed")
     assert {name: after[name] for name in before} == before
     assert len(list(folder.rglob(f"*{MODEL_FILE}"))) == 8
