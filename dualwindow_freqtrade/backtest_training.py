@@ -6,7 +6,8 @@ backtest after it finds all of them cached and checks them as it always does.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,11 +30,15 @@ Report = Callable[[int, TrainingRecord, int], None]
 
 
 class Window(NamedTuple):
-    """One window of a backtest: the options of the command, the pair, and which of its windows."""
+    """One window of a backtest: the options of the command, the pair, and which of its windows.
+
+    The backtest will look for its predictions in `folder`.
+    """
 
     words: tuple[str, ...]
     pair: str
     number: int
+    folder: Path
 
 
 class _Backtest(NamedTuple):
@@ -43,6 +48,18 @@ class _Backtest(NamedTuple):
     candles: dict[str, DataFrame]
 
 
+@contextmanager
+def _without_info() -> Iterator[None]:
+    """Silence what freqtrade tells of its whole start."""
+    before = logging.root.manager.disable
+    logging.disable(max(before, logging.INFO))
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+@_without_info()
 def train_backtest(words: Sequence[str], workers: Workers, report: Report) -> tuple[int, Path]:
     """Train and predict all windows that ``freqtrade backtesting`` with these options would.
 
@@ -75,7 +92,7 @@ def train_backtest(words: Sequence[str], workers: Workers, report: Report) -> tu
         cache_of_model.remember_all(pair)
         n_windows += len(reused)
         missing = [number for number, is_there in enumerate(reused) if not is_there]
-        wanted += [Window(tuple(words), pair, number) for number in missing]
+        wanted += [Window(tuple(words), pair, number, bench.folder) for number in missing]
     n_left = len(wanted)
     for _, (start, record) in run_tasks(train_window, wanted, workers):
         n_left -= 1
@@ -83,6 +100,7 @@ def train_backtest(words: Sequence[str], workers: Workers, report: Report) -> tu
     return n_windows, bench.folder
 
 
+@_without_info()
 def train_window(window: Window) -> tuple[int, TrainingRecord]:
     """Let FreqAI train and predict one window, and write its files.
 
@@ -91,6 +109,11 @@ def train_window(window: Window) -> tuple[int, TrainingRecord]:
     The second at which the predictions begin, and the record of the training.
     """
     bench, candles = _backtest(window.words)
+    if bench.folder.resolve() != window.folder.resolve():
+        raise OperationalException(
+            f"this worker would write to {bench.folder}, the backtest reads {window.folder}; "
+            "start workers in the backtest's folder, and with its FREQTRADE__ variables"
+        )
     dk = _kitchen(bench, window.pair)
     only = slice(window.number, window.number + 1)
     dk.training_timeranges = dk.training_timeranges[only]
@@ -110,8 +133,9 @@ def train_window(window: Window) -> tuple[int, TrainingRecord]:
 @cache
 def _backtest(words: tuple[str, ...]) -> _Backtest:
     """Load strategy, model and candles as a backtest does, once per process."""
-    logging.disable(logging.INFO)  # freqtrade tells its whole start
     config = read_words(words)
+    if not config.get("freqai", {}).get("enabled"):
+        raise OperationalException("freqai.enabled must be true in the configuration; -c names it")
     if not config.get("timerange"):
         raise OperationalException("--timerange YYYYMMDD-YYYYMMDD is missing: what to predict")
     # A training per core is faster than a core per training; predictions are the same bits.
@@ -125,17 +149,22 @@ def _backtest(words: tuple[str, ...]) -> _Backtest:
 
 def _load_candles(config: dict[str, Any], bench: Workbench) -> dict[str, DataFrame]:
     """Load what a backtest loads: the timerange, and the training and the averages before it."""
-    found: dict[str, DataFrame] = load_data(
+    loaded: dict[str, DataFrame] = load_data(
         datadir=config["datadir"],
         pairs=bench.pairs,
         timeframe=config["timeframe"],
         timerange=TimeRange.parse_timerange(config["timerange"]),
         startup_candles=bench.market.get_required_startup(config["timeframe"]),
-        fail_without_data=True,
         data_format=config["dataformat_ohlcv"],
         candle_type=config["candle_type_def"],
     )
-    return {pair: frame for pair, frame in found.items() if not frame.empty}
+    found = {pair: frame for pair, frame in loaded.items() if not frame.empty}
+    if not found:
+        raise OperationalException(
+            f"there are no {config['timeframe']} candles of {', '.join(bench.pairs)} in "
+            f"{config['datadir']} for {config['timerange']}; freqtrade download-data fetches them"
+        )
+    return found
 
 
 def _kitchen(bench: Workbench, pair: str) -> FreqaiDataKitchen:

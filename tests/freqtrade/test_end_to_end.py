@@ -1,7 +1,6 @@
 """Real freqtrade processes against the sandbox exchange, as a user starts them."""
 
 import json
-import os
 import shutil
 import subprocess
 import zipfile
@@ -13,24 +12,7 @@ import pytest
 
 from dualwindow_freqtrade.freqai_names import BACKTEST_PREDICTION
 from harness.overlays import SMALL, merged
-from harness.places import PROGRAMS, ROOT, SHARED
-
-
-def in_sandbox(
-    words: list[Any], cwd: Path, overlay: Path, **variables: str
-) -> subprocess.CompletedProcess:
-    command = [PROGRAMS / "dualwindow", "sandbox", "run", "--", PROGRAMS / "freqtrade", *words]
-    command += ["--freqaimodel", "DualWindowLSTM", "--no-color", "-c", "user_data/config.json"]
-    command += ["-c", overlay]
-    return subprocess.run(
-        [str(word) for word in command],
-        cwd=cwd,
-        env={**os.environ, "COLUMNS": "200", **variables},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+from harness.places import PROGRAMS, ROOT, SHARED, in_sandbox
 
 
 class Sandbox:

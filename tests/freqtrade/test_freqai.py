@@ -7,10 +7,12 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+from examples import ROOT
 from freqtrade.exceptions import OperationalException, StrategyError
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
 from dualwindow.learning.record import ClassCounts, TrainingRecord
+from dualwindow.settings import KINDS
 from dualwindow_freqtrade import feature_pipeline, model_fingerprint
 from dualwindow_freqtrade.freqai_frames import describe_training
 from dualwindow_freqtrade.freqai_names import BACKTEST_PREDICTION, METADATA_FILE, MODEL_FILE, TARGET
@@ -31,6 +33,7 @@ from harness.freqai_run import (
 
 CLASSES = ["SHORT", "HOLD", "LONG"]
 RAW = [f"{name}_raw" for name in CLASSES]
+OLD_MODEL = ROOT / "tests" / "learning" / "artifact-d932cb6.joblib"
 
 
 @pytest.fixture(scope="module")
@@ -274,6 +277,16 @@ def test_damaged_files_are_named(frames, tmp_path, name):
         backtest(config, frames)
 
 
+def test_a_model_of_an_older_format_is_refused_by_name(frames, tmp_path):
+    config = configuration(tmp_path, save_backtest_models=True)
+    backtest(config, frames)
+    for path in files_of(config, f"*{BACKTEST_PREDICTION}"):
+        path.unlink()
+    shutil.copy(OLD_MODEL, files_of(config, f"*{MODEL_FILE}")[1])
+    with pytest.raises(OperationalException, match=r"cannot be used: .*\(format 1,.*identifier"):
+        backtest(config, frames)
+
+
 def test_trap_keras_and_shuffles_are_refused_when_the_model_is_loaded(frames, tmp_path):
     config = configuration(tmp_path, data_split_parameters={"shuffle": True}, keras=True)
     with pytest.raises(OperationalException, match=r"(?s)keras must not.*shuffle must not"):
@@ -471,9 +484,10 @@ def test_settings_reach_every_hyperopt_worker(run):
     assert strategy.horizon == pd.Timedelta(minutes=20)
 
 
-@pytest.fixture(scope="module")
-def live(tmp_path_factory):
-    return dry_run(live_configuration(tmp_path_factory.mktemp("user_data")))
+@pytest.fixture(scope="module", params=[{}, {"kind": "ranges", "spans": [3, 10]}], ids=list(KINDS))
+def live(request, tmp_path_factory):
+    user_data = tmp_path_factory.mktemp("user_data")
+    return dry_run(live_configuration(user_data, model_training_parameters=request.param))
 
 
 def test_trap_before_the_first_model_all_columns_are_there_and_nothing_is_predicted(live):

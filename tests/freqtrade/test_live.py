@@ -2,6 +2,7 @@
 
 import errno
 import json
+import shutil
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ import cloudpickle
 import numpy as np
 import pandas as pd
 import pytest
+from examples import ROOT
 from freqtrade.freqai.base_models.BaseClassifierModel import BaseClassifierModel
 
 import dualwindow.market.files
@@ -147,6 +149,22 @@ def test_a_damaged_model_is_no_model_yet(trained, caplog, pattern, damage):
     again, _ = restart(strategy)
     assert last(again, minutes, 2802)["do_predict"] == 0
     assert "missing or damaged" in caplog.text
+    time.sleep(1.1)
+    train_now(again)
+    at(again, minutes, 2803)
+    assert last(again, minutes, 2804)["do_predict"] == 1
+
+
+def test_a_model_of_an_older_format_is_retrained_and_the_log_says_why(trained, caplog):
+    strategy, minutes = trained
+    (path,) = folder_of(strategy).rglob(f"*{MODEL_FILE}")
+    shutil.copy(ROOT / "tests" / "learning" / "artifact-d932cb6.joblib", path)
+    again, _ = restart(strategy)
+    assert last(again, minutes, 2802)["do_predict"] == 0
+    assert (
+        f"the model in {path.parent} is not used, a new one will be trained; it was" in caplog.text
+    )
+    assert "another version of DualWindowLSTM (format 1, this one has 2)" in caplog.text
     time.sleep(1.1)
     train_now(again)
     at(again, minutes, 2803)
