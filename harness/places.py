@@ -1,4 +1,4 @@
-"""Where the repository, the recorded candles and the installed programs are; freqtrade run there."""
+"""Where the repository, the candles and the programs are; freqtrade run there."""
 
 import os
 import subprocess

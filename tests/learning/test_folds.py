@@ -10,6 +10,7 @@ from dualwindow.learning.folds import Fold, FoldError, Schedule, folds
 from dualwindow.samples.pair_data import PairData
 
 DAY, HOUR = 86400, 3600
+SECOND = 1 / DAY  # in days
 
 
 def hourly(pair: str, first: float, last: float, gaps: tuple[tuple[float, float], ...] = ()):
@@ -149,8 +150,31 @@ def test_no_fold_at_all_says_of_every_pair_how_many_days_are_missing():
     ],
 )
 def test_a_schedule_that_makes_no_sense_is_refused(asked, message):
-    with pytest.raises(FoldError, match=message):
+    with pytest.raises(FoldError) as error:
         folds([hourly(A, 0, 20)], asked)
+    assert str(error.value) == f"no fold: {message}"
+
+
+def test_a_second_is_long_enough_and_less_is_not():
+    found, _ = folds([hourly(A, 0, 20)], schedule(10, 10 + 2 * SECOND, SECOND, SECOND))
+    assert found == [fold(A, 0, 10 - SECOND, 10, 10 + SECOND)]
+    for lengths in ((0.4 * SECOND, 1), (1, 0.4 * SECOND)):
+        with pytest.raises(FoldError, match=r"must be above 0\. Received: 4\.6"):
+            folds([hourly(A, 0, 20)], schedule(10, 12, *lengths))
+
+
+def test_a_second_that_is_missing_is_said():
+    with pytest.raises(
+        FoldError, match=r"A/USDT: candles are missing, 0\.1 days before the first$"
+    ):
+        folds([hourly(A, 5, 20)], schedule(10 - SECOND, 12, 5, 3))
+
+
+def test_pairs_named_twice_are_refused_by_name():
+    pairs = [hourly(name, 0, 20) for name in (B, A, "C/USDT", A, B)]
+    with pytest.raises(FoldError) as error:
+        folds(pairs, schedule(10, 14, 5, 2))
+    assert str(error.value) == f"no fold: named more than once: {A}, {B}"
 
 
 def test_a_pair_without_candles_is_refused_by_name():

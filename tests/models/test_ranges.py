@@ -142,6 +142,50 @@ def test_what_is_no_number_is_not_sound(seed):
         assert not dataclasses.replace(good, **{name: bad}).is_sound()
 
 
+def test_one_window_is_scored_as_among_others_and_none_gives_none(seed):
+    training = moved(seed, (SHORT, HOLD, LONG))
+    learnt = fitted(training)
+    scores = learnt.scores(training.rows, training.ends)
+    alone = learnt.scores(training.rows, training.ends[7:8])
+    np.testing.assert_allclose(alone, scores[7:8], rtol=1e-12)
+    assert learnt.scores(training.rows, training.ends[:0]).shape == (0, 3)
+
+
+def test_many_overlapping_spans_are_fitted_to_the_end(seed):
+    """Oracle: another solver. More than a hundred steps are needed, scikit-learn's default."""
+    training, spans = moved(seed, (SHORT, HOLD, LONG)), tuple(range(1, 21))
+    inputs = mean_log_ranges(training.rows.candles, training.ends, spans)
+    inputs = (inputs - inputs.mean(axis=0)) / inputs.std(axis=0)
+    reference = LogisticRegression(C=1e3, solver="newton-cholesky", tol=1e-10)
+    reference.fit(inputs, training.labels, sample_weight=training.weights)
+    classifier = make(RangesSettings(spans=spans, penalty=1e-3), history=20, n_features=1)
+    scores = classifier.fit(training, training, None, Hooks()).scores(training.rows, training.ends)
+    np.testing.assert_allclose(scores, reference.predict_proba(inputs), atol=1e-5)
+
+
+@pytest.mark.parametrize("classes", [(SHORT, HOLD, LONG), (HOLD, LONG)])
+def test_candles_that_never_move_lead_to_the_frequencies(classes):
+    labels = np.resize(classes, 100).astype(np.int8)
+    rows = Rows(np.zeros((100, 1), dtype=np.float32), make_candles(np.full(100, 7.0)))
+    ends = np.arange(19, 100)
+    learnt = fitted(Samples(rows, ends, labels[ends], np.ones(81)))
+    assert learnt.is_sound()
+    expected = np.bincount(labels[ends], minlength=3) / 81
+    np.testing.assert_allclose(learnt.scores(rows, ends), np.tile(expected, (81, 1)), atol=1e-6)
+
+
+def test_what_is_read_back_is_what_was_learnt(seed):
+    training = moved(seed, (SHORT, HOLD, LONG))
+    classifier = make(RangesSettings(spans=SPANS), history=20, n_features=1)
+    learnt = fitted(training)
+    again = classifier.from_bytes(learnt.to_bytes())
+    assert again.spans == learnt.spans == SPANS
+    for name in ("mean", "deviation", "slopes", "levels"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(learnt, name))
+    scores = [each.scores(training.rows, training.ends) for each in (learnt, again)]
+    np.testing.assert_array_equal(*scores)
+
+
 def test_its_bytes_are_json_and_damaged_ones_are_refused(seed):
     classifier = make(RangesSettings(spans=SPANS), history=20, n_features=1)
     content = fitted(moved(seed, (SHORT, HOLD, LONG))).to_bytes()

@@ -76,17 +76,17 @@ def test_rows_that_are_all_unknown_are_zeros(make):
 
 
 @pytest.mark.parametrize(
-    ("kind", "expected"),  # of -2, 0, 4, worked out by hand for the training rows -4 -2 0 2 4
+    ("kind", "expected"),  # of -3, 0, 6, worked out by hand for the training rows -6 -1 0 1 6
     [
-        ("standard", [-2 / 8**0.5, 0, 4 / 8**0.5]),
-        ("robust", [-0.5, 0, 1]),
+        ("standard", [-3 / 14.8**0.5, 0, 6 / 14.8**0.5]),
+        ("robust", [-1.5, 0, 3]),
         ("minmax", [-0.5, 0, 1]),
     ],
 )
 def test_every_kind_scales_as_its_name_says(kind, expected):
     for scaler in (ours(kind), freqais(kind)):
-        scaler.fit(np.array([[-4.0], [-2.0], [0.0], [2.0], [4.0]]))
-        scaled = scaler.apply(np.array([[-2.0], [0.0], [4.0]]))
+        scaler.fit(np.array([[-6.0], [-1.0], [0.0], [1.0], [6.0]]))
+        scaled = scaler.apply(np.array([[-3.0], [0.0], [6.0]]))
         assert scaled.rows[:, 0].tolist() == pytest.approx(expected)
 
 

@@ -225,6 +225,23 @@ def test_a_class_that_only_validation_has_weighs_nothing_there():
     assert validation.weights.tolist() == pytest.approx([1.5, 1.0, 0.0, 1.5])
 
 
+def test_a_class_that_only_training_has_leaves_the_others_as_they_are():
+    data = table("HHSLHLHHHLHHHSHH")
+    found = selected(data, **NONE)
+    rows = Rows(np.zeros((16, 1), dtype=np.float32), data.candles)
+    training, validation = found.samples(data.labels, rows)
+    assert np.bincount(training.labels).tolist() == [1, 4, 3]
+    assert validation.labels.tolist() == [HOLD, SHORT, HOLD, HOLD]
+    expected = [4 / 8 / (3 / 4), 1 / 8 / (1 / 4), 4 / 8 / (3 / 4), 4 / 8 / (3 / 4)]
+    assert validation.weights.tolist() == pytest.approx(expected)
+
+
+def test_the_mixture_holds_the_class_that_is_absent():
+    data = table("HHSSHHHHHHHHHSLH")
+    found = selected(data, **NONE)  # 2 SHORT, 6 HOLD
+    np.testing.assert_allclose(found.mixture(data.labels), np.array([3, 7, 1]) / 11)
+
+
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
@@ -236,6 +253,28 @@ def test_a_class_that_only_validation_has_weighs_nothing_there():
 def test_a_selection_that_teaches_nothing_is_refused(labels, message):
     with pytest.raises(TrainingError, match=rf"^A/B: .*{message}"):
         selected(table(labels), **NONE)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (
+            "?" * 10 + LABELS[10:],
+            "A/B: no whole window is left in the training part of 16 candles (2 too few candles "
+            "before, 8 future unknown, 2 purged between training and validation); raise "
+            "`train_days` or `validation_share`, or shorten `history` or `horizon`",
+        ),
+        (
+            "HHHHHHHHHHHHSLHH",
+            "A/B: all 8 training windows are HOLD, so there is nothing to tell apart; set `labels` "
+            "to barriers that the price sometimes touches, or lower `model.stride`",
+        ),
+    ],
+)
+def test_a_refusal_says_what_was_lost_and_what_to_do(labels, message):
+    with pytest.raises(TrainingError) as error:
+        selected(table(labels), **NONE)
+    assert str(error.value) == message
 
 
 def test_inputs_are_untouched():
