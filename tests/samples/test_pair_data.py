@@ -9,7 +9,7 @@ from dualwindow.market.candle_files import CandleFileError
 from dualwindow.market.candles import Candles
 from dualwindow.market.features import FEATURES, candle_features
 from dualwindow.market.hours import join_hours
-from dualwindow.samples.data import PairData
+from dualwindow.samples.pair_data import PairData
 
 START = 472_222 * 3600
 N_HOURS = 725  # five more than the longest average takes
