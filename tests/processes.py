@@ -3,14 +3,13 @@
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-PROGRAMS = Path(sys.executable).parent
+from harness.places import PROGRAMS, ROOT
+
 # Also for the workers of clusters, which import what tests give them.
 PATHS = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
 

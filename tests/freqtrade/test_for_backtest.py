@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from examples import ROOT
 from freqtrade.exceptions import OperationalException
 
 from dualwindow.cli import main
@@ -29,7 +28,7 @@ from dualwindow_freqtrade.freqai_names import (
     PAIR_DICTIONARY,
 )
 from harness.overlays import SMALL, merged
-from harness.places import in_sandbox
+from harness.places import ROOT, in_sandbox
 
 DUALWINDOW = str(Path(sys.executable).with_name("dualwindow"))
 IDENTIFIER = "FREQTRADE__FREQAI__IDENTIFIER"
@@ -305,7 +304,7 @@ def said(capsys, place: Place, *words: str) -> str:
         pytest.param({}, ["--freqaimodel", "None"], "None", id="no-model"),
         pytest.param({}, ["--strategy", "None"], "None", id="no-strategy"),
         pytest.param({"enabled": False}, [], "freqai.enabled must be true", id="without-freqai"),
-        pytest.param({}, ["-d", "nowhere"], "nowhere", id="no-folder"),
+        pytest.param({}, ["-d", "{folder}/nowhere"], "nowhere for 2024", id="no-folder"),
         pytest.param(
             {}, ["-p", "NO/USDT:USDT"], "no 1m candles of NO/USDT:USDT in", id="no-candles"
         ),
@@ -323,7 +322,7 @@ def said(capsys, place: Place, *words: str) -> str:
 def test_mistakes_are_told_in_one_line(freqai, words, message, place, monkeypatch, capsys):
     monkeypatch.setenv(IDENTIFIER, "test")
     place.configure(RANGES, **freqai)
-    complained = said(capsys, place, *words)
+    complained = said(capsys, place, *(word.format(folder=place.folder) for word in words))
     assert message in complained
     assert "`" not in complained
     assert place.predictions("test") == {}

@@ -7,7 +7,6 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from examples import ROOT
 from freqtrade.exceptions import OperationalException, StrategyError
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
@@ -30,6 +29,7 @@ from harness.freqai_run import (
     out_of_sample,
     train_now,
 )
+from harness.places import ROOT
 
 CLASSES = ["SHORT", "HOLD", "LONG"]
 RAW = [f"{name}_raw" for name in CLASSES]

@@ -13,7 +13,6 @@ import cloudpickle
 import numpy as np
 import pandas as pd
 import pytest
-from examples import ROOT
 from freqtrade.freqai.base_models.BaseClassifierModel import BaseClassifierModel
 
 import dualwindow.market.files
@@ -38,6 +37,7 @@ from dualwindow_freqtrade.freqai_names import (
 )
 from dualwindow_freqtrade.live_status import STATUS_FILE
 from harness.freqai_run import PAIR, at, dry_run, live_configuration, train_now
+from harness.places import ROOT
 
 CLASSES = ["SHORT", "HOLD", "LONG"]
 

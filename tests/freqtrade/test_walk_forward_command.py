@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from examples import ROOT
 from processes import free_port
 
 from dualwindow.cli import main
@@ -20,6 +19,7 @@ from dualwindow.learning.fold_store import PLAN, TABLE
 from dualwindow.market import files
 from dualwindow_freqtrade import walk_forward_command
 from harness.overlays import merged
+from harness.places import ROOT
 
 DUALWINDOW = str(Path(sys.executable).with_name("dualwindow"))
 PAIRS = ["BTC/USDT", "ETH/USDT"]

@@ -9,12 +9,13 @@ import numpy as np
 import psutil
 import pytest
 import workloads
-from processes import PATHS, ROOT, answers, free_port, programs, wait_until
+from processes import PATHS, answers, free_port, programs, wait_until
 from pydantic import ValidationError
 
 from dualwindow.learning import clusters, parallel
 from dualwindow.learning.clusters import ClusterError
 from dualwindow.learning.parallel import TaskError, Workers, WorkersDied, run_tasks
+from harness.places import ROOT
 
 TWO = Workers(n=2)
 # 12 MB each: more than dask likes to send with a call

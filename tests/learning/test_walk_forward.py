@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import walks
 from examples import small_settings
-from processes import PATHS, ROOT
+from processes import PATHS
 from walks import (
     HORIZON,
     N_WINDOWS,
@@ -41,6 +41,7 @@ from dualwindow.market.labels import CLASSES, UNKNOWN, Labelling
 from dualwindow.samples.data import TrainingData, TrainingError
 from dualwindow.samples.pair_data import PairData
 from dualwindow.samples.scaling import FeatureScaler
+from harness.places import ROOT
 
 KINDS = ["ranges", "lstm"]
 N_FOLDS = 2 * N_WINDOWS
