@@ -10,8 +10,10 @@ from dualwindow.judging.decisions import (
     Thresholds,
     decide,
     most_probable,
+    thresholds,
 )
 from dualwindow.market.labels import HOLD, LONG, SHORT, Barriers
+from dualwindow.settings import ConfidenceSettings
 
 BARRIERS = Barriers(0.01, 0.005, 0.01, 0.005)
 UNEVEN = Barriers(0.02, 0.005, 0.01, 0.01)
@@ -126,6 +128,21 @@ def test_published_modes():
         "balanced": (0.55, 0.55, 0.45),
         "aggressive": (0.45, 0.45, 0.40),
     }
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"mode": "conservative"}, MODES["conservative"]),
+        ({"mode": "aggressive"}, MODES["aggressive"]),
+        ({"mode": "balanced"}, MODES["balanced"]),
+        ({"mode": "expected_value"}, MODES["balanced"]),
+        ({"mode": "custom", "short": 0.2, "hold": 0.3, "long": 0.4}, Thresholds(0.2, 0.3, 0.4)),
+        ({"mode": "custom", "short": 0.2, "long": 0.4}, Thresholds(0.2, 0.45, 0.4)),
+    ],
+)
+def test_table_of_thresholds(settings, expected):
+    assert thresholds(ConfidenceSettings(**settings)) == expected
 
 
 def test_higher_thresholds_never_signal_more(seed):

@@ -3,7 +3,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from examples import make_candles, random_candles, shared_frame
+from examples import make_candles, random_candles, shared_frame, small_settings
 
 from dualwindow.judging.evaluation import Costs, outcome
 from dualwindow.market.candles import Candles
@@ -277,3 +277,16 @@ def test_real_label_mix():
     labels = Labelling(exclusive, NARROW, 120, 15).label(candles)
     shares = np.bincount(labels[labels != UNKNOWN], minlength=3) / (labels != UNKNOWN).sum()
     assert shares.round(2).tolist() == [0.08, 0.84, 0.09]  # shared/data/README.md
+
+
+@pytest.mark.parametrize(("name", "rule"), [("exclusive", exclusive), ("first_touch", first_touch)])
+def test_settings_say_how_to_label(name, rule):
+    distances = {
+        "long_take_profit": 0.04,
+        "long_stop_loss": 0.01,
+        "short_take_profit": 0.03,
+        "short_stop_loss": 0.02,
+    }
+    whole = {"labels": {"rule": name, **distances}, "max_untraded": 7}
+    asked = small_settings(history=12, horizon=9, whole=whole)
+    assert Labelling.of(asked) == Labelling(rule, Barriers(0.04, 0.01, 0.03, 0.02), 9, 7)

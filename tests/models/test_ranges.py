@@ -174,6 +174,14 @@ def test_candles_that_never_move_lead_to_the_frequencies(classes):
     np.testing.assert_allclose(learnt.scores(rows, ends), np.tile(expected, (81, 1)), atol=1e-6)
 
 
+def test_a_slope_of_0_is_a_number_also_of_two_classes():
+    rows = Rows(np.zeros((21, 1), dtype=np.float32), make_candles(np.full(21, 7.0)))
+    ends = np.array([19, 20])  # two, so that the mean of their inputs is exact
+    learnt = fitted(Samples(rows, ends, np.array([HOLD, LONG]), np.ones(2)))
+    assert (learnt.slopes == 0).all()
+    np.testing.assert_allclose(learnt.scores(rows, ends), [[0, 0.5, 0.5]] * 2, atol=1e-6)
+
+
 def test_what_is_read_back_is_what_was_learnt(seed):
     training = moved(seed, (SHORT, HOLD, LONG))
     classifier = make(RangesSettings(spans=SPANS), history=20, n_features=1)
