@@ -93,7 +93,6 @@ def isolated(
     folder = None
     if action and not _values(words, ("-d", "--datadir", "--data-dir")):
         folder = _data_folder(action, user_data / "data", recorded, live)
-    if folder is not None:
         words += ["-d", str(folder)]
     filled = folder if action in _OFFLINE and recorded is None else None
     trades = {"FREQTRADE__DB_URL": f"sqlite:///{user_data / 'trades.sqlite'}"}
