@@ -131,6 +131,7 @@ def test_it_learns_from_the_training_part_alone(seed):
     second = classifier.fit(training, other, first, Hooks())
     assert first.to_bytes() == second.to_bytes()
     assert (second.epochs, second.best_epoch, second.start_loss) == ((), 0, None)
+    assert second.device == "CPU"
 
 
 def test_what_is_no_number_is_not_sound(seed):
