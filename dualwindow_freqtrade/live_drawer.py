@@ -119,7 +119,8 @@ class WholeFilesDrawer(FreqaiDataDrawer):
             TRAINED_ROWS: cloudpickle.dumps(dk.data_dictionary["train_features"]),
             TRAINED_DATES: cloudpickle.dumps(dk.data_dictionary["train_dates"]),
         }
-        shutil.rmtree(aside, ignore_errors=True)  # of a saving that was killed
+        if aside.is_dir():  # of a saving that was killed
+            shutil.rmtree(aside)
         if folder.is_dir():
             folder.replace(aside)
         try:

@@ -269,6 +269,20 @@ def test_what_fails_after_a_model_is_saved_is_no_failed_training(trained, caplog
     assert f"sub-train-BTC_{stamp:.0f}" != before.name
 
 
+def test_what_a_killed_saving_has_left_does_not_stop_the_next(trained):
+    strategy, minutes = trained
+    time.sleep(1.1)
+    dk = train_now(strategy)
+    left = dk.data_path.with_name(f"{dk.data_path.name}.tmp")
+    left.mkdir()
+    (left / "half").write_text("a file")
+    drawer = strategy.freqai.dd
+    drawer.save_data(drawer.model_dictionary[PAIR], PAIR, dk)
+    assert not left.exists()
+    assert not (dk.data_path / "half").exists()
+    assert last(strategy, minutes, 2802)["do_predict"] == 1
+
+
 def train_and_save(strategy) -> None:
     """What FreqAI's thread does, with all that it writes."""
     train_now(strategy)
