@@ -96,7 +96,7 @@ def completed(frame: pd.DataFrame, step: int) -> pd.DataFrame:
     frame : freqtrade's columns, none without a date
     step : seconds from one candle to the next
     """
-    merged = frame.groupby("date", as_index=True, sort=True).agg(_MERGED)
+    merged = frame.groupby("date").agg(_MERGED)
     dates = pd.date_range(merged.index[0], merged.index[-1], freq=f"{step}s", name="date")
     whole = merged.reindex(dates.astype(merged.index.dtype))
     close = whole["close"].ffill()
