@@ -9,6 +9,7 @@ import pandas as pd
 from benchmarks.skill_peers import CANDLE, WINDOW
 from dualwindow.arrays import FloatArray
 from dualwindow.judging.out_of_sample import FoldScores, Scores
+from dualwindow.learning.metrics import beats_reference
 
 RECORDED = "recorded"
 # Who predicts. The raw scores are our own model's before calibration; of synthetic markets, both
@@ -39,10 +40,10 @@ def goals_of_recorded(
     holdout : settings were tuned on windows before it
     """
     skills, errors = _skills(windows[OURS]), overall.calibration_errors
-    above = int((skills > 0).sum())
+    above = sum(map(beats_reference, skills))
     goals = [
         _goal("mean skill", f"{skills.mean():+.3f}", skills.mean() > 0.03),
-        _goal("windows above 0", f"{above} of {len(skills)}", (skills > 0).mean() >= 0.75),
+        _goal("windows above 0", f"{above} of {len(skills)}", above >= 0.75 * len(skills)),
         _goal("worst window", f"{skills.min():+.3f}", skills.min() >= -0.05),
         _goal(
             "calibration error S / H / L",
@@ -64,8 +65,9 @@ def _of_holdout(ours: Windows, holdout: pd.Timestamp) -> list[Goal]:
     held = _skills([w for w in ours if w.fold.start >= holdout.timestamp()])
     if not len(held):
         return []
-    text = f"{held.mean():+.3f}, {(held > 0).sum()} of {len(held)} above 0"
-    reached = (held > 0).mean() >= 0.75 and held.mean() > 0.03
+    above = sum(map(beats_reference, held))
+    text = f"{held.mean():+.3f}, {above} of {len(held)} above 0"
+    reached = above >= 0.75 * len(held) and held.mean() > 0.03
     return [_goal(f"from {holdout:%Y-%m-%d} on, untouched by tuning", text, reached)]
 
 

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,6 +76,10 @@ def _to_folder(arguments: argparse.Namespace) -> int:
             walk = run(wanted, store, workers, lambda step: report(*_told(step)))
     except (FoldError, WalkForwardError) as error:
         raise CommandError(f"walk-forward: {translated(str(error))}") from error
+    except KeyboardInterrupt:
+        kept = f"finished folds are kept in {arguments.out}, the same command goes on"
+        print(f"dualwindow: stopped; {kept}", file=sys.stderr)
+        raise
     _summarise(walk, arguments.out)
     return 0
 
@@ -100,7 +105,8 @@ def _for_backtest(arguments: argparse.Namespace) -> int:
     except FreqtradeException as error:
         raise CommandError(f"walk-forward: {_one_line(error)}") from error
     words = " ".join(["freqtrade backtesting", *arguments.rest])
-    print(f"{n} windows are in {folder}; now, with the same options: {words}")
+    print(f"{n} windows are in {folder}; now, with the same options and variables: {words}")
+    print("(in the sandbox, 'dualwindow sandbox run --' goes before it)")
     return 0
 
 

@@ -8,6 +8,7 @@ from sklearn.metrics import roc_auc_score
 from dualwindow.arrays import BoolArray, FloatArray, IntArray
 from dualwindow.market.labels import CLASSES
 
+_ROUNDING = 1e-9
 TINY = 1e-7  # float32 softmax rounds to 0
 
 
@@ -20,6 +21,11 @@ def log_loss(probabilities: FloatArray, labels: IntArray) -> float:
 def skill(loss: float, reference: float) -> float:
     """Share of the reference's log loss that is saved: 1 is perfect, 0 no better, below worse."""
     return 1 - loss / reference
+
+
+def beats_reference(skill: float) -> bool:
+    """Tell whether a skill is above 0 by more than the rounding of equal predictions."""
+    return skill > _ROUNDING
 
 
 def auc(probabilities: FloatArray, labels: IntArray, code: int) -> float | None:

@@ -64,7 +64,7 @@ def train(
         If what is learnt becomes NaN or infinite.
     """
     began, hooks = time.perf_counter(), hooks or Hooks()
-    _refuse_unusable(data, settings)
+    refuse_unusable(data, settings)
     split = split_of(data.candles, settings)
     taught = known_rows(data.features) & split.train
     if not taught.any():
@@ -117,7 +117,14 @@ def _calibrated(
     return _Calibrated(fitted, evidence, *calibrate(settings.calibration, evidence))
 
 
-def _refuse_unusable(data: TrainingData, settings: Settings) -> None:
+def refuse_unusable(data: TrainingData, settings: Settings) -> None:
+    """Refuse data that no training can begin with, before anything is computed.
+
+    Raises
+    ------
+    TrainingError
+        If prices are broken, or the history is too short for the windows or the features.
+    """
     candles = data.candles
     for length, name in ((settings.history, "history"), (settings.horizon, "horizon")):
         if length >= len(candles):

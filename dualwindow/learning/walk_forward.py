@@ -26,11 +26,11 @@ from dualwindow.learning.fold_store import (
 from dualwindow.learning.folds import Fold, Schedule, folds
 from dualwindow.learning.parallel import TaskError, Workers, run_tasks
 from dualwindow.learning.record import TrainingRecord
-from dualwindow.learning.training import train
+from dualwindow.learning.training import refuse_unusable, train
 from dualwindow.market.candles import Candles
 from dualwindow.market.labels import CLASSES, Labelling
 from dualwindow.models.classifier import use_threads
-from dualwindow.samples.data import TrainingData
+from dualwindow.samples.data import TrainingData, TrainingError
 from dualwindow.samples.pair_data import PairData
 from dualwindow.samples.scaling import FeatureScaler
 from dualwindow.settings import Settings
@@ -202,13 +202,22 @@ def _all(
     yield from ((i, done, False) for i, done in enumerate(loaded) if done is not None)
     left = [i for i, done in enumerate(loaded) if done is None]
     pending = [wanted[i] for i in left]
+    for task in pending:  # the earliest fold lacks the most, and is told before any work is done
+        try:
+            refuse_unusable(task.data, task.settings)
+        except TrainingError as error:
+            raise _failed(task.fold, error) from error
     threads = max((task.threads for task in pending), default=1)
     try:
         for place, done in run_tasks(run_fold, pending, workers, threads=threads):
             store.save(wanted[left[place]].fold, done)
             yield left[place], done, True
     except TaskError as error:
-        fold, cause = wanted[left[error.index]].fold, error.__cause__
-        words = str(cause).removeprefix(f"{fold.pair}: ") or type(cause).__name__
-        day = pd.Timestamp(fold.start, unit="s").strftime("%Y-%m-%d")
-        raise WalkForwardError(f"{fold.pair}, fold from {day}: {words}") from cause
+        cause = error.__cause__ or error
+        raise _failed(wanted[left[error.index]].fold, cause) from cause
+
+
+def _failed(fold: Fold, cause: BaseException) -> WalkForwardError:
+    words = str(cause).removeprefix(f"{fold.pair}: ") or type(cause).__name__
+    day = pd.Timestamp(fold.start, unit="s").strftime("%Y-%m-%d")
+    return WalkForwardError(f"{fold.pair}, fold from {day}: {words}")

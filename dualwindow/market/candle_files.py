@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+_FUTURES = "BTC/USDT:USDT"
 _MERGED = {"open": "first", "high": "max", "low": "min", "close": "last", "volume": "max"}
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
 _READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
@@ -111,5 +112,6 @@ def _what_is_missing(stem: Path, folder: Path, pair: str, timeframe: str) -> str
         there = f"{folder} does not exist"
     return (
         f"{pair}: no {stem.name}.feather or .parquet in {stem.parent} ({there}); freqtrade "
-        f"download-data -p {pair} -t {timeframe} --timerange YYYYMMDD- fetches it"
+        f"download-data -p {pair} -t {timeframe} 1h --timerange YYYYMMDD- fetches it, with the "
+        f"configuration of the market (pairs of futures are written {_FUTURES})"
     )

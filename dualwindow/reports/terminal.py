@@ -9,6 +9,7 @@ from rich.table import Table
 
 from dualwindow.judging.evaluation import Direction, Quality
 from dualwindow.judging.out_of_sample import FoldScores, Scores
+from dualwindow.learning.metrics import beats_reference
 from dualwindow.market.labels import CLASSES
 
 
@@ -81,7 +82,7 @@ def comparison_table(title: str, ways: Mapping[str, Quality]) -> Table:
 
 def walk_forward_table(folds: Sequence[FoldScores], overall: Scores) -> Table:
     """Show what each fold of a walk-forward was worth, and all; it fits into 80 columns."""
-    above = sum(scores.skill > 0 for _, _, scores in folds)
+    above = sum(beats_reference(scores.skill) for _, _, scores in folds)
     table = Table(
         title="Out of sample; skill is the share saved of the class frequencies' log loss",
         title_justify="left",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dualwindow.arrays import FloatArray
-from dualwindow.market.candle_files import CandleFileError, read_candles, seconds
+from dualwindow.market.candle_files import read_candles, seconds
 from dualwindow.market.candles import Candles
 from dualwindow.market.features import FEATURES, candle_features
 from dualwindow.market.hours import join_hours
@@ -34,9 +34,9 @@ class PairData:
         Raises
         ------
         CandleFileError
-            If a file is missing, damaged or empty, or its candles are not in the order of time.
+            If a file is missing, damaged or empty.
         ValueError
-            If columns are missing, or candles are not in the order of time.
+            If a column or a date is missing; it names the pair and the timeframe.
         """
         minutes = _read(folder, pair, timeframe)
         hours = _read(folder, pair, "1h")
@@ -50,10 +50,3 @@ def _read(folder: Path, pair: str, timeframe: str) -> Candles:
         return Candles.from_frame(frame, step)
     except ValueError as error:
         raise ValueError(f"{pair}, {timeframe}: {error}") from error
-
-
-def _candles(folder: Path, pair: str, timeframe: str) -> Candles:
-    try:
-        return Candles.from_frame(read_candles(folder, pair, timeframe), seconds(timeframe))
-    except ValueError as error:
-        raise CandleFileError(f"{pair}, {timeframe}: {error}") from error

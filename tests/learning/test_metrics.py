@@ -5,7 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from dualwindow.learning.metrics import auc, calibration_errors, log_loss, skill
+from dualwindow.learning.metrics import (
+    auc,
+    beats_reference,
+    calibration_errors,
+    log_loss,
+    skill,
+)
 from dualwindow.market.labels import HOLD, LONG, SHORT
 
 
@@ -75,3 +81,10 @@ def test_fifteen_bins_unless_said(seed):
 def test_without_rows_nothing_is_known():
     nothing = np.empty(0, dtype=np.int64)
     assert all(math.isnan(e) for e in calibration_errors(np.empty((0, 3)), nothing))
+
+
+@pytest.mark.parametrize(
+    ("skill", "beats"), [(0.0, False), (3.3e-16, False), (-0.1, False), (1e-6, True), (0.5, True)]
+)
+def test_equal_predictions_do_not_beat_the_reference_by_rounding(skill, beats):
+    assert beats_reference(skill) == beats
