@@ -108,10 +108,11 @@ def completed(frame: pd.DataFrame, step: int) -> pd.DataFrame:
 def _what_is_missing(stem: Path, folder: Path, pair: str, timeframe: str) -> str:
     others = sorted(p.stem for p in stem.parent.glob(f"*-{timeframe}*") if p.suffix in _READERS)
     there = f"there are: {', '.join(others)}" if others else f"it holds no {timeframe} candles"
+    timeframes = " ".join(dict.fromkeys((timeframe, "1h")))
     if not folder.is_dir():
         there = f"{folder} does not exist"
     return (
         f"{pair}: no {stem.name}.feather or .parquet in {stem.parent} ({there}); freqtrade "
-        f"download-data -p {pair} -t {timeframe} 1h --timerange YYYYMMDD- fetches it, with the "
+        f"download-data -p {pair} -t {timeframes} --timerange YYYYMMDD- fetches it, with the "
         f"configuration of the market (pairs of futures are written {_FUTURES})"
     )

@@ -450,7 +450,13 @@ def test_a_full_disk_leaves_what_is_finished(nth, undisturbed, computed, tmp_pat
     assert (tmp_path / TABLE).read_bytes() == undisturbed["ranges"][1]
 
 
-def test_a_failed_training_names_pair_and_fold_and_keeps_what_is_finished(tmp_path):
+@pytest.mark.parametrize(("seen_before", "n_kept"), [(True, 0), (False, 5)])
+def test_a_failed_training_names_pair_and_fold_and_keeps_what_is_finished(
+    tmp_path, monkeypatch, seen_before, n_kept
+):
+    """Most of what no training can begin with is seen before any work is done."""
+    if not seen_before:
+        monkeypatch.setattr(walk_forward, "refuse_unusable", lambda data, settings: None)
     given = pairs()
     row = 720 + 2 * WINDOW - 1
     broken = dataclasses.replace(given[1].candles, close=given[1].candles.close.copy())
@@ -460,7 +466,7 @@ def test_a_failed_training_names_pair_and_fold_and_keeps_what_is_finished(tmp_pa
     with pytest.raises(WalkForwardError, match=message) as failed:
         walk(tmp_path, given=given)
     assert isinstance(failed.value.__cause__, TrainingError)
-    assert len(list((tmp_path / "folds").glob("*.json"))) == 5
+    assert len(list((tmp_path / "folds").glob("*.json"))) == n_kept
     walk(tmp_path)  # with the candles downloaded again
 
 

@@ -67,7 +67,8 @@ def test_a_missing_file_is_named_with_where_it_should_be_and_what_is_there(tmp_p
         read_candles(tmp_path, "BTC/USDT", "1m")
     assert str(missing.value) == (
         f"BTC/USDT: no BTC_USDT-1m.feather or .parquet in {tmp_path} (there are: ETH_USDT-1m, "
-        "XRP_USDT-1m); freqtrade download-data -p BTC/USDT -t 1m --timerange YYYYMMDD- fetches it"
+        "XRP_USDT-1m); freqtrade download-data -p BTC/USDT -t 1m 1h --timerange YYYYMMDD- fetches "
+        "it, with the configuration of the market (pairs of futures are written BTC/USDT:USDT)"
     )
 
 

@@ -100,7 +100,8 @@ def test_a_file_that_is_not_there_is_said_with_those_that_are(pair, files, there
         read_candles(tmp_path, pair, "5m")
     assert str(error.value) == (
         f"{pair}: no {stem.name}.feather or .parquet in {stem.parent} ({there}); freqtrade "
-        f"download-data -p {pair} -t 5m --timerange YYYYMMDD- fetches it"
+        f"download-data -p {pair} -t 5m 1h --timerange YYYYMMDD- fetches it, with the "
+        "configuration of the market (pairs of futures are written BTC/USDT:USDT)"
     )
 
 
