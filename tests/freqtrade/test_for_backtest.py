@@ -146,7 +146,7 @@ def test_the_backtest_finds_what_it_would_have_trained(place, here):
     assert len(trades) > 5
 
     said = place.walk("together")
-    assert len(said) == 5
+    assert len(said) == 6
     for i, line in enumerate(said[:4]):
         form = r"(BTC|ETH)/USDT:USDT from 2024-01-3[01]: trained on \d+ SHORT \+ \d+ HOLD \+ "
         assert re.match(rf"{i + 1} of 4: {form}", line)
