@@ -139,8 +139,9 @@ def _backtest(words: tuple[str, ...]) -> _Backtest:
     if not config.get("timerange"):
         raise OperationalException("--timerange YYYYMMDD-YYYYMMDD is missing: what to predict")
     # A training per core is faster than a core per training; predictions are the same bits.
-    config["freqai"].setdefault("dual_window", {}).setdefault("threads", 1)
-    bench = Workbench(config)
+    freqai = config["freqai"]
+    own = {"threads": 1, **freqai.get("dual_window", {})}
+    bench = Workbench({**config, "freqai": {**freqai, "dual_window": own}})
     # Several processes save models at a time: each whole, and the index of the newest by none.
     live_drawer.take_over(bench.model.dd)
     bench.model.dd.save_drawer_to_disk = lambda: None

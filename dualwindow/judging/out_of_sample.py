@@ -50,22 +50,22 @@ class FoldScores(NamedTuple):
 
 def fold_scores(walk: WalkForward) -> list[FoldScores]:
     """Score every fold: in the order of `walk.folds`."""
-    parts = dict(iter(walk.table.groupby(["pair", "fold"], observed=True)))
     return [
-        FoldScores(fold, record, _scores([(parts[fold.pair, fold.number], record)]))
-        for fold, record in zip(walk.folds, walk.records, strict=True)
+        FoldScores(fold, record, _scores([(rows, record)]))
+        for fold, (rows, record) in zip(walk.folds, _parts(walk), strict=True)
     ]
 
 
 def overall_scores(walk: WalkForward) -> Scores:
     """Score all folds together; every candle is held against the frequencies of its own fold."""
-    parts = dict(iter(walk.table.groupby(["pair", "fold"], observed=True)))
-    return _scores(
-        [
-            (parts[fold.pair, fold.number], record)
-            for fold, record in zip(walk.folds, walk.records, strict=True)
-        ]
-    )
+    return _scores(_parts(walk))
+
+
+def _parts(walk: WalkForward) -> list[tuple[pd.DataFrame, TrainingRecord]]:
+    """Take the table apart: the rows of each fold, with the record of its training."""
+    rows = dict(iter(walk.table.groupby(["pair", "fold"], observed=True)))
+    found = [rows[fold.pair, fold.number] for fold in walk.folds]
+    return list(zip(found, walk.records, strict=True))
 
 
 def training_frequencies(counts: ClassCounts) -> FloatArray:
