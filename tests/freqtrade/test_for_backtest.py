@@ -107,13 +107,6 @@ class Place:
         return {path.name: path.read_bytes() for path in found}
 
 
-@pytest.fixture(scope="module")
-def candles(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("market")
-    assert main(["sandbox", "data", "--out", str(folder), "--days", "35"]) == 0
-    return folder
-
-
 @pytest.fixture
 def place(candles, tmp_path, monkeypatch) -> Place:
     monkeypatch.chdir(ROOT)

@@ -39,14 +39,6 @@ CONFIG = {
 TIMERANGE = "20240130-20240201"
 
 
-@pytest.fixture(scope="module")
-def candles(tmp_path_factory) -> Path:
-    """Thirty-five days of made-up candles, until February."""
-    folder = tmp_path_factory.mktemp("candles")
-    assert main(["sandbox", "data", "--out", str(folder), "--days", "35"]) == 0
-    return folder
-
-
 @pytest.fixture
 def said(capsys):
     """Run the command in this process: its status, what it said and what it complained of."""
