@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.live_faults import Goal, checked, faults, gaps
+from benchmarks.live_pairs import many_pairs
 from benchmarks.live_warm_start import warm_start
 from dualwindow_freqtrade.freqai_names import DATE_OF_PREDICTION
 from harness.bots import Bot, Place, small
@@ -168,7 +169,7 @@ def hour(folder: Path) -> tuple[dict[str, Any], list[Goal]]:
     try:
         for pair in pairs:
             bot.wait_for(f"{pair} trained on", 600)
-        time.sleep(70)  # FreqAI shows the first prediction to nobody
+        time.sleep(70)  # every pair has predicted
         process, held = psutil.Process(bot.pid), []
         for _ in range(60):
             time.sleep(60)
@@ -209,6 +210,7 @@ PARTS: dict[str, Callable[[Path], tuple[dict[str, Any], list[Goal]]]] = {
     "endurance": endurance,
     "latency": latency,
     "warm_start": warm_start,
+    "many_pairs": many_pairs,
     "ten_pairs": ten_pairs,
     "hour": hour,
     "faults": faults,

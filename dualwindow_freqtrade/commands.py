@@ -15,7 +15,8 @@ _FOUND = 1
 def _status(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from dualwindow_freqtrade.live_status import STATUS_FILE, status_table
+    from dualwindow_freqtrade.live_status import STATUS_FILE
+    from dualwindow_freqtrade.status_table import status_table
 
     files = sorted(arguments.models.glob(f"*/{STATUS_FILE}"))
     if not files:

@@ -17,7 +17,7 @@ from dualwindow.market.candles import Candles
 from dualwindow.market.labels import CLASSES, UNKNOWN, Labelling
 from dualwindow.samples.data import TrainingData
 from dualwindow.settings import Settings
-from dualwindow_freqtrade.freqai_names import COLUMNS, TARGET, TRAINED_AT, trained_at
+from dualwindow_freqtrade.freqai_names import COLUMNS, DO_PREDICT, TARGET, TRAINED_AT, trained_at
 
 
 def true_labels(candles: Candles, settings: Settings) -> IntArray:
@@ -84,9 +84,27 @@ def predicted_frame(prediction: Prediction) -> DataFrame:
     # these columns and cannot take NaN there.
     both = np.nan_to_num(np.hstack([prediction.probabilities, prediction.scores]))
     names = np.array(CLASSES, dtype=object)[most_probable(prediction.probabilities)]
-    frame = DataFrame(both, columns=list(COLUMNS))
-    frame.insert(0, TARGET, np.where(prediction.valid, names, "UNKNOWN").astype(object))
+    return _laid_out(both, np.where(prediction.valid, names, "UNKNOWN").astype(object))
+
+
+def _laid_out(values: FloatArray, names: np.ndarray) -> DataFrame:
+    frame = DataFrame(values, columns=list(COLUMNS))
+    frame.insert(0, TARGET, names)
     return frame
+
+
+def nothing_predicted(n: int) -> DataFrame:
+    """Lay out n candles that were not predicted."""
+    return _laid_out(np.zeros((n, len(COLUMNS))), np.full(n, "UNKNOWN", dtype=object))
+
+
+def withdraw_newest(frame: DataFrame) -> None:
+    """Make the newest row of a frame no prediction, whatever FreqAI has stored of it."""
+    newest = frame.index[-1]
+    if frame.loc[newest, DO_PREDICT] != 1:  # 2 says that the model has expired
+        return
+    frame.loc[newest, [*COLUMNS, DO_PREDICT]] = 0
+    frame.loc[newest, TARGET] = "UNKNOWN"
 
 
 def describe_prediction(prediction: Prediction, dk: FreqaiDataKitchen) -> None:

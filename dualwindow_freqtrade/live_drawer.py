@@ -6,13 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import cloudpickle
-import pandas as pd
 import rapidjson
-from freqtrade.exchange import timeframe_to_seconds
 from freqtrade.freqai.data_drawer import METADATA_NUMBER_MODE, FreqaiDataDrawer
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.strategy import IStrategy
-from pandas import DataFrame
 
 from dualwindow.market.files import write_aside
 from dualwindow_freqtrade.freqai_names import (
@@ -28,6 +25,7 @@ from dualwindow_freqtrade.freqai_names import (
     TRAINED_ROWS,
     coin_of,
 )
+from dualwindow_freqtrade.live_candles import append_newest
 
 logger = logging.getLogger(__name__)
 
@@ -181,38 +179,9 @@ class WholeFilesDrawer(FreqaiDataDrawer):
                     _remove(folder)
 
     def update_historic_data(self, strategy: IStrategy, dk: FreqaiDataKitchen) -> None:
-        """Append the candles that are newer than the newest one in memory.
-
-        After an outage that is longer than what the exchange gives at once, FreqAI raises with
-        every candle until it is restarted, and it appends a candle that is older out of order. A
-        gap does no harm here: no window spans it.
-        """
+        """Append the newest candles of one pair and of what its features need."""
         with self.history_lock:
-            for pair in dk.all_pairs:
-                for timeframe in self.freqai_info["feature_parameters"]["include_timeframes"]:
-                    candles = strategy.dp.get_pair_dataframe(pair, timeframe)
-                    if not candles.empty:
-                        self._append_newer(pair, timeframe, candles)
-            minutes = self.historic_data[dk.pair][self.config["timeframe"]]
-            self.current_candle = minutes["date"].iloc[-1]
-
-    def _append_newer(self, pair: str, timeframe: str, candles: DataFrame) -> None:
-        history = self.historic_data[pair][timeframe]
-        last = history["date"].iloc[-1]
-        newer = candles[candles["date"] > last]
-        if newer.empty:
-            return
-        first = newer["date"].iloc[0]
-        if first - last > pd.Timedelta(seconds=timeframe_to_seconds(timeframe)):
-            logger.warning(
-                "%s: the %s candles between %s and %s are missing; no window over them is learnt "
-                "or predicted",
-                pair,
-                timeframe,
-                last,
-                first,
-            )
-        self.historic_data[pair][timeframe] = pd.concat([history, newer], ignore_index=True)
+            append_newest(self, strategy, dk)
 
     def forget(self, coin: str) -> None:
         """Go on as if the pair had never been trained; its files stay until they are purged."""

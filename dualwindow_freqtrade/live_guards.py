@@ -12,11 +12,21 @@ class Trouble(StrEnum):
     """Why no trade may be opened."""
 
     STALE_CANDLES = "stale candles"
+    STALE_INPUTS = "stale inputs"
     EXPIRED_MODEL = "expired model"
     SLOW_PREDICTION = "slow prediction"
     IDENTICAL_SCORES = "identical scores"
     NOT_A_NUMBER = "scores are no numbers"
+    NO_WINDOW = "no whole window"
     DIVERGED = "training diverged"
+    FAILED = "analysis failed"
+    UNFINISHED = "no finished analysis"
+
+
+# Those that end with a finished analysis, not with a sound prediction on the way to it.
+_OF_ANALYSIS = (Trouble.FAILED, Trouble.UNFINISHED)
+# Candles in a row without a prediction that are nothing special: an outlier, a missing minute.
+_ORDINARY_GAP = 10
 
 
 @dataclass(frozen=True)
@@ -48,7 +58,8 @@ class Reading:
     trained : when the model was trained
     duration : seconds it took
     scores : (3,) plain softmax; None where nothing was predicted, because the window is not whole
-        or the candle an outlier, which is no trouble but no prediction either
+        or the candle an outlier, which is no trouble at first but no prediction either
+    late : inputs (other pairs, other timeframes) whose newest candle is missing, in words
     """
 
     now: float
@@ -56,6 +67,7 @@ class Reading:
     trained: float
     duration: float
     scores: FloatArray | None
+    late: str = ""
 
 
 class Guard:
@@ -68,6 +80,7 @@ class Guard:
         self._limits = limits
         self._last: FloatArray | None = None
         self._run = 1
+        self._gap = 0
 
     def judge(self, reading: Reading) -> tuple[dict[Trouble, str], set[Trouble]]:
         """Find the troubles of a prediction; `present` holds them, with what was measured.
@@ -77,11 +90,25 @@ class Guard:
         Those that the prediction before did not have, with what was measured, and those that
         are over: what is worth a line in the log.
         """
-        before, self.present = self.present, self._troubles(reading)
-        for trouble in self.present:
+        before, found = self.present, self._troubles(reading)
+        kept = {t: before[t] for t in _OF_ANALYSIS if t in before}
+        self.present = found | kept
+        for trouble in found:
             self.counts[trouble] += 1
-        began = {t: text for t, text in self.present.items() if t not in before}
+        began = {t: text for t, text in found.items() if t not in before}
         return began, before.keys() - self.present.keys()
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether a trade may be opened on the prediction that was judged last."""
+        return not self.present.keys() - set(_OF_ANALYSIS)
+
+    def notice(self, trouble: Trouble, text: str) -> bool:
+        """Take up a trouble that shows without a prediction; tell whether it is a new one."""
+        is_new = trouble not in self.present
+        self.present = self.present | {trouble: text}
+        self.counts[trouble] += is_new
+        return is_new
 
     def notice_missing_candles(self, age: float, step: float) -> str | None:
         """Find out, without a prediction, that candles no longer come; count it once.
@@ -98,9 +125,14 @@ class Guard:
         if age <= self._limits.candle_age + step or Trouble.STALE_CANDLES in self.present:
             return None
         text = f"none for {age:.0f} s, at most {self._limits.candle_age + step:.0f} s"
-        self.present = self.present | {Trouble.STALE_CANDLES: text}
-        self.counts[Trouble.STALE_CANDLES] += 1
+        self.notice(Trouble.STALE_CANDLES, text)
         return text
+
+    def finish(self) -> set[Trouble]:
+        """Note that an analysis has come to its end; return the troubles that are over with it."""
+        over = {t for t in _OF_ANALYSIS if t in self.present}
+        self.present = {t: text for t, text in self.present.items() if t not in over}
+        return over
 
     def _troubles(self, reading: Reading) -> dict[Trouble, str]:
         limits, found = self._limits, {}
@@ -109,7 +141,9 @@ class Guard:
             found[Trouble.STALE_CANDLES] = (
                 f"the newest closed {age:.0f} s ago, at most {limits.candle_age:.0f} s"
             )
-        if model_age > limits.model_age:
+        if reading.late:
+            found[Trouble.STALE_INPUTS] = reading.late
+        if np.isfinite(limits.model_age) and not 0 <= model_age <= limits.model_age:
             found[Trouble.EXPIRED_MODEL] = (
                 f"{model_age / 3600:.1f} h old, at most {limits.model_age / 3600:g} h"
             )
@@ -119,6 +153,9 @@ class Guard:
             )
         if self.diverged is not None:
             found[Trouble.DIVERGED] = self.diverged
+        self._gap = self._gap + 1 if reading.scores is None else 0
+        if self._gap > _ORDINARY_GAP:
+            found[Trouble.NO_WINDOW] = "candles are missing, features unknown, or outliers"
         if reading.scores is not None:
             found |= self._trouble_of_scores(reading.scores)
         return found

@@ -1,20 +1,22 @@
 """Train the pairs of a live bot in a thread that can be left alone."""
 
 import logging
-import os
+import math
 import shutil
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from freqtrade.configuration import TimeRange
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.freqai.freqai_interface import IFreqaiModel
 from freqtrade.strategy import IStrategy
 
 from dualwindow.samples.data import TrainingError
+from dualwindow_freqtrade.live_candles import complete_history
 from dualwindow_freqtrade.live_folder import is_of_machine
+from dualwindow_freqtrade.live_pace import Pace
 from dualwindow_freqtrade.live_status import Status
 
 logger = logging.getLogger(__name__)
@@ -41,11 +43,13 @@ class LiveLoop:
     ----------
     model : FreqAI's, which trains
     status : counts trainings
+    pace : is told how long they take
     """
 
-    def __init__(self, model: IFreqaiModel, status: Status) -> None:
-        self._model, self._status = model, status
+    def __init__(self, model: IFreqaiModel, status: Status, pace: Pace) -> None:
+        self._model, self._status, self._pace = model, status, pace
         self._failures: dict[str, _Failures] = {}
+        self._completed: dict[str, float] = {}  # when the candles of a pair were completed
 
     def stop_if_asked(self) -> None:
         """End a training when the bot shuts down; called between its steps."""
@@ -64,57 +68,71 @@ class LiveLoop:
                 break
         return threading.main_thread().is_alive() and not stop.is_set()
 
-    def watch_main_thread(self) -> None:
-        """Start a thread that sees to the end of the process."""
-        threading.Thread(target=self._end_with_main_thread, daemon=True).start()
-
-    def _end_with_main_thread(self) -> None:
-        """End a process whose bot has ended.
-
-        If a second signal breaks freqtrade's cleaning up off, its REST server keeps the process
-        alive, and answers for a bot that no longer trades. Usually the process ends before this.
-        """
-        threading.main_thread().join()
-        for thread in self._model._threads:
-            thread.join(5)
-        time.sleep(1)
-        os.kill(os.getpid(), signal.SIGTERM)
-
     def run(self, strategy: IStrategy) -> None:
         """Train the most overdue pair, again and again, until the bot stops.
 
         FreqAI's own loop dies silently of an error outside of a training, waits for the pair at
         the head of its queue while others are due, and repeats what has failed every second.
         """
+        is_first = True
         while self._goes_on(1):
             try:
+                if is_first:
+                    self.take_pace_of_saved_models(strategy)
+                    is_first = False
                 self._train_most_overdue(strategy)
             except Exception:
                 logger.exception("The training thread failed; it goes on in %d s", _REST)
                 self._goes_on(_REST)
         self._model.dd.save_historic_predictions_to_disk()
-        self._status.stopped()
+        self._status.stop()
+
+    def take_pace_of_saved_models(self, strategy: IStrategy) -> None:
+        """Work out from the trainings of before whether retraining will keep up."""
+        models = self._model.dd.model_dictionary.values()
+        n_pairs = len(strategy.dp.current_whitelist())
+        self._pace.take([model.record.seconds for model in models], n_pairs)
 
     def _train_most_overdue(self, strategy: IStrategy) -> None:
-        model = self._model
-        pairs = self._rested(strategy.dp.current_whitelist())
+        model, whitelist = self._model, strategy.dp.current_whitelist()
+        pairs = self._rested(whitelist)
         if not pairs:
             return
-        trained, pair = min((model.dd.get_pair_dict_info(pair)[1], pair) for pair in pairs)
+        trained, pair = min((self._trained_at(pair), pair) for pair in pairs)
         dk = FreqaiDataKitchen(model.config, model.live, pair)
         due, timerange, loaded = dk.check_if_new_training_required(trained)
         if not due:
             return
         dk.set_paths(pair, timerange.stopts)
         model.train_timer("start")
+        began = time.monotonic()
         try:
+            self._complete_history(pair, loaded, strategy)
             model.extract_data_and_train_model(timerange, pair, strategy, dk, loaded)
         except Exception as error:
             self._log_failure(pair, error)
+        else:
+            self._pace.take([time.monotonic() - began], len(whitelist))
         model.train_timer("stop", pair)
         model.dd.save_historic_predictions_to_disk()
         if model.freqai_info.get("write_metrics_to_disk", False):
             model.dd.save_metric_tracker_to_disk()
+
+    def _trained_at(self, pair: str) -> int:
+        """When the pair was trained; never, if a clock that was ahead says that it is yet to be."""
+        trained = self._model.dd.get_pair_dict_info(pair)[1]
+        return trained if trained <= time.time() else 0
+
+    def _complete_history(self, pair: str, timerange: TimeRange, strategy: IStrategy) -> None:
+        """Fetch what the start could not, at most once an hour: a young coin has no more."""
+        tried = self._completed.get(pair, -math.inf)
+        if strategy.dp._exchange is None or time.monotonic() < tried + _LONGEST_REST:
+            return
+        self._completed[pair] = time.monotonic()
+        try:
+            complete_history(self._model.dd, pair, timerange, self._model.config)
+        except Exception as error:  # of the exchange, of ccxt, of the disk
+            logger.warning("%s: older candles could not be downloaded: %s", pair, error)
 
     def _rested(self, pairs: Iterable[str]) -> list[str]:
         now = time.monotonic()
@@ -166,4 +184,4 @@ class LiveLoop:
         rest = min(_REST * 2 ** (n - 1), _LONGEST_REST)
         self._failures[pair] = _Failures(n, rest, time.monotonic() + rest)
         diverged = str(error) if isinstance(error, FloatingPointError) else None
-        self._status.failed(pair, diverged)
+        self._status.training_failed(pair, diverged)

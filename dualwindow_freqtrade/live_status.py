@@ -12,16 +12,15 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from rich.console import Group
-from rich.table import Table
-
 from dualwindow.market.files import write_aside
 from dualwindow_freqtrade.live_guards import Guard, Limits, Reading, Trouble
+from dualwindow_freqtrade.live_pace import Pace
 
 logger = logging.getLogger(__name__)
 
 STATUS_FILE = "dualwindow_status.json"
 _REMEMBERED = 1000  # durations from which a median is taken
+_UNFINISHED = 3  # candles without a finished analysis that a start or an outage may take
 
 
 @dataclass
@@ -29,18 +28,23 @@ class _Pair:
     """What has happened to one pair since the bot started."""
 
     guard: Guard
+    since: float  # when it was first asked for
     trained: float | None = None
     closed: float | None = None
     predictions: int = 0
     no_predictions: int = 0
     trainings: int = 0
     failed_trainings: int = 0
+    failed_analyses: int = 0
+    last_error: str | None = None
     durations: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
     delays: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self, retrain_seconds: float) -> dict[str, Any]:
+        due = None if self.trained is None else self.trained + retrain_seconds
         return {
             "model_trained": _date(self.trained),
+            "model_due": _date(due),
             "last_candle_closed": _date(self.closed),
             "predictions": self.predictions,
             "candles_without_prediction": self.no_predictions,
@@ -48,6 +52,8 @@ class _Pair:
             "seconds_after_candle": _summary(self.delays),
             "trainings": self.trainings,
             "failed_trainings": self.failed_trainings,
+            "failed_analyses": self.failed_analyses,
+            "last_error": self.last_error,
             "keeps_out": dict(self.guard.present),
             "counts": dict(self.guard.counts),
         }
@@ -60,19 +66,21 @@ class Status:
     ----------
     folder : of one FreqAI identifier, in which the file lies
     limits : of the guards
+    pace : whether retraining keeps up
     """
 
-    def __init__(self, folder: Path, limits: Limits) -> None:
+    def __init__(self, folder: Path, limits: Limits, pace: Pace) -> None:
         self._path = folder / STATUS_FILE
-        self._limits = limits
+        self._limits, self._pace = limits, pace
         self._started = time.time()
         self._stopped: float | None = None
         self._pairs: dict[str, _Pair] = {}
+        self._told: dict[str, str] = {}  # of each pair, as it stands in the file
         self._lock = threading.Lock()
         self._writable = True
 
-    def predicted(self, pair: str, reading: Reading) -> bool:
-        """Count and judge one prediction; tell whether a trade may be opened on it.
+    def judge(self, pair: str, reading: Reading) -> bool:
+        """Judge one prediction; tell whether a trade may be opened on it.
 
         A trouble is logged when it begins and when it is over.
         """
@@ -82,15 +90,38 @@ class Status:
             state.durations.append(reading.duration)
             state.delays.append(reading.now - reading.closed)
             began, ended = state.guard.judge(reading)
-            sound = not state.guard.present
-            made = sound and reading.scores is not None
-            state.predictions += made
-            state.no_predictions += not made
-        for trouble, text in began.items():
-            logger.warning("%s: %s (%s); no new trades until it is over", pair, trouble, text)
-        for trouble in ended:
-            logger.info("%s: %s no more", pair, trouble)
+            sound = state.guard.is_sound
+        _log(pair, began, ended)
         return sound
+
+    def finish(self, pair: str, trained: float | None, *, predicted: bool | None) -> None:
+        """Count a candle whose analysis has come to its end.
+
+        Parameters
+        ----------
+        pair : whose candle
+        trained : when its model was trained, seconds since 1970 UTC; None without a model
+        predicted : whether there is a prediction to trade on; None if none was asked for
+        """
+        with self._lock:
+            state = self._pair(pair)
+            state.trained = state.trained if trained is None else trained
+            state.predictions += predicted is True
+            state.no_predictions += predicted is False
+            ended = state.guard.finish()
+        _log(pair, {}, ended)
+
+    def fail(self, pair: str, error: BaseException) -> None:
+        """Count an analysis that raised, and remember what; it is a trouble until one does not."""
+        text = f"{type(error).__name__}: {error}"
+        with self._lock:
+            state = self._pair(pair)
+            state.failed_analyses += 1
+            began = state.guard.notice(Trouble.FAILED, text) or text != state.last_error
+            state.last_error = text
+        if began:
+            _log(pair, {Trouble.FAILED: text}, ())
+        self.write()
 
     def trained(self, pair: str, when: float) -> None:
         """Count a training that has ended well."""
@@ -100,43 +131,44 @@ class Status:
             state.trainings += 1
             state.guard.diverged = None
 
-    def failed(self, pair: str, diverged: str | None = None) -> None:
+    def training_failed(self, pair: str, diverged: str | None = None) -> None:
         """Count a training that has failed; one that diverged is a trouble until the next."""
         with self._lock:
             state = self._pair(pair)
             state.failed_trainings += 1
             state.guard.diverged = diverged or state.guard.diverged
 
-    def show_model(self, pair: str, trained: float | None) -> None:
-        """Show the pair, also before its first prediction, and its model if it has one."""
-        with self._lock:
-            state = self._pair(pair)
-            state.trained = state.trained if trained is None else trained
-
-    def notice_missing_candles(self, now: float, step: float, pairs: Iterable[str]) -> None:
-        """Find pairs whose candles no longer come.
+    def notice_silence(self, now: float, step: float, analysed: Mapping[str, float]) -> None:
+        """Find pairs whose candles no longer come, or whose analysis does not come to an end.
 
         Parameters
         ----------
         now : seconds since 1970 UTC
         step : seconds of a candle
-        pairs : those that are asked for; of others no candles are expected
+        analysed : when the last analysis of each pair that is asked for was finished; before 1971
+            if none was. Of other pairs nothing is expected
         """
+        began: dict[str, dict[Trouble, str]] = {}
         with self._lock:
-            began = {
-                pair: self._pairs[pair].guard.notice_missing_candles(now - closed, step)
-                for pair in pairs
-                if pair in self._pairs and (closed := self._pairs[pair].closed) is not None
-            }
-        for pair, text in began.items():
-            if text is not None:
-                logger.warning(
-                    "%s: %s (%s); no new trades until it is over", pair, Trouble.STALE_CANDLES, text
-                )
-        if any(began.values()):
+            for pair, finished in analysed.items():
+                state = self._pair(pair, now)
+                text = None
+                if state.closed is not None:
+                    text = state.guard.notice_missing_candles(now - state.closed, step)
+                if text is not None:
+                    began[pair] = {Trouble.STALE_CANDLES: text}
+                silent = now - max(finished, state.since)
+                stale = Trouble.STALE_CANDLES in state.guard.present
+                if silent > _UNFINISHED * step and not stale:
+                    text = f"none for {silent:.0f} s, at most {_UNFINISHED * step:.0f} s"
+                    if state.guard.notice(Trouble.UNFINISHED, text):
+                        began[pair] = {Trouble.UNFINISHED: text}
+        for pair, troubles in began.items():
+            _log(pair, troubles, ())
+        if began or len(self._told) < len(self._pairs):
             self.write()
 
-    def stopped(self) -> None:
+    def stop(self) -> None:
         """Show that the bot has ended, and was not killed."""
         self._stopped = time.time()
         self.write()
@@ -144,24 +176,42 @@ class Status:
     def write(self) -> None:
         """Write the file; a disk that is full is logged once and keeps nobody from trading."""
         with self._lock:
-            facts = {
+            for pair, state in self._pairs.items():
+                if pair not in self._told:
+                    facts = state.facts(self._pace.retrain_seconds)
+                    self._told[pair] = f"  {json.dumps(pair)}: {json.dumps(facts)}"
+            head = {
                 "started": _date(self._started),
                 "updated": _date(time.time()),
                 "stopped": _date(self._stopped),
-                "pairs": {pair: state.facts() for pair, state in self._pairs.items()},
+                "retraining": self._pace.facts(),
             }
+            # A line for each pair, kept until it changes: with a hundred pairs this is written a
+            # hundred times a candle.
+            lines = [f" {json.dumps(name)}: {json.dumps(value)}" for name, value in head.items()]
+            pairs = ",\n".join(self._told[pair] for pair in self._pairs)
+            text = "{\n" + ",\n".join([*lines, f' "pairs": {{\n{pairs}\n }}']) + "\n}\n"
             try:
-                write_aside(self._path, json.dumps(facts, indent=1).encode(), durable=False)
+                write_aside(self._path, text.encode(), durable=False)
                 self._writable = True
             except OSError as error:
                 if self._writable:
                     logger.warning("%s could not be written: %s", self._path, error)
                 self._writable = False
 
-    def _pair(self, pair: str) -> _Pair:
+    def _pair(self, pair: str, now: float | None = None) -> _Pair:
+        """Give the state of a pair, which is about to change."""
+        self._told.pop(pair, None)
         if pair not in self._pairs:
-            self._pairs[pair] = _Pair(Guard(self._limits))
+            self._pairs[pair] = _Pair(Guard(self._limits), time.time() if now is None else now)
         return self._pairs[pair]
+
+
+def _log(pair: str, began: Mapping[Trouble, str], ended: Iterable[Trouble]) -> None:
+    for trouble, text in began.items():
+        logger.warning("%s: %s (%s); no new trades until it is over", pair, trouble, text)
+    for trouble in ended:
+        logger.info("%s: %s no more", pair, trouble)
 
 
 def _date(seconds: float | None) -> str | None:
@@ -176,41 +226,3 @@ def _summary(values: Iterable[float]) -> dict[str, float] | None:
         return None
     numbers = {"last": recent[-1], "median": median(recent), "max": max(recent)}
     return {name: round(value, 4) for name, value in numbers.items()}
-
-
-def status_table(identifier: str, facts: Mapping[str, Any], now: float) -> Group:
-    """Show the content of a status file as it stands at `now` (seconds since 1970 UTC)."""
-    last = "stopped" if facts.get("stopped") else "written"
-    table = Table(title=f"{identifier}, {last} {_age(facts['updated'], now)} ago")
-    for column in ("pair", "model", "candle", "predicted", "s (max)", "trained"):
-        table.add_column(column, no_wrap=column == "pair")
-    for pair, state in facts["pairs"].items():
-        times = state["seconds_per_prediction"]
-        missed = state["candles_without_prediction"]
-        table.add_row(
-            pair,
-            _age(state["model_trained"], now),
-            _age(state["last_candle_closed"], now),
-            str(state["predictions"]) + (f" ({missed} not)" if missed else ""),
-            f"{times['median']:.2f} ({times['max']:.2f})" if times else "",
-            f"{state['trainings']}"
-            + (f", {state['failed_trainings']} failed" if state["failed_trainings"] else ""),
-        )
-    troubles = [
-        f"{pair}: {text}" for pair, state in facts["pairs"].items() for text in _troubles(state)
-    ]
-    return Group(table, *(troubles or ["no troubles"]))
-
-
-def _troubles(state: Mapping[str, Any]) -> list[str]:
-    present = [f"{trouble} ({text})" for trouble, text in state["keeps_out"].items()]
-    return present + [f"{n} x {trouble} so far" for trouble, n in state["counts"].items() if n]
-
-
-def _age(date: str | None, now: float) -> str:
-    if date is None:
-        return "none yet"
-    seconds = now - datetime.fromisoformat(date).timestamp()
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -1,19 +1,20 @@
 """Time and judge the live predictions of every pair, and keep what is in doubt from being used."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from freqtrade.exchange import timeframe_to_seconds
-from freqtrade.freqai.data_drawer import FreqaiDataDrawer
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
 from dualwindow.arrays import FloatArray
 from dualwindow.learning.artifact import Prediction
 from dualwindow_freqtrade.configuration import GuardSettings
 from dualwindow_freqtrade.freqai_names import TRAINED_AT
+from dualwindow_freqtrade.live_candles import LateInputs
 from dualwindow_freqtrade.live_guards import Limits, Reading
 from dualwindow_freqtrade.live_status import Status
 
@@ -36,6 +37,8 @@ class _Round:
 
     began: float
     is_judged: bool = False
+    is_sound: bool = True
+    is_predicted: bool = False
 
 
 class LiveWatch:
@@ -44,17 +47,23 @@ class LiveWatch:
     Parameters
     ----------
     status : judges and counts
-    drawer : FreqAI's
+    late_inputs : finds inputs of a pair that have not come
     step : seconds of a candle
     """
 
-    def __init__(self, status: Status, drawer: FreqaiDataDrawer, step: int) -> None:
-        self._status, self._drawer, self._step = status, drawer, step
+    def __init__(self, status: Status, late_inputs: LateInputs, step: int) -> None:
+        self._status, self._late_inputs, self._step = status, late_inputs, step
         self._rounds: dict[str, _Round] = {}
 
-    def begin(self, pair: str) -> None:
-        """Start the clock of a pair's newest candle."""
+    @contextmanager
+    def watching(self, pair: str) -> Iterator[None]:
+        """Watch over the analysis of a pair's newest candle; what it raises is a trouble."""
         self._rounds[pair] = _Round(time.monotonic())
+        try:
+            yield
+        except Exception as error:
+            self._status.fail(pair, error)
+            raise
 
     def guarded(self, prediction: Prediction, opened: float, dk: FreqaiDataKitchen) -> Prediction:
         """Judge the newest row; if it is in trouble, it is no prediction any more.
@@ -65,36 +74,54 @@ class LiveWatch:
         opened : when the newest candle opened, seconds since 1970 UTC
         dk : of the pair
         """
-        if dk.pair not in self._drawer.model_return_values:
-            return prediction  # FreqAI shows the first one of a process to nobody
         seen = prediction.valid[-1] or prediction.failed[-1]
         sound = self._judge(opened, prediction.scores[-1] if seen else None, dk)
+        self._rounds[dk.pair].is_predicted = bool(sound and prediction.valid[-1])
         return prediction if sound else prediction.without_newest()
 
-    def end(self, opened: float, dk: FreqaiDataKitchen) -> None:
-        """Write down how the round went; a model that is too old to be asked is a trouble."""
-        has_model = TRAINED_AT in dk.data["extra_returns_per_train"]
-        is_judged = self._rounds[dk.pair].is_judged
-        if has_model and not is_judged and dk.check_if_model_expired(_trained_at(dk)):
-            self._judge(opened, None, dk)
-        self._status.show_model(dk.pair, _trained_at(dk) if has_model else None)
-        self._status.write()
+    def finish(self, opened: float, dk: FreqaiDataKitchen) -> bool:
+        """Write down how the round went, now that FreqAI has stored what came of it.
 
-    def notice_missing_candles(self, now: float, pairs: Iterable[str]) -> None:
-        """Notice pairs whose candles no longer come, at `now` (seconds since 1970 UTC)."""
-        self._status.notice_missing_candles(now, self._step, pairs)
+        A model that is too old to be asked is a trouble.
+
+        Returns
+        -------
+        Whether the newest row may be traded on. FreqAI keeps what it has stored of a candle that
+        it has seen before, whatever is in doubt now.
+        """
+        current = self._rounds[dk.pair]
+        has_model = TRAINED_AT in dk.data["extra_returns_per_train"]
+        if has_model and not current.is_judged and dk.check_if_model_expired(_trained_at(dk)):
+            self._judge(opened, None, dk)
+        trained = _trained_at(dk) if has_model else None
+        asked = current.is_predicted if current.is_judged else None
+        self._status.finish(dk.pair, trained, predicted=asked)
+        self._status.write()
+        return current.is_sound
+
+    def notice_silence(self, now: float, analysed: Mapping[str, float]) -> None:
+        """Notice pairs whose candles no longer come, or that are not analysed.
+
+        Parameters
+        ----------
+        now : seconds since 1970 UTC
+        analysed : when the last analysis of each pair of the whitelist was finished
+        """
+        self._status.notice_silence(now, self._step, analysed)
 
     def _judge(self, opened: float, scores: FloatArray | None, dk: FreqaiDataKitchen) -> bool:
-        current = self._rounds[dk.pair]
-        current.is_judged = True
+        current, closed = self._rounds[dk.pair], opened + self._step
         reading = Reading(
             now=time.time(),
-            closed=opened + self._step,
+            closed=closed,
             trained=_trained_at(dk),
             duration=time.monotonic() - current.began,
             scores=scores,
+            late=self._late_inputs.of(dk.pair, closed),
         )
-        return self._status.predicted(dk.pair, reading)
+        current.is_judged = True
+        current.is_sound = self._status.judge(dk.pair, reading)
+        return current.is_sound
 
 
 def _trained_at(dk: FreqaiDataKitchen) -> int:

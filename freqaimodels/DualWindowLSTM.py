@@ -1,12 +1,13 @@
 """FreqAI's hooks on one side, the `dualwindow` core on the other."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 from datasieve.pipeline import Pipeline
 from freqtrade.configuration import TimeRange
+from freqtrade.data.dataprovider import DataProvider
 from freqtrade.enums import TRADE_MODES
 from freqtrade.exceptions import OperationalException
 from freqtrade.freqai.base_models.BaseClassifierModel import BaseClassifierModel
@@ -34,11 +35,14 @@ from dualwindow_freqtrade.configuration import (
 )
 from dualwindow_freqtrade.feature_pipeline import PipelineScaler, prepared
 from dualwindow_freqtrade.freqai_names import COLUMNS
+from dualwindow_freqtrade.live_candles import LateInputs
 from dualwindow_freqtrade.live_folder import repair_folder
 from dualwindow_freqtrade.live_loop import LiveLoop
+from dualwindow_freqtrade.live_pace import Pace
 from dualwindow_freqtrade.live_status import Status
 from dualwindow_freqtrade.live_watch import LiveWatch, limits_of
 from dualwindow_freqtrade.model_fingerprint import Fingerprint
+from dualwindow_freqtrade.process_end import end_with_main_thread
 from dualwindow_freqtrade.saved_models import SavedModels, load_backtest_model
 from dualwindow_freqtrade.threads import allowed_threads, cap_threads
 
@@ -69,9 +73,11 @@ class DualWindowLSTM(BaseClassifierModel):
         self.fingerprint = Fingerprint(self, self.settings)
         self._backtest_cache = BacktestCache(self.full_path, self.fingerprint)
         self._comparison = BacktestComparison(self.settings)
-        status = Status(self.full_path, limits_of(config, self.configuration.guards))
-        self._live_watch = LiveWatch(status, self.dd, self.base_tf_seconds)
-        self._live_loop = LiveLoop(self, status)
+        guards, pace = self.configuration.guards, Pace.of(self.freqai_info)
+        status = Status(self.full_path, limits_of(config, guards), pace)
+        late_inputs = LateInputs(self.dd, guards.max_candle_age)
+        self._live_watch = LiveWatch(status, late_inputs, self.base_tf_seconds)
+        self._live_loop = LiveLoop(self, status, pace)
         self._saved_models = SavedModels(self.dd, config, self.fingerprint)
 
     def set_targets(self, dataframe: DataFrame) -> DataFrame:
@@ -102,12 +108,23 @@ class DualWindowLSTM(BaseClassifierModel):
         if spans and is_last:
             self._comparison.show_overall(fees)
 
-    def watch_candles(self, now: float, pairs: Iterable[str]) -> None:
-        """Look whether candles still come for the whitelist; for a strategy's `bot_loop_start`.
+    def watch_whitelist(self, now: float, provider: DataProvider) -> None:
+        """Look whether every pair is still analysed; for a strategy's `bot_loop_start`.
 
-        Without new ones FreqAI is not asked at all, and freqtrade keeps its last signals.
+        Without new candles FreqAI is not asked at all, and freqtrade keeps its last signals; what
+        an analysis raises costs the pair its signals and a line in the log.
+
+        Parameters
+        ----------
+        now : seconds since 1970 UTC
+        provider : the strategy's
         """
-        self._live_watch.notice_missing_candles(now, pairs)
+        timeframe = self.config["timeframe"]
+        analysed = {
+            pair: provider.get_analyzed_dataframe(pair, timeframe)[1].timestamp()
+            for pair in provider.current_whitelist()
+        }
+        self._live_watch.notice_silence(now, analysed)
 
     def define_data_pipeline(self, threads: int = -1) -> Pipeline:
         """FreqAI's pipeline (scaler, PCA, SVM, dissimilarity index) with the chosen scaler."""
@@ -172,7 +189,7 @@ class DualWindowLSTM(BaseClassifierModel):
     def start_scanning(self, *arguments: Any, **options: Any) -> None:
         """Start the thread that trains, and one that sees to the end of the process."""
         super().start_scanning(*arguments, **options)
-        self._live_loop.watch_main_thread()
+        end_with_main_thread(self._threads[-1])
 
     def _start_scanning(self, strategy: IStrategy) -> None:
         """Be the thread that trains."""
@@ -185,11 +202,8 @@ class DualWindowLSTM(BaseClassifierModel):
         model: Artifact = self.model
         features = freqai_frames.feature_rows(unfiltered_df, model.record.features, dk.pair)
         candles = self._candles(unfiltered_df)
-        # After its first prediction of a process, FreqAI reads the last row alone.
-        newest_only = self.live and not kwargs.get("first", True)
-        if self.live and not newest_only:  # nobody waits for this one: compile what comes after
-            model.predict(candles, features, n_newest=1)
-        prediction = model.predict(candles, features, n_newest=1 if newest_only else None)
+        # Live, FreqAI reads the last row alone.
+        prediction = model.predict(candles, features, n_newest=1 if self.live else None)
         if self.live:
             prediction = self._live_watch.guarded(prediction, float(candles.date[-1]), dk)
         else:
@@ -205,7 +219,16 @@ class DualWindowLSTM(BaseClassifierModel):
         dk: FreqaiDataKitchen,
     ) -> FreqaiDataKitchen:
         """Predict one pair as FreqAI does, and write down how that went."""
-        self._live_watch.begin(metadata["pair"])
+        with self._live_watch.watching(metadata["pair"]):
+            return self._predict_live(dataframe, metadata, strategy, dk)
+
+    def _predict_live(
+        self,
+        dataframe: DataFrame,
+        metadata: dict[str, Any],
+        strategy: IStrategy,
+        dk: FreqaiDataKitchen,
+    ) -> FreqaiDataKitchen:
         # Without a model, FreqAI returns only the classes it happened to see.
         dk.unique_class_list = list(COLUMNS)
         self.fingerprint.digest_code(strategy)
@@ -215,8 +238,24 @@ class DualWindowLSTM(BaseClassifierModel):
         others = () if self.scanning else strategy.dp.current_whitelist()
         self._saved_models.load_once((metadata["pair"], *others))
         dk = super().start_live(dataframe, metadata, strategy, dk)
-        self._live_watch.end(dataframe["date"].iloc[-1].timestamp(), dk)
+        if not self._live_watch.finish(dataframe["date"].iloc[-1].timestamp(), dk):
+            freqai_frames.withdraw_newest(dk.return_dataframe)
         return dk
+
+    def build_strategy_return_arrays(
+        self, dataframe: DataFrame, dk: FreqaiDataKitchen, pair: str, trained_timestamp: int
+    ) -> None:
+        """Predict the newest candle, also the first of a process, and no other.
+
+        FreqAI predicts all candles of a pair's first frame, to throw them away: with many pairs
+        that takes minutes, in which no exit is managed.
+        """
+        if pair not in self.dd.model_return_values:
+            nothing = freqai_frames.nothing_predicted(len(dataframe))
+            if pair not in self.dd.historic_predictions:
+                self.set_initial_historic_predictions(nothing, dk, pair, dataframe)
+            self.dd.set_initial_return_values(pair, nothing, dataframe)
+        super().build_strategy_return_arrays(dataframe, dk, pair, trained_timestamp)
 
     def start_backtesting(
         self,

@@ -101,19 +101,29 @@ def market(
 
 
 class Frames:
-    """What the strategy asks a data provider for, served from frames."""
+    """What the strategy asks a data provider for, served from frames.
+
+    `frames` are those of `PAIR`; `others` may hold those of further pairs of the whitelist.
+    """
 
     def __init__(self, frames: Mapping[str, DataFrame], runmode: RunMode) -> None:
         self.frames = dict(frames)
+        self.others: dict[str, dict[str, DataFrame]] = {}
+        self.analysed: dict[str, pd.Timestamp] = {}
         self.runmode = runmode
+        self._exchange = None
 
     def get_pair_dataframe(self, pair: str, timeframe: str) -> DataFrame:
         """Give a copy, as freqtrade does."""
-        return self.frames[timeframe].copy()
+        return self.others.get(pair, self.frames)[timeframe].copy()
+
+    def get_analyzed_dataframe(self, pair: str, timeframe: str) -> tuple[None, pd.Timestamp]:
+        """Tell when a pair was analysed; in 1970 if never."""
+        return None, self.analysed.get(pair, pd.Timestamp(0, tz="UTC"))
 
     def current_whitelist(self) -> list[str]:
-        """Give the only pair."""
-        return [PAIR]
+        """Give all pairs."""
+        return [PAIR, *self.others]
 
 
 def load_strategy(config: dict[str, Any], frames: Mapping[str, DataFrame]):
@@ -158,19 +168,22 @@ def dry_run(config: dict[str, Any], days: int = 2):
     return strategy, frames["1m"]
 
 
-def at(strategy, minutes: DataFrame, row: int) -> DataFrame:
+def at(strategy, minutes: DataFrame, row: int, pair: str = PAIR) -> DataFrame:
     """Show the strategy what it sees when the candle of this row has just closed."""
-    strategy.dp.frames["1m"] = minutes.iloc[row - 999 : row + 1].reset_index(drop=True)
-    return strategy.advise_indicators(strategy.dp.frames["1m"].copy(), {"pair": PAIR})
+    frames = strategy.dp.others.get(pair, strategy.dp.frames)
+    frames["1m"] = minutes.iloc[row - 999 : row + 1].reset_index(drop=True)
+    analysed = strategy.advise_indicators(frames["1m"].copy(), {"pair": pair})
+    strategy.dp.analysed[pair] = minutes["date"].iloc[row] + pd.Timedelta("1min")
+    return analysed
 
 
-def train_now(strategy) -> FreqaiDataKitchen:
+def train_now(strategy, pair: str = PAIR) -> FreqaiDataKitchen:
     """Train as FreqAI's thread does when it is time."""
     model = strategy.freqai
-    dk = FreqaiDataKitchen(strategy.config, live=True, pair=PAIR)
+    dk = FreqaiDataKitchen(strategy.config, live=True, pair=pair)
     _, trained_on, loaded = dk.check_if_new_training_required(0)
-    dk.set_paths(PAIR, trained_on.stopts)
-    model.extract_data_and_train_model(trained_on, PAIR, strategy, dk, loaded)
+    dk.set_paths(pair, trained_on.stopts)
+    model.extract_data_and_train_model(trained_on, pair, strategy, dk, loaded)
     return dk
 
 

@@ -34,6 +34,7 @@ from dualwindow.market.features import FEATURES, candle_features
 from dualwindow.market.hours import HourlyLevels, fresh_levels, hourly_levels
 from dualwindow.market.labels import CLASSES, LONG, SHORT, UNKNOWN, Labelling
 from dualwindow_freqtrade.hyperopt_file import configured_parameter, values_found
+from dualwindow_freqtrade.live_candles import refuse_short_frames
 from dualwindow_freqtrade.rest_api import close_rest_api
 
 logger = logging.getLogger(__name__)
@@ -89,9 +90,9 @@ class DualWindowStrategy(IStrategy):
         close_rest_api(config)
 
     def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
-        """Notice candles that no longer come."""
+        """Notice pairs that are no longer analysed."""
         if self.config["runmode"] in TRADE_MODES:
-            self.freqai.watch_candles(current_time.timestamp(), self.dp.current_whitelist())
+            self.freqai.watch_whitelist(current_time.timestamp(), self.dp)
 
     def bot_start(self, **kwargs: Any) -> None:
         """Take the barriers and the horizon from the model, and check what features need."""
@@ -101,6 +102,8 @@ class DualWindowStrategy(IStrategy):
                 f"Received: {type(self.freqai).__name__}"
             )
         self._check_feature_keys()
+        if self.config["runmode"] in TRADE_MODES:
+            refuse_short_frames(self, self.freqai.settings.history)
         # Copied, because hyperopt's workers get the model without its state.
         self.confidence = self.freqai.configuration.confidence
         self.labelling = Labelling.of(self.freqai.settings)

@@ -7,7 +7,9 @@ import pytest
 from rich.console import Console
 
 from dualwindow_freqtrade.live_guards import Guard, Limits, Reading, Trouble
-from dualwindow_freqtrade.live_status import STATUS_FILE, Status, status_table
+from dualwindow_freqtrade.live_pace import Pace
+from dualwindow_freqtrade.live_status import STATUS_FILE, Status
+from dualwindow_freqtrade.status_table import status_table
 
 LIMITS = Limits(candle_age=60, duration=30, identical=3, model_age=3600)
 SOUND = {"now": 1000.0, "closed": 998.0, "trained": 500.0, "duration": 0.1}
@@ -24,6 +26,9 @@ def reading(scores=(0.1, 0.8, 0.1), **changes: float) -> Reading:
         ({"closed": 939.9}, Trouble.STALE_CANDLES),
         ({"trained": -2600.0}, None),
         ({"trained": -2600.1}, Trouble.EXPIRED_MODEL),
+        ({"trained": 1000.0}, None),
+        ({"trained": 1000.1}, Trouble.EXPIRED_MODEL),
+        ({"late": "ETH 1h: no candles"}, Trouble.STALE_INPUTS),
         ({"duration": 30.0}, None),
         ({"duration": 30.1}, Trouble.SLOW_PREDICTION),
         ({"scores": (0.1, np.nan, 0.1)}, Trouble.NOT_A_NUMBER),
@@ -67,13 +72,41 @@ def test_identical_scores_are_in_trouble_once_there_are_too_many_in_a_row():
     assert present == [False, False, False, False, True, True, False]
 
 
+def test_a_few_candles_without_a_window_are_nothing_special_and_more_are_a_trouble():
+    guard = Guard(LIMITS)
+    present = []
+    for scores in [None] * 12 + [(0.1, 0.8, 0.1), None]:
+        guard.judge(reading(scores))
+        present.append(Trouble.NO_WINDOW in guard.present)
+    assert present == [False] * 10 + [True, True, False, False]
+
+
+def test_an_analysis_that_fails_ends_with_one_that_is_finished_and_keeps_no_prediction_out():
+    guard = Guard(LIMITS)
+    assert guard.notice(Trouble.FAILED, "KeyError: 'x'")
+    assert not guard.notice(Trouble.FAILED, "KeyError: 'y'")
+    assert guard.judge(reading()) == ({}, set())
+    assert guard.is_sound
+    assert guard.present == {Trouble.FAILED: "KeyError: 'y'"}
+    assert guard.finish() == {Trouble.FAILED}
+    assert (guard.present, guard.counts[Trouble.FAILED]) == ({}, 1)
+
+
+def status_in(folder, pace: Pace | None = None) -> Status:
+    return Status(folder, LIMITS, pace or Pace(1, 0))
+
+
 def test_the_status_file_and_its_table(tmp_path):
-    status = Status(tmp_path, LIMITS)
+    pace = Pace(1, 0)
+    status = status_in(tmp_path, pace)
     status.trained("BTC/USDT", 500.0)
-    status.failed("BTC/USDT")
-    assert status.predicted("BTC/USDT", reading(duration=0.2))
-    assert not status.predicted("BTC/USDT", reading((0.3, 0.3, 0.4), duration=31.0))
-    assert status.predicted("ETH/USDT", reading(None))
+    status.training_failed("BTC/USDT")
+    assert status.judge("BTC/USDT", reading(duration=0.2))
+    status.finish("BTC/USDT", 500.0, predicted=True)
+    assert not status.judge("BTC/USDT", reading((0.3, 0.3, 0.4), duration=31.0))
+    status.finish("BTC/USDT", 500.0, predicted=False)
+    assert status.judge("ETH/USDT", reading(None))
+    status.finish("ETH/USDT", None, predicted=False)
     status.write()
     facts = json.loads((tmp_path / STATUS_FILE).read_text())
     btc, eth = (facts["pairs"][f"{coin}/USDT"] for coin in ("BTC", "ETH"))
@@ -82,33 +115,72 @@ def test_the_status_file_and_its_table(tmp_path):
     assert (btc["trainings"], btc["failed_trainings"]) == (1, 1)
     assert (btc["predictions"], btc["candles_without_prediction"]) == (1, 1)
     assert btc["model_trained"] == "1970-01-01T00:08:20Z"
+    assert btc["model_due"] == "1970-01-01T01:08:20Z"
     assert list(btc["keeps_out"]) == ["slow prediction"]
     assert (eth["predictions"], eth["candles_without_prediction"]) == (0, 1)
     facts["updated"] = "1970-01-01T00:16:40Z"
     console = Console(width=160, record=True)
     console.print(status_table("mine", facts, now=8000.0))
     shown = console.export_text()
-    for text in ("mine, written 117 min ago", "2.1 h", "15.60 (31.00)", "1 x slow prediction"):
+    for text in ("mine, written 117 min ago", "2.1 h", "65 min ago", "15.60 (31.00)"):
         assert text in shown
+    assert "1 x slow prediction" in shown
     assert "BTC/USDT: slow prediction (it took 31.0 s, at most 30.0 s)" in shown
-    status.stopped()
+    status.fail("ETH/USDT", ValueError("no date"))
+    pace.take([4000.0], 2)
+    status.stop()
     facts = json.loads((tmp_path / STATUS_FILE).read_text())
     facts["updated"] = "1970-01-01T02:13:11Z"
     console.print(status_table("mine", facts, now=8000.0))
-    assert "mine, stopped 9 s ago" in console.export_text()
+    shown = console.export_text()
+    assert "mine, stopped 9 s ago" in shown
+    assert "ETH/USDT: 1 analyses raised, at last ValueError: no date" in shown
+    assert (
+        "retraining falls behind: 2 pairs of 4000 s each take 2.2 hours, "
+        "freqai.live_retrain_hours is 1" in " ".join(shown.split())
+    )
 
 
 def test_of_a_pair_that_is_not_asked_for_no_candles_are_expected(tmp_path, caplog):
-    status = Status(tmp_path, LIMITS)
+    status = status_in(tmp_path)
     for pair in ("BTC/USDT", "ETH/USDT"):
-        assert status.predicted(pair, reading())
-    status.notice_missing_candles(1e6, 60, ["ETH/USDT", "SOL/USDT"])
+        assert status.judge(pair, reading())
+    status.notice_silence(1e6, 60, {"ETH/USDT": 1e6, "SOL/USDT": 1e6})
     assert caplog.text.count("stale candles") == 1
     assert "ETH/USDT: stale candles" in caplog.text
+    assert "no finished analysis" not in caplog.text
 
 
 def test_a_status_that_cannot_be_written_is_logged_once(tmp_path, caplog):
-    status = Status(tmp_path / "gone", LIMITS)
+    status = status_in(tmp_path / "gone")
     status.write()
     status.write()
     assert caplog.text.count("could not be written") == 1
+
+
+@pytest.mark.parametrize(
+    ("retrain", "expire", "seconds", "behind"),
+    [
+        (1, 0, 1800, ""),
+        (1, 0, 1801, "live_retrain_hours is 1"),
+        (0, 0, 9999, ""),
+        (0, 2, 3601, "expiration_hours is 2"),
+        (1, 2, 3601, "live_retrain_hours is 1 and expiration_hours is 2"),
+    ],
+)
+def test_two_pairs_keep_up_or_fall_behind(retrain, expire, seconds, behind):
+    pace = Pace(retrain, expire)
+    assert pace.facts()["falls_behind"] == ""
+    pace.take([seconds], 2)
+    told = pace.facts()["falls_behind"]
+    assert told.partition("freqai.")[2] == behind
+    assert pace.facts()["seconds_per_training"] == seconds
+
+
+def test_that_retraining_falls_behind_is_said_once_and_when_it_is_over(caplog):
+    pace = Pace(1, 0)
+    with caplog.at_level("INFO"):
+        for seconds in (4000, 4000, 4000, 1, 1, 1, 1):
+            pace.take([seconds], 2)
+    assert caplog.text.count("falls behind") == 1
+    assert caplog.text.count("keeps up again") == 1

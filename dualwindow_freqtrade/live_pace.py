@@ -1,0 +1,79 @@
+"""Work out whether retraining keeps up with the number of pairs."""
+
+import logging
+from collections import deque
+from collections.abc import Iterable, Mapping
+from statistics import median
+from typing import Any
+
+logger = logging.getLogger(__name__)
+
+_REMEMBERED = 100  # trainings from which a median is taken
+
+
+class Pace:
+    """How long one round of trainings over all pairs takes, against how often it is due.
+
+    Pairs are trained one after the other, so models get as old as a round takes.
+
+    Parameters
+    ----------
+    retrain_hours : after which a model is due; 0 if it is due at once
+    expiration_hours : after which it is not used any more; 0 if never
+    """
+
+    def __init__(self, retrain_hours: float, expiration_hours: float) -> None:
+        self.retrain_seconds = 3600 * retrain_hours
+        self._limits = {
+            "live_retrain_hours": self.retrain_seconds,
+            "expiration_hours": 3600 * expiration_hours,
+        }
+        self._seconds: deque[float] = deque(maxlen=_REMEMBERED)
+        self._n_pairs = 0
+        self._falls_behind = ""
+
+    @classmethod
+    def of(cls, freqai: Mapping[str, Any]) -> "Pace":
+        """Read the hours in freqtrade's block `freqai`."""
+        return cls(freqai.get("live_retrain_hours", 0), freqai.get("expiration_hours", 0))
+
+    def take(self, seconds: Iterable[float], n_pairs: int) -> None:
+        """Take what trainings have lasted, and say it if that changes whether they keep up.
+
+        Parameters
+        ----------
+        seconds : of trainings just made, or at the start, of those that made the saved models
+        n_pairs : in the whitelist
+        """
+        self._seconds.extend(seconds)
+        self._n_pairs = n_pairs
+        before, self._falls_behind = self._falls_behind, self._trouble()
+        if self._falls_behind and not before:
+            logger.warning(
+                "Retraining falls behind: %s. Raise it, take fewer pairs, or a faster preset "
+                "(a larger stride, fewer epochs, shorter train_period_days)",
+                self._falls_behind,
+            )
+        elif before and not self._falls_behind:
+            logger.info("Retraining keeps up again")
+
+    def facts(self) -> dict[str, Any]:
+        """Tell what the status file holds of it."""
+        return {
+            "seconds_per_training": round(median(self._seconds), 1) if self._seconds else None,
+            "pairs": self._n_pairs,
+            "falls_behind": self._falls_behind,
+        }
+
+    def _trouble(self) -> str:
+        if not self._seconds:
+            return ""
+        one = median(self._seconds)
+        needed = one * self._n_pairs
+        short = [f"{key} is {s / 3600:g}" for key, s in self._limits.items() if 0 < s < needed]
+        if not short:
+            return ""
+        return (
+            f"{self._n_pairs} pairs of {one:.0f} s each take {needed / 3600:.2g} hours, "
+            f"freqai.{' and '.join(short)}"
+        )

@@ -1,0 +1,259 @@
+"""Several pairs in the real FreqAI: what befalls one of them must not silence the others."""
+
+import gc
+import json
+import threading
+import time
+import weakref
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from freqtrade.configuration import TimeRange
+from freqtrade.enums import CandleType
+from freqtrade.exceptions import OperationalException
+
+from dualwindow.learning.artifact import Artifact
+from dualwindow_freqtrade.freqai_names import COLUMNS, DO_PREDICT
+from dualwindow_freqtrade.live_candles import complete_history
+from dualwindow_freqtrade.live_status import STATUS_FILE
+from harness.freqai_run import PAIR, at, dry_run, live_configuration, train_now
+from exchanges import SYNTHETIC, ccxt_settings, serving
+
+OTHER = "ETH/USDT:USDT"
+ROW = 2800
+
+
+def two_pairs(user_data, **freqai):
+    """A dry run with two pairs, of the same candles; only the first has a history."""
+    strategy, minutes = dry_run(live_configuration(user_data, **freqai))
+    strategy.dp.others[OTHER] = {**strategy.dp.frames}
+    return strategy, minutes
+
+
+def trained(user_data, **freqai):
+    """The same with a model for the first pair that has predicted nothing yet."""
+    strategy, minutes = two_pairs(user_data, **freqai)
+    at(strategy, minutes, ROW - 2)
+    train_now(strategy)
+    return strategy, minutes
+
+
+def status_of(strategy) -> dict:
+    path = strategy.config["user_data_dir"] / "models" / "test" / STATUS_FILE
+    return json.loads(path.read_text())
+
+
+def test_a_pair_without_a_history_begins_with_the_candles_at_hand_and_silences_nobody(tmp_path):
+    strategy, minutes = trained(tmp_path)
+    history = strategy.freqai.dd.historic_data
+    history[OTHER] = {"1m": minutes.head(0), "1h": minutes.head(0)}
+    assert at(strategy, minutes, ROW).iloc[-1][DO_PREDICT] == 1
+    at(strategy, minutes, ROW, OTHER)
+    at(strategy, minutes, ROW + 1, OTHER)
+    assert history[OTHER]["1m"]["date"].iloc[-1] == minutes["date"].iloc[ROW + 1]
+    assert len(history[OTHER]["1m"]) == 1001
+    assert len(history[OTHER]["1h"]) == len(strategy.dp.frames["1h"])
+
+
+def test_a_pair_that_joins_later_is_analysed_trained_and_predicted(tmp_path):
+    strategy, minutes = two_pairs(tmp_path, train_period_days=0.5)
+    for row in (ROW, ROW + 1):
+        at(strategy, minutes, row)
+        at(strategy, minutes, row, OTHER)
+    train_now(strategy, OTHER)
+    assert at(strategy, minutes, ROW + 2, OTHER).iloc[-1][DO_PREDICT] == 1
+
+
+def test_candles_that_no_training_needs_any_more_leave_memory(tmp_path):
+    strategy, minutes = two_pairs(tmp_path)
+    at(strategy, minutes, ROW)
+    history = strategy.freqai.dd.historic_data[PAIR]
+    ancient = minutes.assign(date=minutes["date"] - pd.Timedelta("100D"))
+    kept = len(history["1m"])
+    history["1m"] = pd.concat([ancient, history["1m"]], ignore_index=True)
+    at(strategy, minutes, ROW + 1)
+    assert len(history["1m"]) == kept + 1
+
+
+def test_what_an_analysis_raises_is_counted_with_its_message_and_is_no_prediction(
+    tmp_path, monkeypatch, caplog
+):
+    strategy, minutes = trained(tmp_path)
+    at(strategy, minutes, ROW)
+
+    def broken(*arguments) -> None:
+        raise KeyError("SHORT_raw")
+
+    monkeypatch.setattr(strategy.freqai.dd, "append_model_predictions", broken)
+    for row in (ROW + 1, ROW + 2):
+        with pytest.raises(KeyError):
+            at(strategy, minutes, row)
+    facts = status_of(strategy)["pairs"][PAIR]
+    assert facts["predictions"] == 1
+    assert facts["failed_analyses"] == 2
+    assert facts["last_error"] == "KeyError: 'SHORT_raw'"
+    assert facts["keeps_out"] == {"analysis failed": "KeyError: 'SHORT_raw'"}
+    assert caplog.text.count("analysis failed (KeyError") == 1
+    monkeypatch.undo()
+    assert at(strategy, minutes, ROW + 3).iloc[-1][DO_PREDICT] == 1
+    facts = status_of(strategy)["pairs"][PAIR]
+    assert (facts["predictions"], facts["keeps_out"]) == (2, {})
+    assert facts["counts"]["analysis failed"] == 1
+
+
+def test_a_pair_of_the_whitelist_that_is_never_analysed_is_a_trouble(tmp_path, caplog):
+    strategy, minutes = trained(tmp_path)
+    closed = at(strategy, minutes, ROW)["date"].iloc[-1] + pd.Timedelta("1min")
+    for seconds in (0, 60, 120, 180, 181, 300):
+        strategy.dp.analysed[PAIR] = closed + pd.Timedelta(seconds=seconds)
+        strategy.bot_loop_start(closed + pd.Timedelta(seconds=seconds))
+        has_trouble = "no finished analysis" in status_of(strategy)["pairs"][OTHER]["keeps_out"]
+        assert has_trouble == (seconds > 180)
+    assert caplog.text.count(f"{OTHER}: no finished analysis (none for 181 s") == 1
+    assert "no finished analysis" not in status_of(strategy)["pairs"][PAIR]["keeps_out"]
+    train_now(strategy, PAIR)
+    at(strategy, minutes, ROW + 1, OTHER)
+    assert not status_of(strategy)["pairs"][OTHER]["keeps_out"]
+
+
+def test_an_input_that_is_carried_forward_is_stale(tmp_path):
+    strategy, minutes = trained(tmp_path)
+    strategy.freqai._live_watch._late_inputs._tolerated = 1.0
+    assert at(strategy, minutes, ROW).iloc[-1][DO_PREDICT] == 1
+    hours = strategy.dp.frames["1h"]
+    closed = minutes["date"].iloc[ROW].floor("h")
+    history = strategy.freqai.dd.historic_data[PAIR]
+    history["1h"] = strategy.dp.frames["1h"] = hours[hours["date"] < closed - pd.Timedelta("1h")]
+    assert at(strategy, minutes, ROW + 1).iloc[-1][DO_PREDICT] == 0
+    (text,) = (
+        text
+        for trouble, text in status_of(strategy)["pairs"][PAIR]["keeps_out"].items()
+        if trouble == "stale inputs"
+    )
+    assert text == f"{PAIR} 1h: the candle that closed at {closed.tz_localize(None)} is missing"
+
+
+def test_another_pair_that_features_need_is_watched_as_well(tmp_path):
+    strategy, minutes = two_pairs(tmp_path)
+    late = strategy.freqai._live_watch._late_inputs
+    late._tolerated = 1.0
+    at(strategy, minutes, ROW)
+    closed = minutes["date"].iloc[ROW].timestamp() + 60
+    strategy.freqai.freqai_info["feature_parameters"]["include_corr_pairlist"] = [OTHER]
+    assert late.of(PAIR, closed) == f"{OTHER} 1m: no candles; {OTHER} 1h: no candles"
+    history = strategy.freqai.dd.historic_data
+    history[OTHER] = {**history[PAIR]}
+    assert late.of(PAIR, closed) == ""
+    history[OTHER]["1m"] = history[OTHER]["1m"].iloc[:-1]
+    assert late.of(PAIR, closed).startswith(f"{OTHER} 1m: the candle that closed at")
+    late._tolerated = 2.0
+    assert late.of(PAIR, closed) == ""
+
+
+def test_the_first_candle_of_a_process_is_predicted_and_no_other(tmp_path, monkeypatch):
+    strategy, minutes = trained(tmp_path)
+    asked = []
+    predict = Artifact.predict
+
+    def counted(artifact, candles, features, n_newest=None):
+        prediction = predict(artifact, candles, features, n_newest)
+        asked.append(int(prediction.valid.sum()))
+        return prediction
+
+    monkeypatch.setattr(Artifact, "predict", counted)
+    first = at(strategy, minutes, ROW)
+    assert first[DO_PREDICT].sum() == first[DO_PREDICT].iloc[-1] == 1
+    second = at(strategy, minutes, ROW + 1)
+    assert second[DO_PREDICT].sum() == 2
+    np.testing.assert_array_equal(second[list(COLUMNS)].iloc[-2], first[list(COLUMNS)].iloc[-1])
+    assert asked == [1, 1]
+
+
+@pytest.mark.parametrize("row", [ROW, ROW - 1], ids=["the-same-candle", "an-older-one"])
+def test_a_no_of_the_guards_is_not_overruled_by_what_is_stored(tmp_path, row):
+    strategy, minutes = trained(tmp_path)
+    for seen in (ROW - 1, ROW):
+        assert at(strategy, minutes, seen).iloc[-1][DO_PREDICT] == 1
+    strategy.freqai.shutdown()
+    again, _ = dry_run(live_configuration(tmp_path, guards={"max_candle_age": 1e-6}))
+    shown = at(again, minutes, row).iloc[-1]
+    assert shown[DO_PREDICT] == 0
+    assert (shown[list(COLUMNS)] == 0).all()
+
+
+def test_a_model_from_the_future_is_due_now_and_not_fit_for_ever(tmp_path):
+    strategy, minutes = trained(tmp_path, expiration_hours=5)
+    at(strategy, minutes, ROW)
+    drawer, loop = strategy.freqai.dd, strategy.freqai._live_loop
+    assert loop._trained_at(PAIR) == drawer.pair_dict[PAIR]["trained_timestamp"]
+    drawer.pair_dict[PAIR]["trained_timestamp"] = int(time.time()) + 3600
+    assert loop._trained_at(PAIR) == 0
+    drawer.meta_data_dictionary[PAIR]["metadata"]["extra_returns_per_train"]["model_timestamp"] += (
+        3600
+    )
+    assert at(strategy, minutes, ROW + 1).iloc[-1][DO_PREDICT] == 0
+    assert "expired model" in status_of(strategy)["pairs"][PAIR]["keeps_out"]
+
+
+def test_a_bot_that_was_reloaded_leaves_nothing_behind(tmp_path):
+    strategy, minutes = dry_run(live_configuration(tmp_path))
+    model = strategy.freqai
+    del model.start_scanning  # the real one
+    at(strategy, minutes, ROW)
+    (thread,) = model._threads
+    strategy.ft_bot_cleanup()
+    assert not thread.is_alive()
+    gone = weakref.ref(model)
+    del model, strategy, thread
+    gc.collect()
+    assert gone() is None
+    assert any(t.name and t.daemon for t in threading.enumerate())
+
+
+def test_a_history_that_live_candles_never_fill_is_refused_at_the_start(tmp_path):
+    strategy, _ = dry_run(live_configuration(tmp_path, conv_width=1200))
+    strategy.dp._exchange = SimpleNamespace(
+        ohlcv_candle_limit=lambda *a: 1000, required_candle_call_count=1, name="Binance"
+    )
+    with pytest.raises(OperationalException, match=r"at most 999, .* Received: 1200; lower it"):
+        strategy.bot_start()
+    strategy.dp._exchange.required_candle_call_count = 2
+    strategy.bot_start()
+
+
+def test_what_retraining_needs_is_told_at_the_start_and_from_measured_times(tmp_path, caplog):
+    strategy, minutes = trained(tmp_path)
+    at(strategy, minutes, ROW)
+    again, _ = dry_run(live_configuration(tmp_path, live_retrain_hours=1e-6))
+    again.dp.others[OTHER] = dict(again.dp.frames)
+    at(again, minutes, ROW + 1)
+    again.freqai._live_loop.take_pace_of_saved_models(again)
+    at(again, minutes, ROW + 2)
+    assert "Retraining falls behind: 2 pairs of" in caplog.text
+    facts = status_of(again)["retraining"]
+    assert facts["pairs"] == 2
+    assert "freqai.live_retrain_hours is 1e-06" in facts["falls_behind"]
+
+
+def test_a_training_fetches_the_candles_that_the_start_could_not(tmp_path):
+    strategy, minutes = trained(tmp_path)
+    clock = lambda: int(1000 * time.time())  # noqa: E731
+    stop = int(minutes["date"].iloc[2000].timestamp())
+    needed = TimeRange("date", "date", stop - 86400, stop)
+    history = strategy.freqai.dd.historic_data[PAIR]
+    kept = history["1m"] = minutes.iloc[2000:].reset_index(drop=True)
+    with serving(SYNTHETIC, clock) as address:
+        exchange = {"name": "binance", "ccxt_config": ccxt_settings(address)}
+        exchange |= {"only_from_ccxt": True, "enable_ws": False, "pair_whitelist": [PAIR]}
+        config = {**strategy.config, "exchange": exchange, "candle_type_def": CandleType.FUTURES}
+        config |= {"margin_mode": "isolated", "startup_candle_count": 0}
+        complete_history(strategy.freqai.dd, PAIR, needed, config)
+    found = history["1m"]
+    assert found["date"].iloc[0].timestamp() == stop - 86400
+    assert (found["date"].diff().dropna() == pd.Timedelta("1min")).all()
+    pd.testing.assert_frame_equal(found.tail(len(kept)).reset_index(drop=True), kept)
+    before = history["1m"]
+    complete_history(strategy.freqai.dd, PAIR, needed, {})  # nothing is missing any more
+    assert history["1m"] is before
