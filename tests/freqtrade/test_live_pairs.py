@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from exchanges import SYNTHETIC, ccxt_settings, serving
 from freqtrade.configuration import TimeRange
 from freqtrade.enums import CandleType
 from freqtrade.exceptions import OperationalException
@@ -19,7 +20,6 @@ from dualwindow_freqtrade.freqai_names import COLUMNS, DO_PREDICT
 from dualwindow_freqtrade.live_candles import complete_history
 from dualwindow_freqtrade.live_status import STATUS_FILE
 from harness.freqai_run import PAIR, at, dry_run, live_configuration, train_now
-from exchanges import SYNTHETIC, ccxt_settings, serving
 
 OTHER = "ETH/USDT:USDT"
 ROW = 2800
