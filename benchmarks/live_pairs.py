@@ -66,6 +66,7 @@ def _started(folder: Path, n: int) -> tuple[Any, pd.DataFrame]:
 def _with_models(folder: Path, n: int) -> tuple[Any, pd.DataFrame]:
     """Train once; all other pairs use the same model."""
     strategy, minutes = _started(folder, n)
+    at(strategy, minutes, len(minutes) - 10)
     train_now(strategy)
     drawer = strategy.freqai.dd
     for pair in strategy.dp.others:
