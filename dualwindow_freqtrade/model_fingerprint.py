@@ -2,7 +2,8 @@
 
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib.metadata import version
 from types import ModuleType
 from typing import Any
@@ -41,23 +42,23 @@ class Fingerprint:
 
     def __init__(self, model: IFreqaiModel, settings: Settings) -> None:
         self._model, self._settings = model, settings
-        methods = [getattr(model, name) for name in _MODEL_METHODS]
+        methods = [inspect.getsource(getattr(model, name)) for name in _MODEL_METHODS]
         self._code = {
             "core": digest_code(settings.model.kind),
-            "model": digest_sources([*methods, *_MODEL_MODULES]),
+            "model": digest_texts([*methods, *map(source_of, _MODEL_MODULES)]),
         }
         self._libraries: dict[str, str] = {}
 
     def digest_code(self, strategy: IStrategy) -> None:
         """Digest the strategy once, and what it computes, before anything is trained or reused.
 
-        FreqAI makes the model without it. Its whole module counts, so that also an edit of an exit
-        is one; what is missed then costs a model that knows other features.
+        FreqAI makes the model without it. Its whole module counts, exits and all: a training too
+        many costs less than a model of other features.
         """
         if self._libraries:
             return
         sources = strategy_sources(type(strategy))
-        self._code["strategy"] = digest(source.encode() for source in sources)
+        self._code["strategy"] = digest_texts(sources)
         self._code["features"] = digest_features(strategy, self._model.config)
         self._libraries = library_versions(self._settings.model, sources)
 
@@ -98,9 +99,18 @@ def digest_candles(frames: Iterable[pd.DataFrame]) -> str:
     return digest(parts)
 
 
-def digest_sources(code: Iterable[Callable[..., Any] | ModuleType]) -> str:
-    """Digest the source text of functions and modules."""
-    return digest(["\n".join(inspect.getsource(part) for part in code).encode()])
+def digest_texts(texts: Iterable[str]) -> str:
+    """Digest texts, one after the other."""
+    return digest(text.encode() for text in texts)
+
+
+@cache
+def source_of(module: ModuleType) -> str:
+    """Return a module's text as it was when first asked for; after an edit, the old one runs on.
+
+    A bot that reloads its configuration makes a new model, and imports no module again.
+    """
+    return inspect.getsource(module)
 
 
 def strategy_sources(strategy: type) -> list[str]:
@@ -112,7 +122,7 @@ def strategy_sources(strategy: type) -> list[str]:
     for base in strategy.__mro__:
         name = base.__module__
         if name not in sources and name.partition(".")[0] not in _NOT_THE_STRATEGYS:
-            sources[name] = vars(base).get("__source__") or inspect.getsource(sys.modules[name])
+            sources[name] = vars(base).get("__source__") or source_of(sys.modules[name])
     return list(sources.values())
 
 

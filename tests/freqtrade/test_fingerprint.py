@@ -178,7 +178,7 @@ def test_what_is_edited_after_the_start_is_not_what_runs(place, frames, monkeypa
     before = place.facts(frames)
     strategy = place.load(frames)
     place.edit("Mine", "SPAN = 5", "SPAN = 50")
-    monkeypatch.setattr(model_fingerprint, "digest_sources", lambda code: "edited")
+    monkeypatch.setattr(model_fingerprint, "_MODEL_MODULES", ())
     monkeypatch.setattr(model_fingerprint, "digest_code", lambda kind: "edited")
     assert facts_of(strategy) == before
     assert changed(before, place.facts(frames)) == {
@@ -187,6 +187,15 @@ def test_what_is_edited_after_the_start_is_not_what_runs(place, frames, monkeypa
         "code.strategy",
         "code.features",
     }
+
+
+def test_a_base_that_stays_loaded_counts_as_it_is_loaded(place, frames):
+    """As in a bot that reloads its configuration."""
+    strategy = place.load(frames)
+    before = facts_of(strategy)
+    place.edit("mine_base", "factor = 1.0", "factor = 2.0")
+    assert facts_of(load_strategy(strategy.config, frames)) == before
+    assert changed(before, place.facts(frames)) == {"code.strategy", "code.features"}
 
 
 def test_the_strategys_data_provider_is_not_asked_and_stays(place, frames):

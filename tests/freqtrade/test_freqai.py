@@ -215,7 +215,7 @@ def test_trap_stale_cache_is_refused(frames, tmp_path):
 def test_trap_stale_cache_notices_changed_code(frames, tmp_path, monkeypatch):
     config = configuration(tmp_path)
     backtest(config, frames)
-    for changed in ("digest_code", "digest_sources", "digest_features"):
+    for changed in ("digest_code", "source_of", "digest_features"):
         with monkeypatch.context() as patch:
             patch.setattr(model_fingerprint, changed, lambda *_: "other")
             strategy = load_strategy(config, frames)

@@ -1,86 +1,38 @@
 """Principal components, of which every training keeps another number, and their network."""
 
-from dataclasses import replace
-
 import numpy as np
-import pytest
 from datasieve.pipeline import Pipeline
-from datasieve.transforms import PCA, SKLearnWrapper, VarianceThreshold
+from datasieve.transforms import PCA, SKLearnWrapper
 from examples import random_training_data, small_settings
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
-from sklearn.preprocessing import MinMaxScaler
+from sklearn.preprocessing import StandardScaler
 
 from dualwindow.learning.training import train
 from dualwindow.market.labels import CLASSES
 from dualwindow.models import keras_classifier
 from dualwindow.models.classifier import make_classifier
-from dualwindow.samples.data import TrainingData
-from dualwindow_freqtrade.feature_pipeline import PipelineScaler, prepared
+from dualwindow_freqtrade.feature_pipeline import PipelineScaler
 from harness.freqai_run import PAIR, at, dry_run, live_configuration, train_now
 
 N_FEATURES = 8
 
 
-def freqais() -> Pipeline:
-    """What FreqAI hands over with `principal_component_analysis`."""
-    return Pipeline(
-        [
-            ("const", VarianceThreshold(threshold=0)),
-            ("scaler", SKLearnWrapper(MinMaxScaler(feature_range=(-1, 1)))),
-            ("pca", PCA(n_components=0.999)),
-            ("post-pca-scaler", SKLearnWrapper(MinMaxScaler(feature_range=(-1, 1)))),
-        ]
-    )
-
-
-def rows_of_rank(rank: int, n: int) -> np.ndarray:
-    rng = np.random.default_rng(rank)
-    mixed, _ = np.linalg.qr(rng.normal(size=(N_FEATURES, N_FEATURES)))
-    return rng.normal(size=(n, rank)) @ mixed[:rank]
-
-
-def scaler() -> PipelineScaler:
-    return PipelineScaler(prepared(freqais(), "standard", seed=0))
-
-
-@pytest.mark.parametrize("rank", [5, 6, 8])
-def test_rows_are_as_wide_as_before(rank):
-    rows, fitted = rows_of_rank(rank, 400), scaler()
-    fitted.fit(rows)
-    scaled = fitted.apply(np.vstack([rows, np.full((1, N_FEATURES), np.nan)])).rows
-    assert fitted._pipeline["pca"]._skl.n_components_ == rank
-    assert scaled.shape == (401, N_FEATURES)
-    assert (scaled[:400, :rank].std(axis=0) > 0.1).all()
-    assert (scaled[:, rank:] == 0).all()
-    assert fitted.apply(rows[:2] * np.nan).rows.shape == (2, N_FEATURES)
-
-
-def test_rows_of_a_model_of_before_are_as_narrow_as_then():
-    rows, fitted = rows_of_rank(5, 400), scaler()
-    fitted.fit(rows)
-    del fitted._width
-    assert fitted.apply(rows).rows.shape == (400, 5)
-
-
-def data_of_rank(rank: int) -> TrainingData:
-    data = random_training_data(1000, seed=0)
-    return replace(data, features=rows_of_rank(rank, 1000))
-
-
 def test_one_network_serves_every_number_of_components():
-    settings = small_settings(history=12, horizon=12)
+    data, settings = random_training_data(1000, seed=0), small_settings(history=12, horizon=12)
     network = make_classifier(settings.model, settings.history, N_FEATURES).network
     keras_classifier._skeleton(network)
     n_before = keras_classifier._skeleton.cache_info().currsize
-    for rank in (5, 6):
-        data = data_of_rank(rank)
-        artifact = train(data, settings, scaler())
+    for n_components in (5, 6):
+        steps = [
+            ("scaler", SKLearnWrapper(StandardScaler())),
+            ("pca", PCA(n_components=n_components)),
+        ]
+        artifact = train(data, settings, PipelineScaler(Pipeline(steps)))
         assert artifact.n_features == N_FEATURES
         assert artifact.record.features == data.feature_names
         assert artifact.fitted.network == network
-        # What is predicted after a gap has no context, and no windows but its own.
-        whole = artifact.predict(data.candles[900:1000], data.features[900:1000])
-        newest = artifact.predict(data.candles[950:1000], data.features[950:1000], n_newest=1)
+        whole = artifact.predict(data.candles[900:], data.features[900:])
+        newest = artifact.predict(data.candles[950:], data.features[950:], n_newest=1)
         np.testing.assert_allclose(newest.scores[-1], whole.scores[-1], atol=1e-6)
     assert keras_classifier._skeleton.cache_info().currsize == n_before
 
