@@ -19,6 +19,7 @@ from pandas import DataFrame
 
 from dualwindow.arrays import FloatArray
 from dualwindow.learning.fingerprint import digest
+from dualwindow_freqtrade.live_folder import is_of_machine
 
 logger = logging.getLogger(__name__)
 
@@ -92,6 +93,8 @@ def digest_features(strategy: IStrategy, config: dict[str, Any]) -> str:
     try:
         return _digest(*_features(strategy, config, market))
     except Exception as error:  # a strategy raises whatever it likes
+        if is_of_machine(error):
+            raise
         logger.warning(
             "The features cannot be computed on made-up candles (%s: %s); so a change of what they "
             "are made with outside of the strategy's own modules is not noticed",

@@ -226,6 +226,21 @@ def test_features_that_need_an_exchange_are_told_and_the_text_still_counts(place
     assert changed(before, place.facts(frames)) == {"code.strategy"}
 
 
+def test_a_lack_of_memory_is_no_property_of_the_features(place, frames):
+    before, strategy = place.facts(frames), place.load(frames)
+    provider = strategy.dp
+
+    def lacking(dataframe, **kwargs):
+        raise MemoryError
+
+    strategy.feature_engineering_standard = lacking
+    with pytest.raises(MemoryError):
+        facts_of(strategy)
+    assert strategy.dp is provider
+    del strategy.feature_engineering_standard
+    assert facts_of(strategy) == before
+
+
 def test_libraries_are_those_that_shape_numbers(place, frames, monkeypatch):
     ranges, lstm = place.facts(frames), place.facts(frames, kind={"lstm_units": [2]})
 
