@@ -1,7 +1,7 @@
 """Remember what cached predictions were made from, so that stale ones are refused.
 
 FreqAI reuses the files under an identifier whenever their row count matches. The record beside
-them holds everything that shaped them: settings, code, features, and the candles of each window.
+them holds everything that shaped them: settings, code, libraries, and the candles of each window.
 """
 
 import json
@@ -188,7 +188,7 @@ class BacktestCache:
     def check(
         self, pair: str, windows: Mapping[str, CachedWindow], *, is_continual: bool
     ) -> list[bool]:
-        """Refuse predictions and models of other settings, code or candles.
+        """Refuse predictions and models of other settings, code, libraries or candles.
 
         Parameters
         ----------
@@ -203,7 +203,7 @@ class BacktestCache:
         """
         self._windows[pair] = dict(windows)
         try:
-            self._check_settings_and_code()
+            self._check_model()
             reused = [window.is_reused(self._record) for window in windows.values()]
         except CacheError as error:
             raise OperationalException(str(error)) from error
@@ -213,10 +213,10 @@ class BacktestCache:
             return [False] * len(windows)
         return reused
 
-    def _check_settings_and_code(self) -> None:
+    def _check_model(self) -> None:
         try:
-            self._record.check("settings", self._fingerprint.settings())
-            self._record.check("code", self._fingerprint.code)
+            for part, facts in self._fingerprint.parts().items():
+                self._record.check(part, facts)
         except CacheError:
             if self._record.binds():
                 raise
@@ -235,8 +235,8 @@ class BacktestCache:
             self._remember(window.facts)
 
     def _remember(self, candles: Mapping[str, str]) -> None:
-        self._record.add("settings", self._fingerprint.settings())
-        self._record.add("code", self._fingerprint.code)
+        for part, facts in self._fingerprint.parts().items():
+            self._record.add(part, facts)
         self._record.add("candles", candles)
 
     def remember_failure(self, dk: FreqaiDataKitchen, error: Exception) -> None:

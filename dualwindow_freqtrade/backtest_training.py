@@ -20,7 +20,6 @@ from pandas import DataFrame
 
 from dualwindow.learning.parallel import Workers, run_tasks
 from dualwindow.learning.record import TrainingRecord
-from dualwindow_freqtrade import live_drawer
 from dualwindow_freqtrade.backtest_cache import BacktestCache
 from dualwindow_freqtrade.backtest_windows import cached_windows
 from dualwindow_freqtrade.training_report import REPORT_FILE
@@ -142,9 +141,6 @@ def _backtest(words: tuple[str, ...]) -> _Backtest:
     freqai = config["freqai"]
     own = {"threads": 1, **freqai.get("dual_window", {})}
     bench = Workbench({**config, "freqai": {**freqai, "dual_window": own}})
-    # Several processes save models at a time: each whole, and the index of the newest by none.
-    live_drawer.take_over(bench.model.dd)
-    bench.model.dd.save_drawer_to_disk = lambda: None
     return _Backtest(bench, _load_candles(bench.config, bench))
 
 

@@ -41,10 +41,15 @@ def prepared(pipeline: Pipeline, scaler: ScalerKind, seed: int) -> Pipeline:
 class PipelineScaler:
     """Scales rows by a pipeline that FreqAI has defined.
 
+    Principal components, of which every training keeps another number, are followed by zeros: each
+    width would be another network to compile, and stay in memory.
+
     Parameters
     ----------
     pipeline : unfitted; FreqAI keeps it, too
     """
+
+    _width = 0  # of those that were saved before rows had one
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
@@ -62,6 +67,7 @@ class PipelineScaler:
         # Not pipeline.fit(): datasieve hands each step the *untransformed* rows there. A copy goes
         # in, because steps write to what they are given.
         self._pipeline.fit_transform(rows.copy())
+        self._width = rows.shape[1]
 
     def apply(self, rows: FloatArray) -> Scaled:
         """Scale (n, f) rows and flag those unlike the training data; no row is removed."""
@@ -71,7 +77,9 @@ class PipelineScaler:
         part, flags, _ = self._pipeline.transform(rows[known], outlier_check=True)
         has_index = "di" in self._pipeline
         dissimilarity = self._pipeline["di"].di_values if has_index else np.zeros(len(part))
-        return scattered(np.asarray(part), known, np.asarray(flags) == 1, dissimilarity)
+        lacking = max(self._width - part.shape[1], 0)
+        part = np.pad(np.asarray(part), ((0, 0), (0, lacking)))
+        return scattered(part, known, np.asarray(flags) == 1, dissimilarity)
 
 
 def _refuse_large_dissimilarity(n_rows: int) -> None:

@@ -1,6 +1,7 @@
 """Know which of FreqAI's own keys work with this model; none is ignored."""
 
 from collections.abc import Callable, Mapping
+from pathlib import PureWindowsPath
 from typing import Any
 
 Suggest = Callable[[str, set[str]], str]
@@ -108,9 +109,19 @@ def refused_keys(freqai: Mapping[str, Any], suggest: Suggest) -> list[str]:
             "freqai.feature_parameters.svm_params.shuffle must not be set: its order is drawn "
             "anew in every run; remove it. Received: True"
         )
+    if "identifier" in freqai and not _is_folder_name(freqai["identifier"]):
+        problems.append(
+            "freqai.identifier must be a plain name without '/', '\\' or '..': it is a folder in "
+            f"user_data/models. Received: {freqai['identifier']!r}"
+        )
     if freqai.get("model_save_type", "joblib") != "joblib":
         problems.append(
             "freqai.model_save_type must be 'joblib', the only form FreqAI can load again. "
             f"Received: {freqai['model_save_type']!r}"
         )
     return problems
+
+
+def _is_folder_name(name: Any) -> bool:
+    """Tell whether it is the name of a folder, and no path to another one, on any system."""
+    return isinstance(name, str) and name not in ("", "..") and PureWindowsPath(name).name == name

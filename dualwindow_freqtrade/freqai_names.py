@@ -13,6 +13,8 @@ TRAINED_AT = "model_timestamp"
 DO_PREDICT = "do_predict"
 DATE_OF_PREDICTION = "date_pred"
 DISSIMILARITY = "DI_values"
+# In FreqAI's metadata of a training: whether a live bot has done it.
+TRAINED_LIVE = "trained_live"
 FEATURE_PREFIX, LABEL_PREFIX = "%", "&"
 
 # Files in the folder of an identifier.

@@ -1,5 +1,6 @@
 """Keep the files of a live FreqAI whole: written aside and renamed."""
 
+import json
 import logging
 import shutil
 from pathlib import Path
@@ -22,6 +23,7 @@ from dualwindow_freqtrade.freqai_names import (
     MODEL_FILE,
     TRAINED_AT,
     TRAINED_DATES,
+    TRAINED_LIVE,
     TRAINED_ROWS,
     coin_of,
 )
@@ -37,6 +39,15 @@ def _remove(folder: Path) -> None:
         logger.error("%s, an old model, could not be removed: %s", folder, error)
 
 
+def _was_trained_live(folder: Path) -> bool:
+    """Tell whether a bot has trained the model in a folder, and no backtest beside it."""
+    try:
+        (path,) = folder.glob(f"*{METADATA_FILE}")
+        return bool(json.loads(path.read_text()).get(TRAINED_LIVE))
+    except (OSError, ValueError):  # none, or damaged
+        return False
+
+
 def take_over(drawer: FreqaiDataDrawer) -> None:
     """Make FreqAI's drawer, which it creates itself, one that keeps its files whole."""
     drawer.__class__ = WholeFilesDrawer
@@ -48,6 +59,8 @@ class WholeFilesDrawer(FreqaiDataDrawer):
 
     It has no state of its own, so that the drawer that FreqAI makes can become one.
     """
+
+    trains_live = True  # what is saved may be taken up by a bot
 
     def add_missing_columns(self) -> None:
         """Go on with predictions stored before there was a column."""
@@ -108,6 +121,7 @@ class WholeFilesDrawer(FreqaiDataDrawer):
             "model_filename": str(dk.model_filename),
             "training_features_list": dk.training_features_list,
             "label_list": dk.label_list,
+            TRAINED_LIVE: self.trains_live,
         }
         parts = {
             MODEL_FILE: cloudpickle.dumps(model),
@@ -162,6 +176,7 @@ class WholeFilesDrawer(FreqaiDataDrawer):
     def purge_old_models(self) -> None:
         """Keep the newest models of each coin, and whichever any pair still uses.
 
+        Models of backtests under the same identifier are neither counted nor removed.
         FreqAI counts folders without a model, and takes the models of pairs of the same coin for
         those of one.
         """
@@ -172,7 +187,8 @@ class WholeFilesDrawer(FreqaiDataDrawer):
         in_use = {Path(newest["data_path"]) for newest in self.pair_dict.values()}
         by_coin: dict[str, list[Path]] = {}
         for path in sorted(self.full_path.glob(f"{ALL_TRAININGS}/*{MODEL_FILE}")):
-            by_coin.setdefault(coin_of(path.parent), []).append(path.parent)
+            if _was_trained_live(path.parent):
+                by_coin.setdefault(coin_of(path.parent), []).append(path.parent)
         for folders in by_coin.values():
             for folder in folders[:-n_kept]:
                 if folder not in in_use:

@@ -1,7 +1,10 @@
 """Digest what shapes a prediction, so that two models, or a model and a cache, can be compared."""
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+import sys
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.metadata import version
 from types import ModuleType
 from typing import Any
 
@@ -12,23 +15,24 @@ from freqtrade.strategy import IStrategy
 
 from dualwindow.judging import decisions
 from dualwindow.learning.fingerprint import digest, digest_code, flatten
-from dualwindow.settings import Settings
+from dualwindow.learning.record import versions
+from dualwindow.settings import ClassifierSettings, NetworkSettings, Settings
 from dualwindow_freqtrade import feature_pipeline, freqai_frames
 from dualwindow_freqtrade.configuration import users_key
+from dualwindow_freqtrade.feature_digest import digest_features
 
-_FEATURE_METHODS = (
-    "feature_engineering_expand_all",
-    "feature_engineering_expand_basic",
-    "feature_engineering_standard",
-    "set_freqai_targets",
-)
 # Through which features and scores pass on their way between FreqAI and the core.
 _MODEL_MODULES = (freqai_frames, feature_pipeline, decisions)
 _MODEL_METHODS = ("set_targets", "define_data_pipeline", "fit", "train", "predict")
+# Packages of a strategy's bases that are nobody's own code.
+_NOT_THE_STRATEGYS = {"freqtrade", "builtins", "abc"}
+_ONLY_OF_NETWORKS = {"tensorflow", "keras"}
 
 
 class Fingerprint:
     """Everything that shapes a prediction but the candles.
+
+    Core and model are digested at once, because files may be edited while what was loaded runs on.
 
     Parameters
     ----------
@@ -38,26 +42,33 @@ class Fingerprint:
 
     def __init__(self, model: IFreqaiModel, settings: Settings) -> None:
         self._model, self._settings = model, settings
-        self._code: dict[str, str] = {}
+        methods = [inspect.getsource(getattr(model, name)) for name in _MODEL_METHODS]
+        self._code = {
+            "core": digest_code(settings.model.kind),
+            "model": digest_texts([*methods, *map(source_of, _MODEL_MODULES)]),
+        }
+        self._libraries: dict[str, str] = {}
 
     def digest_code(self, strategy: IStrategy) -> None:
-        """Digest core, features and model once: files may be edited while the first pair trains."""
-        if not self._code:
-            methods = [getattr(self._model, name) for name in _MODEL_METHODS]
-            self._code = {
-                "core": digest_code(self._settings.model.kind),
-                "features": digest_sources(getattr(strategy, name) for name in _FEATURE_METHODS),
-                "model": digest_sources([*methods, *_MODEL_MODULES]),
-            }
+        """Digest the strategy once, and what it computes, before anything is trained or reused.
 
-    @property
-    def code(self) -> Mapping[str, str]:
-        """The digests of the code, as it was when it was first asked for."""
-        return self._code
+        FreqAI makes the model without it. Its whole module counts, exits and all: a training too
+        many costs less than a model of other features.
+        """
+        if self._libraries:
+            return
+        sources = strategy_sources(type(strategy))
+        self._code["strategy"] = digest_texts(sources)
+        self._code["features"] = digest_features(strategy, self._model.config)
+        self._libraries = library_versions(self._settings.model, sources)
 
     def facts(self) -> dict[str, Any]:
-        """Name settings and code by dotted keys: two models with the same can be exchanged."""
-        return flatten({**self.settings(), "code": self._code})
+        """Name all of it by dotted keys: two models with the same can be exchanged."""
+        return flatten({**self.settings(), "code": self._code, "libraries": self._libraries})
+
+    def parts(self) -> dict[str, Mapping[str, Any]]:
+        """Return the same under the words by which they are refused."""
+        return {"settings": self.settings(), "code": self._code, "libraries": self._libraries}
 
     def settings(self) -> dict[str, Any]:
         """Collect everything in the configuration that shapes a prediction."""
@@ -69,6 +80,7 @@ class Fingerprint:
             "train_period_days": freqai.get("train_period_days"),
             "continual_learning": model.continual_learning,
             "extra_returns_per_train": freqai.get("extra_returns_per_train", {}),
+            "exchange": model.config["exchange"]["name"],
             "timeframe": model.config["timeframe"],
             "trading_mode": str(model.config.get("trading_mode", "spot")),
             "reduce_df_footprint": bool(model.config.get("reduce_df_footprint")),
@@ -87,6 +99,46 @@ def digest_candles(frames: Iterable[pd.DataFrame]) -> str:
     return digest(parts)
 
 
-def digest_sources(code: Iterable[Callable[..., Any] | ModuleType]) -> str:
-    """Digest the source text of functions and modules."""
-    return digest(["\n".join(inspect.getsource(part) for part in code).encode()])
+def digest_texts(texts: Iterable[str]) -> str:
+    """Digest texts, one after the other."""
+    return digest(text.encode() for text in texts)
+
+
+@cache
+def source_of(module: ModuleType) -> str:
+    """Return a module's text as it was when first asked for; after an edit, the old one runs on.
+
+    A bot that reloads its configuration makes a new model, and imports no module again.
+    """
+    return inspect.getsource(module)
+
+
+def strategy_sources(strategy: type) -> list[str]:
+    """Collect the texts of the modules of a strategy and of its bases, its own first.
+
+    Its own is the one that was loaded, whatever has become of the file since; freqtrade keeps it.
+    """
+    sources: dict[str, str] = {}
+    for base in strategy.__mro__:
+        name = base.__module__
+        if name not in sources and name.partition(".")[0] not in _NOT_THE_STRATEGYS:
+            sources[name] = vars(base).get("__source__") or source_of(sys.modules[name])
+    return list(sources.values())
+
+
+def library_versions(model: ClassifierSettings, sources: Iterable[str]) -> dict[str, str]:
+    """Name the libraries through which a prediction of this kind comes about, with their versions.
+
+    Parameters
+    ----------
+    model : its kind; only networks run in TensorFlow
+    sources : of the strategy, of whose libraries only TA-Lib is known by name: whatever others
+        compute, the values of the features tell
+    """
+    found = {**versions(), "pandas": version("pandas")}
+    unused = {"dualwindow"}  # whose code is compared itself
+    if not isinstance(model, NetworkSettings):
+        unused |= _ONLY_OF_NETWORKS
+    if any("talib" in source for source in sources):
+        found["TA-Lib"] = version("TA-Lib")
+    return {name: number for name, number in found.items() if name not in unused}

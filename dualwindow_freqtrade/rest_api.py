@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import secrets
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,8 @@ from typing import Any
 from freqtrade.config_schema import CONF_SCHEMA
 from freqtrade.enums import TRADE_MODES
 from freqtrade.exceptions import OperationalException
+
+from dualwindow.market.files import write_aside
 
 logger = logging.getLogger(__name__)
 
@@ -56,9 +57,7 @@ def rest_credentials(path: Path) -> dict[str, str]:
         values = (secrets.token_urlsafe(16), secrets.token_hex(32))
         made_up = dict(zip(_KEYS, values, strict=True))
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(made_up, file, indent=1)
+        write_aside(path, json.dumps(made_up, indent=1).encode(), mode=0o600)
     path.chmod(0o600)
     try:
         found = dict(json.loads(path.read_text()))

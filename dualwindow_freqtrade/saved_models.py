@@ -10,6 +10,7 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
 from dualwindow.learning.artifact import Artifact, format_trouble
 from dualwindow.learning.fingerprint import all_differences
+from dualwindow_freqtrade.freqai_names import TRAINED_LIVE
 from dualwindow_freqtrade.live_drawer import WholeFilesDrawer
 from dualwindow_freqtrade.live_folder import is_of_machine
 from dualwindow_freqtrade.model_fingerprint import Fingerprint
@@ -68,7 +69,7 @@ class SavedModels:
             return
         dk = FreqaiDataKitchen(self._config, live=True, pair=pair)
         try:
-            reason = self._why_not(self._drawer.load_data(pair, dk))
+            reason = self._why_not(self._drawer.load_data(pair, dk), dk)
         except Exception as error:  # whatever a damaged pickle raises
             if is_of_machine(error):
                 raise
@@ -86,8 +87,10 @@ class SavedModels:
             reason,
         )
 
-    def _why_not(self, model: Artifact) -> str | None:
+    def _why_not(self, model: Artifact, dk: FreqaiDataKitchen) -> str | None:
+        if not dk.data.get(TRAINED_LIVE):
+            return "it was not trained by a live bot, but in a backtest or by an earlier version"
         changed = all_differences(model.record.made_from, self._fingerprint.facts())
         if changed:
-            return f"it was made with other settings or code: {'; '.join(changed)}"
+            return f"it was made with other settings, code or libraries: {'; '.join(changed)}"
         return None if model.fitted.is_sound() else "its weights are no numbers"

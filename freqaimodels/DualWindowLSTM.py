@@ -20,7 +20,7 @@ from dualwindow.learning.artifact import Artifact
 from dualwindow.learning.training import train
 from dualwindow.market.candles import Candles
 from dualwindow.models.classifier import Hooks
-from dualwindow_freqtrade import freqai_frames, live_drawer, training_report
+from dualwindow_freqtrade import backtest_drawer, freqai_frames, live_drawer, training_report
 from dualwindow_freqtrade.backtest_cache import BacktestCache
 from dualwindow_freqtrade.backtest_comparison import BacktestComparison
 from dualwindow_freqtrade.backtest_windows import (
@@ -63,12 +63,12 @@ class DualWindowLSTM(BaseClassifierModel):
         except ConfigurationError as error:
             raise OperationalException(str(error)) from error
         self.settings, is_live = self.configuration.settings, config.get("runmode") in TRADE_MODES
-        if is_live:  # before FreqAI loads what lies there
+        if is_live:  # before FreqAI loads what lies there; the identifier has been checked
             identifier = config["freqai"].get("identifier", "")
             repair_folder(Path(config["user_data_dir"], "models", identifier))
         super().__init__(config)
-        if is_live:
-            live_drawer.take_over(self.dd)
+        drawer = live_drawer if is_live else backtest_drawer
+        drawer.take_over(self.dd)
         self._n_threads = allowed_threads(self.configuration.threads, is_live=is_live)
         self.fingerprint = Fingerprint(self, self.settings)
         self._backtest_cache = BacktestCache(self.full_path, self.fingerprint)
@@ -264,7 +264,7 @@ class DualWindowLSTM(BaseClassifierModel):
         dk: FreqaiDataKitchen,
         strategy: IStrategy,
     ) -> FreqaiDataKitchen:
-        """Refuse predictions cached from other settings, code or candles, then go on as FreqAI."""
+        """Refuse predictions cached from other settings, code, libraries or candles, then go on."""
         self.fingerprint.digest_code(strategy)
         windows = cached_windows(dataframe, dk, strategy, self.corr_pairlist)
         self._backtest_cache.check(dk.pair, windows, is_continual=self.continual_learning)

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 
-def write_aside(path: Path, content: bytes, *, durable: bool = True) -> None:
+def write_aside(path: Path, content: bytes, *, durable: bool = True, mode: int = 0o666) -> None:
     """Write `content` to a file beside `path`, and rename it once it is whole.
 
     Parameters
@@ -13,6 +13,7 @@ def write_aside(path: Path, content: bytes, *, durable: bool = True) -> None:
     content : all of it
     durable : wait until the disk has it; without, it may be lost if the machine stops, not if the
         program does
+    mode : who may read and write it, less what the umask takes away
 
     Raises
     ------
@@ -21,7 +22,8 @@ def write_aside(path: Path, content: bytes, *, durable: bool = True) -> None:
     """
     aside = path.with_name(f"{path.name}.tmp")
     try:
-        with aside.open("wb") as file:
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             if durable:

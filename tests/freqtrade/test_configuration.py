@@ -173,6 +173,7 @@ def test_each_bound_on_both_sides(setting, allowed, refused):
         ("feature_parameters__svm_params__shuffle", True),
         ("keras", True),
         ("model_save_type", "keras"),
+        *(("identifier", path) for path in ("", "..", ".", "/", "a/b", "../../x", "a\\b", "C:x")),
         ("rl_config", {}),
     ],
 )

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from datasieve.pipeline import Pipeline
 from datasieve.transforms import (
+    PCA,
     DissimilarityIndex,
     SKLearnWrapper,
     SVMOutlierExtractor,
@@ -81,3 +82,40 @@ def test_the_refusal_says_how_much_it_takes_and_what_to_do(monkeypatch):
         "takes about 170 GB; 12 GB are free. Shorten train_period_days, or use "
         "use_SVM_to_remove_outliers instead"
     )
+
+
+def components() -> PipelineScaler:
+    """What FreqAI hands over with `principal_component_analysis`."""
+    steps = [
+        ("const", VarianceThreshold(threshold=0)),
+        ("scaler", SKLearnWrapper(MinMaxScaler(feature_range=(-1, 1)))),
+        ("pca", PCA(n_components=0.999)),
+        ("post-pca-scaler", SKLearnWrapper(MinMaxScaler(feature_range=(-1, 1)))),
+    ]
+    return PipelineScaler(prepared(Pipeline(steps), "standard", seed=0))
+
+
+def rows_of_rank(rank: int, n: int) -> np.ndarray:
+    """Eight features of which so many are independent."""
+    rng = np.random.default_rng(rank)
+    mixed, _ = np.linalg.qr(rng.normal(size=(8, 8)))
+    return rng.normal(size=(n, rank)) @ mixed[:rank]
+
+
+@pytest.mark.parametrize("rank", [5, 6, 8])
+def test_rows_are_as_wide_as_before(rank):
+    rows, fitted = rows_of_rank(rank, 400), components()
+    fitted.fit(rows)
+    scaled = fitted.apply(np.vstack([rows, np.full((1, 8), np.nan)])).rows
+    assert fitted._pipeline["pca"]._skl.n_components_ == rank
+    assert scaled.shape == (401, 8)
+    assert (scaled[:400, :rank].std(axis=0) > 0.1).all()
+    assert (scaled[:, rank:] == 0).all()
+    assert fitted.apply(rows[:2] * np.nan).rows.shape == (2, 8)
+
+
+def test_rows_of_a_model_of_before_are_as_narrow_as_then():
+    rows, fitted = rows_of_rank(5, 400), components()
+    fitted.fit(rows)
+    del fitted._width
+    assert fitted.apply(rows).rows.shape == (400, 5)

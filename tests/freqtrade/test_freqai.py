@@ -215,11 +215,12 @@ def test_trap_stale_cache_is_refused(frames, tmp_path):
 def test_trap_stale_cache_notices_changed_code(frames, tmp_path, monkeypatch):
     config = configuration(tmp_path)
     backtest(config, frames)
-    for changed in ("digest_code", "digest_sources"):
-        strategy = load_strategy(config, frames)
-        monkeypatch.setattr(model_fingerprint, changed, lambda *_: "other")
-        with pytest.raises(OperationalException, match="made with other code"):
-            strategy.advise_indicators(frames["1m"].copy(), {"pair": PAIR})
+    for changed in ("digest_code", "source_of", "digest_features"):
+        with monkeypatch.context() as patch:
+            patch.setattr(model_fingerprint, changed, lambda *_: "other")
+            strategy = load_strategy(config, frames)
+            with pytest.raises(OperationalException, match="made with other code"):
+                strategy.advise_indicators(frames["1m"].copy(), {"pair": PAIR})
 
 
 def test_more_candles_and_other_periods_are_predicted_anew_not_refused(frames, tmp_path):

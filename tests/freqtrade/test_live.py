@@ -429,11 +429,12 @@ def test_failed_trainings_cost_no_model_when_old_ones_are_purged(trained, monkey
         other = used.with_name(f"sub-train-BTC_29999999{second:02d}")
         other.mkdir()
         (other / "cb_btc_model.joblib").write_bytes(b"")
+        (other / "cb_btc_metadata.json").write_text('{"trained_live": true}')
     model.dd.purge_old_models()
     assert used.is_dir()
     assert len(list(folder_of(strategy).glob(f"{ALL_TRAININGS}/*{MODEL_FILE}"))) == 3
     restart(strategy)
-    assert len(list(folder_of(strategy).glob(ALL_TRAININGS))) == 1
+    assert len(list(folder_of(strategy).glob(ALL_TRAININGS))) == 3
 
 
 def test_identical_scores_keep_the_strategy_out_as_long_as_they_last(trained, monkeypatch):

@@ -1,11 +1,13 @@
 """What it takes to log in to the bot's REST API."""
 
+import os
 import stat
 
 import pytest
 from freqtrade.enums import RunMode
 from freqtrade.resolvers import StrategyResolver
 
+from dualwindow.market import files
 from dualwindow_freqtrade.rest_api import CredentialsError, close_rest_api, rest_credentials
 from harness.freqai_run import live_configuration
 
@@ -18,6 +20,24 @@ def test_credentials_are_made_up_once_and_only_the_owner_reads_them(tmp_path):
     assert len(first["password"]) >= 16
     assert rest_credentials(path) == first
     assert rest_credentials(tmp_path / "other.json")["password"] != first["password"]
+
+
+def test_credentials_are_there_wholly_or_not_and_nobody_else_reads_them_meanwhile(
+    tmp_path, monkeypatch
+):
+    path, modes = tmp_path / "rest_api.json", []
+
+    def full(descriptor: int) -> None:
+        modes.append(stat.S_IMODE(os.fstat(descriptor).st_mode))
+        raise OSError("full")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(OSError, match="full"):
+        rest_credentials(path)
+    assert modes == [0o600]
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.undo()
+    assert rest_credentials(path) == rest_credentials(path)
 
 
 @pytest.mark.parametrize(
