@@ -17,6 +17,7 @@ class Trouble(StrEnum):
     IDENTICAL_SCORES = "identical scores"
     NOT_A_NUMBER = "scores are no numbers"
     DIVERGED = "training diverged"
+    CONSTANT = "constant probabilities"
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Reading:
     duration : seconds it took
     scores : (3,) plain softmax; None where nothing was predicted, because the window is not whole
         or the candle an outlier, which is no trouble but no prediction either
+    is_constant : whether the model gives all candles the same probabilities
     """
 
     now: float
@@ -56,6 +58,7 @@ class Reading:
     trained: float
     duration: float
     scores: FloatArray | None
+    is_constant: bool = False
 
 
 class Guard:
@@ -119,6 +122,8 @@ class Guard:
             )
         if self.diverged is not None:
             found[Trouble.DIVERGED] = self.diverged
+        if reading.is_constant:
+            found[Trouble.CONSTANT] = "the model tells no two candles apart"
         if reading.scores is not None:
             found |= self._trouble_of_scores(reading.scores)
         return found

@@ -56,7 +56,9 @@ class LiveWatch:
         """Start the clock of a pair's newest candle."""
         self._rounds[pair] = _Round(time.monotonic())
 
-    def guarded(self, prediction: Prediction, opened: float, dk: FreqaiDataKitchen) -> Prediction:
+    def guarded(
+        self, prediction: Prediction, opened: float, dk: FreqaiDataKitchen, *, is_constant: bool
+    ) -> Prediction:
         """Judge the newest row; if it is in trouble, it is no prediction any more.
 
         Parameters
@@ -64,12 +66,15 @@ class LiveWatch:
         prediction : of a live run
         opened : when the newest candle opened, seconds since 1970 UTC
         dk : of the pair
+        is_constant : whether its model gives all candles the same probabilities; they are shown
+            nevertheless, with `do_predict` 0 as in a backtest
         """
         if dk.pair not in self._drawer.model_return_values:
             return prediction  # FreqAI shows the first one of a process to nobody
         seen = prediction.valid[-1] or prediction.failed[-1]
-        sound = self._judge(opened, prediction.scores[-1] if seen else None, dk)
-        return prediction if sound else prediction.without_newest()
+        scores = prediction.scores[-1] if seen else None
+        sound = self._judge(opened, scores, dk, is_constant=is_constant)
+        return prediction if sound or is_constant else prediction.without_newest()
 
     def end(self, opened: float, dk: FreqaiDataKitchen) -> None:
         """Write down how the round went; a model that is too old to be asked is a trouble."""
@@ -84,7 +89,14 @@ class LiveWatch:
         """Notice pairs whose candles no longer come, at `now` (seconds since 1970 UTC)."""
         self._status.notice_missing_candles(now, self._step, pairs)
 
-    def _judge(self, opened: float, scores: FloatArray | None, dk: FreqaiDataKitchen) -> bool:
+    def _judge(
+        self,
+        opened: float,
+        scores: FloatArray | None,
+        dk: FreqaiDataKitchen,
+        *,
+        is_constant: bool = False,
+    ) -> bool:
         current = self._rounds[dk.pair]
         current.is_judged = True
         reading = Reading(
@@ -93,6 +105,7 @@ class LiveWatch:
             trained=_trained_at(dk),
             duration=time.monotonic() - current.began,
             scores=scores,
+            is_constant=is_constant,
         )
         return self._status.predicted(dk.pair, reading)
 

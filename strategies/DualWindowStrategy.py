@@ -32,7 +32,7 @@ from dualwindow.judging.decisions import (
 from dualwindow.market.candles import Candles
 from dualwindow.market.features import FEATURES, candle_features
 from dualwindow.market.hours import HourlyLevels, fresh_levels, hourly_levels
-from dualwindow.market.labels import CLASSES, LONG, SHORT, UNKNOWN, Labelling
+from dualwindow.market.labels import CLASSES, HOLD, LONG, SHORT, UNKNOWN, Labelling
 from dualwindow_freqtrade.hyperopt_file import configured_parameter, values_found
 from dualwindow_freqtrade.rest_api import close_rest_api
 
@@ -237,23 +237,27 @@ class DualWindowStrategy(IStrategy):
         return predicted
 
     def _probabilities(self, dataframe: DataFrame) -> tuple[np.ndarray, np.ndarray]:
-        """Return (n, 3) probabilities and where they are a prediction.
+        """Return (n, 3) probabilities and where they are any.
 
         Skipped candles and expired models come back as zeros, which are none.
         """
         probabilities = dataframe[list(CLASSES)].to_numpy(np.float64)
-        sums_to_one = np.isclose(probabilities.sum(axis=1), 1, atol=1e-3)
-        return probabilities, (dataframe["do_predict"] == 1).to_numpy() & sums_to_one
+        return probabilities, np.isclose(probabilities.sum(axis=1), 1, atol=1e-3)
 
     def _decide(self, dataframe: DataFrame) -> np.ndarray:
-        """Decide SHORT, HOLD or LONG by confidence; UNKNOWN where nothing was predicted."""
-        probabilities, predicted = self._probabilities(dataframe)
+        """Decide SHORT, HOLD or LONG by confidence; UNKNOWN where nothing was predicted.
+
+        Where `do_predict` is not 1 although there are probabilities, all candles have the same:
+        nothing to enter on, whatever the rule.
+        """
+        probabilities, known = self._probabilities(dataframe)
         decided = decide(probabilities, self._rule(), self.confidence.fallback)
-        return np.where(predicted, decided, UNKNOWN)
+        decided = np.where(dataframe["do_predict"] == 1, decided, HOLD)
+        return np.where(known, decided, UNKNOWN)
 
     def _most_probable(self, dataframe: DataFrame) -> np.ndarray:
-        probabilities, predicted = self._probabilities(dataframe)
-        return np.where(predicted, most_probable(probabilities), UNKNOWN)
+        probabilities, known = self._probabilities(dataframe)
+        return np.where(known, most_probable(probabilities), UNKNOWN)
 
     def populate_entry_trend(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         """Enter where a direction passes the confidence rule; the tag says why."""
