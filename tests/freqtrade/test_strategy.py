@@ -2,7 +2,6 @@
 
 import json
 import logging
-import shutil
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -12,6 +11,7 @@ import pytest
 from freqtrade.enums import RunMode
 from freqtrade.exceptions import FreqtradeException
 
+from dualwindow.market.labels import HOLD, LONG, UNKNOWN
 from harness.freqai_run import PAIR, configuration, load_strategy, market
 from harness.places import ROOT
 
@@ -41,10 +41,11 @@ def frames():
 def load(frames, tmp_path):
     """Load a copy of the strategy, beside it a file of hyperopt's, with some confidence."""
 
-    def load(confidence=None, parameters=None, labels=None, **changes):
+    def load(confidence=None, parameters=None, labels=None, more="", **changes):
         strategies = tmp_path / "strategies"
         strategies.mkdir(exist_ok=True)
-        shutil.copy(ROOT / "strategies/DualWindowStrategy.py", strategies)
+        code = (ROOT / "strategies/DualWindowStrategy.py").read_text()
+        (strategies / "DualWindowStrategy.py").write_text(code + more)
         if parameters is not None:
             content = {"strategy_name": "DualWindowStrategy", "params": parameters}
             (strategies / "DualWindowStrategy.json").write_text(json.dumps(content))
@@ -228,3 +229,134 @@ def test_trades_end_at_the_very_prices_of_the_labels(load, monkeypatch):
                 (strategy.custom_roi(*arguments, 1), strategy.custom_stoploss(*arguments, rate))
             )
         np.testing.assert_array_equal(np.array(exits), np.stack([take, stop], axis=1))
+
+
+def test_hyperopt_never_draws_a_margin_that_enters_on_the_class_frequencies(load):
+    """A price without drift is at the take-profit first with a chance of stop / (take + stop)."""
+    strategy = load()
+    assert (strategy.margin.low, load(fee=0.00075).margin.low) == (-0.001, -0.0015)
+    assert load(fee=0.00033333).margin.low == -0.00066
+    assert load(fee=0.01, labels={"long_take_profit": 0.1}).margin.low == -0.005
+    assert load(fee=0.0).margin.low == 0.0
+    strategy.margin.value = strategy.margin.low
+    third = [(0.0, 1 - p, p, 1) for p in (0.3333, 0.3334)]
+    assert entries(strategy, third) == [None, "expected_value long 0.30-0.35"]
+
+
+BELOW = "The rule enters below break-even: "
+
+
+@pytest.mark.parametrize(
+    ("confidence", "changes", "told"),
+    [
+        pytest.param({}, {}, None, id="break-even"),
+        pytest.param({"margin": 0.001}, {}, None, id="above"),
+        pytest.param(
+            {"margin": -0.00435},
+            {},
+            "LONG from 0.110 instead of 0.400, SHORT from 0.110 instead of 0.400.",
+            id="margin",
+        ),
+        pytest.param({"mode": "aggressive"}, {}, None, id="named-mode-futures"),
+        pytest.param(
+            {"mode": "aggressive"},
+            {"fee": 0.001, "trading_mode": "spot"},
+            "LONG from 0.450 instead of 0.467.",
+            id="named-mode-spot",
+        ),
+        pytest.param(
+            {"mode": "custom", "short": 0.39, "long": 0.4},
+            {},
+            "SHORT from 0.390 instead of 0.400.",
+            id="custom",
+        ),
+        pytest.param(
+            {"margin": -0.003}, {"runmode": RunMode.HYPEROPT, "spaces": ["buy"]}, None, id="search"
+        ),
+    ],
+)
+def test_a_rule_below_break_even_is_warned_of_at_start(load, caplog, confidence, changes, told):
+    load(confidence, **changes)
+    assert caplog.text.count(BELOW) == (told is not None)
+    assert told is None or f"{BELOW}{told}" in caplog.text
+
+
+def test_the_rule_in_effect_is_told_once_with_the_source_of_each_value(load, caplog):
+    caplog.set_level("INFO")
+    load({"mode": "expected_value", "margin": 0.001})
+    (line,) = (r.getMessage() for r in caplog.records if "Rule in effect" in r.getMessage())
+    assert line == (
+        "Rule in effect: mode expected_value (configuration), margin 0.001 (configuration), "
+        "exit_at_horizon True (default), exit_on_opposite False (default), fallback hold "
+        "(default), a long ends at +1 % or -0.5 %, a short at -1 % or +0.5 %, both after 0:20:00; "
+        "fees 0.10 %"
+    )
+
+
+def test_the_rule_in_effect_is_that_of_hyperopts_file(load, caplog):
+    caplog.set_level("INFO")
+    found = {"buy": {**FOUND["buy"], "mode": "balanced"}, "sell": FOUND["sell"]}
+    load({"mode": "balanced", "fallback": "argmax"}, found)
+    (line,) = (r.getMessage() for r in caplog.records if "Rule in effect" in r.getMessage())
+    for told in (
+        "entry_short 0.61 (hyperopt's file), entry_hold 0.41 (hyperopt's file)",
+        "exit_at_horizon False (hyperopt's file), exit_on_opposite True (hyperopt's file)",
+        "fallback argmax (configuration)",
+        "both on the opposite signal",
+    ):
+        assert told in line
+    assert "0:20:00" not in line
+    assert "margin" not in line
+    assert "overrides" not in caplog.text  # a backtest is there to try it
+
+
+@pytest.mark.parametrize("mode", [RunMode.DRY_RUN, RunMode.LIVE])
+def test_a_trading_bot_warns_of_a_file_that_overrides_its_configuration(load, caplog, mode):
+    buy = {**FOUND["buy"], "mode": "expected_value", "margin": 0.0005}
+    strategy = load({"margin": 0.001}, {**FOUND, "buy": buy})
+    strategy.config["runmode"] = mode
+    strategy.ft_load_hyper_params()
+    (line,) = (r.getMessage() for r in caplog.records if "overrides" in r.getMessage())
+    assert (
+        "strategies/DualWindowStrategy.json, which hyperopt wrote, overrides margin: 0.0005 "
+        in line
+    )
+    assert "margin: 0.0005 instead of 0.001 (configuration)" in line
+    assert "exit_at_horizon: False instead of True (default)" in line
+    assert "entry_" not in line
+    caplog.clear()
+    same = {"exit_on_opposite": False, "exit_at_horizon": True}
+    strategy = load({"margin": 0.0005}, {"buy": buy, "sell": same})
+    strategy.config["runmode"] = mode
+    strategy.ft_load_hyper_params()
+    assert "overrides" not in caplog.text
+
+
+def test_hyperopt_says_what_is_searched(load, caplog):
+    caplog.set_level("INFO")
+    load(runmode=RunMode.HYPEROPT, spaces=["buy"])
+    (line,) = (r.getMessage() for r in caplog.records if "Rule in effect" in r.getMessage())
+    assert "margin searched from -0.001 to 0.005, exit_at_horizon True (default)" in line
+
+
+def test_values_in_a_strategy_of_ones_own_are_told(load, caplog):
+    caplog.set_level("INFO")
+    load(more='\n    buy_params = {"margin": 0.002}\n')
+    assert "margin 0.002 (strategy)" in caplog.text
+
+
+def test_the_web_server_may_load_parameters_of_a_strategy_that_has_not_started(load, caplog):
+    caplog.set_level("INFO")
+    strategy = load()
+    caplog.clear()
+    type(strategy)(strategy.config).ft_load_hyper_params()
+    assert "Strategy Parameter(default): margin = 0.0" in caplog.text
+    assert "Rule in effect" not in caplog.text
+
+
+def test_the_same_for_all_candles_is_held_whatever_the_rule(load):
+    """They come with do_predict 0; the comparison after a backtest judges that nothing is done."""
+    strategy = load({"margin": -0.004, "fallback": "argmax"})
+    frame = predicted([(0.2, 0.2, 0.6, 0), (0.2, 0.2, 0.6, 1), (0.0, 0.0, 0.0, 0)])
+    assert strategy._decide(frame).tolist() == [HOLD, LONG, UNKNOWN]
+    assert strategy._most_probable(frame).tolist() == [LONG, LONG, UNKNOWN]
