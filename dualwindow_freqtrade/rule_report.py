@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from freqtrade.enums import TRADE_MODES, RunMode
+from freqtrade.persistence import Trade
 from freqtrade.strategy import DecimalParameter, IStrategy
 
 from dualwindow.judging.decisions import Rule, break_even
@@ -109,3 +110,16 @@ def _below_break_even(rule: Rule, terms: Terms, sides: Sequence[int]) -> list[st
         for side in sides
         if entered[side] < even[side] - 1e-9
     ]
+
+
+def warn_of_liquidation(trade: Trade, stop: float) -> None:
+    """Warn of a trade that the exchange ends before its stop is touched."""
+    liquidation = trade.liquidation_price
+    if liquidation and (liquidation < stop if trade.is_short else liquidation > stop):
+        logger.warning(
+            "%s: with leverage %g it is liquidated at %s, before the stop at %s; take less of it",
+            trade.pair,
+            trade.leverage,
+            liquidation,
+            stop,
+        )

@@ -30,7 +30,7 @@ from dualwindow_freqtrade.rule_parameters import (
     read_fees,
     rule_of,
 )
-from dualwindow_freqtrade.rule_report import Terms, log_rule
+from dualwindow_freqtrade.rule_report import Terms, log_rule, warn_of_liquidation
 
 
 class DualWindowStrategy(IStrategy):
@@ -48,7 +48,7 @@ class DualWindowStrategy(IStrategy):
     use_custom_stoploss = True
     use_custom_roi = True
     minimal_roi: dict[str, float] = {}
-    # bot_start puts the stop barrier here; where long and short differ, custom_stoploss does.
+    # bot_start puts the stop barrier here; where one number cannot say it, custom_stoploss does.
     stoploss = -0.1
     # Parameters as they were before those that hyperopt has found; empty until bot_start.
     _begun: dict[str, Begun] = {}
@@ -104,18 +104,26 @@ class DualWindowStrategy(IStrategy):
         self.horizon = timedelta(
             seconds=self.freqai.settings.horizon * timeframe_to_seconds(self.timeframe)
         )
-        stops = {self.barriers.long_stop_loss, self.barriers.short_stop_loss}
-        if len(stops) == 1 and type(self).leverage is IStrategy.leverage:
-            self.stoploss, self.use_custom_stoploss = -stops.pop(), False
-        else:
-            # freqtrade divides it by the leverage, and a stop can only be tightened afterwards.
-            self.stoploss = -min(0.99, 10 * max(stops))
+        self._take_stops()
         if not self.config.get("ignore_buying_expired_candle_after"):
             # freqtrade keeps the last signals while no new candles come.
             guards = self.freqai.configuration.guards
             seconds = guards.max_candle_age * timeframe_to_seconds(self.timeframe)
             self.ignore_buying_expired_candle_after = seconds
         self._take_confidence()
+
+    def _take_stops(self) -> None:
+        """Let freqtrade begin with a stop that is not nearer than the barrier.
+
+        freqtrade divides it by the leverage, which is not known before the trade, and its reserve
+        in the smallest stake grows with it. What is left to do, `custom_stoploss` does.
+        """
+        stops = {self.barriers.long_stop_loss, self.barriers.short_stop_loss}
+        is_own = type(self).leverage is not IStrategy.leverage
+        # The API of a bot that can be forced to enter takes any leverage.
+        is_leveraged = self.can_short and (is_own or self.config.get("force_entry_enable", False))
+        self.stoploss = -0.99 if is_leveraged else -max(stops)
+        self.use_custom_stoploss = is_leveraged or len(stops) > 1
 
     def _check_feature_keys(self) -> None:
         features = self.freqai_info["feature_parameters"]
@@ -248,11 +256,27 @@ class DualWindowStrategy(IStrategy):
         return trade.calc_profit_ratio(exits.short_take if trade.is_short else exits.long_take)
 
     def custom_stoploss(
-        self, pair: str, trade: Trade, current_time: datetime, current_rate: float, **kwargs: Any
-    ) -> float:
-        """Stop where the price touches the stop barrier."""
+        self,
+        pair: str,
+        trade: Trade,
+        current_time: datetime,
+        current_rate: float,
+        current_profit: float,
+        after_fill: bool,  # noqa: FBT001 - its name makes freqtrade call this after the fill
+        **kwargs: Any,
+    ) -> float | None:
+        """Stop where the price touches the stop barrier; None where it is set already.
+
+        Right after the fill, and only then, a stop may also be loosened. Set again with every
+        candle, rounding would sooner or later move it by a tick.
+        """
         exits = self.labelling.prices(trade.open_rate)
-        stop = exits.short_stop if trade.is_short else exits.long_stop
+        stop = float(exits.short_stop if trade.is_short else exits.long_stop)
+        is_set = trade.stop_loss <= stop if trade.is_short else trade.stop_loss >= stop
+        if is_set and not after_fill:
+            return None
+        if after_fill and self.config["runmode"] in TRADE_MODES:
+            warn_of_liquidation(trade, stop)
         distance = stoploss_from_absolute(stop, current_rate, trade.is_short, trade.leverage)
         # 0 means the price is already beyond the stop, but freqtrade reads it as "no stop".
         return max(distance, 1e-6)

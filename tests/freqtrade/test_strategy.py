@@ -8,8 +8,10 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from ccxt import TICK_SIZE
 from freqtrade.enums import RunMode
 from freqtrade.exceptions import FreqtradeException
+from freqtrade.persistence import LocalTrade
 
 from dualwindow.market.labels import HOLD, LONG, UNKNOWN
 from harness.freqai_run import PAIR, configuration, load_strategy, market
@@ -222,13 +224,101 @@ def test_trades_end_at_the_very_prices_of_the_labels(load, monkeypatch):
         exits = []
         for rate in rates.tolist():
             trade = SimpleNamespace(
-                open_rate=rate, is_short=is_short, leverage=1.0, calc_profit_ratio=lambda x: x
+                open_rate=rate,
+                is_short=is_short,
+                leverage=1.0,
+                stop_loss=0.0,
+                calc_profit_ratio=lambda x: x,
             )
             arguments = (PAIR, trade, datetime.now(UTC))
             exits.append(
-                (strategy.custom_roi(*arguments, 1), strategy.custom_stoploss(*arguments, rate))
+                (
+                    strategy.custom_roi(*arguments, 1),
+                    strategy.custom_stoploss(*arguments, rate, 0.0, after_fill=True),
+                )
             )
         np.testing.assert_array_equal(np.array(exits), np.stack([take, stop], axis=1))
+
+
+LEVERAGE = """
+    def leverage(self, pair, current_time, current_rate, **kwargs):
+        return 20.0
+"""
+
+
+def filled(strategy, leverage: float, *, is_short: bool) -> LocalTrade:
+    """A trade of freqtrade's that has just been entered at 100, with ticks of 0.01."""
+    trade = LocalTrade(
+        pair=PAIR,
+        open_rate=100.0,
+        amount=1.0,
+        stake_amount=100.0 / leverage,
+        fee_open=0.0005,
+        fee_close=0.0005,
+        is_short=is_short,
+        leverage=leverage,
+        price_precision=0.01,
+        precision_mode_price=TICK_SIZE,
+    )
+    trade.adjust_stop_loss(100.0, strategy.stoploss, initial=True)
+    now, rate = (
+        datetime.now(UTC),
+        100.1 if is_short else 99.9,
+    )  # at which it could be left: the spread
+    strategy.ft_stoploss_adjust(rate, trade, now, 0.0, 0, after_fill=True)
+    return trade
+
+
+@pytest.mark.parametrize("leverage", [1.0, 3.0, 10.0, 20.0, 50.0, 125.0])
+@pytest.mark.parametrize("way", ["own", "forced", "uneven"])
+def test_the_stop_is_the_labelled_one_at_any_leverage(load, way, leverage):
+    """The initial stop is 99 % of the stake, at 125 less than 1 % of the price."""
+    labels = {"long_stop_loss": 0.012, "short_stop_loss": 0.007 if way == "uneven" else 0.012}
+    more = "" if way == "forced" else LEVERAGE
+    strategy = load(labels=labels, more=more, force_entry_enable=way == "forced")
+    for is_short, stop in ((False, 98.8), (True, 100.7 if way == "uneven" else 101.2)):
+        trade = filled(strategy, leverage, is_short=is_short)
+        assert trade.stop_loss == stop
+        for high in np.random.default_rng(0).uniform(99.9, 100.6, 300):
+            now, low = datetime.now(UTC), high - 0.1
+            strategy.ft_stoploss_adjust(high, trade, now, 0.0, 0, low=low, high=high)
+        assert trade.stop_loss == stop
+        assert not trade.is_stop_loss_trailing
+
+
+def test_a_stop_that_is_not_there_is_set_also_later(load):
+    """As after an update from a version that began with another one."""
+    strategy = load(more=LEVERAGE)
+    trade = filled(strategy, 20.0, is_short=False)
+    trade.stop_loss = 95.0
+    strategy.ft_stoploss_adjust(100.3, trade, datetime.now(UTC), 0.0, 0)
+    assert trade.stop_loss == pytest.approx(99.5, abs=0.011)
+
+
+def test_the_reserve_of_the_smallest_stake_is_no_larger_than_it_must_be(load):
+    """freqtrade computes it from the initial stop, live."""
+    assert (load().stoploss, load().use_custom_stoploss) == (-0.005, False)
+    uneven = load(labels={"short_stop_loss": 0.007})
+    assert (uneven.stoploss, uneven.use_custom_stoploss) == (-0.007, True)
+    spot = load(more=LEVERAGE, trading_mode="spot")
+    assert (spot.stoploss, spot.use_custom_stoploss) == (-0.005, False)
+
+
+@pytest.mark.parametrize(
+    ("liquidation", "is_short", "told"), [(99.4, False, 0), (99.6, False, 1), (100.4, True, 1)]
+)
+def test_a_liquidation_before_the_stop_is_told_in_a_live_bot(
+    load, caplog, liquidation, is_short, told
+):
+    strategy = load(more=LEVERAGE)
+    strategy.config["runmode"] = RunMode.DRY_RUN
+    trade = filled(strategy, 20.0, is_short=is_short)
+    trade.liquidation_price = liquidation
+    caplog.clear()
+    strategy.ft_stoploss_adjust(100.0, trade, datetime.now(UTC), 0.0, 0, after_fill=True)
+    stop = 100.5 if is_short else 99.5
+    said = f"with leverage 20 it is liquidated at {liquidation}, before the stop at {stop}"
+    assert caplog.text.count(said) == told
 
 
 def test_hyperopt_never_draws_a_margin_that_enters_on_the_class_frequencies(load):
