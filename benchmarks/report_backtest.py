@@ -11,7 +11,7 @@ import pandas as pd
 from dualwindow.learning.record import ClassCounts, TrainingRecord
 from dualwindow.market.labels import CLASSES
 from dualwindow.samples.windows import Rejection
-from dualwindow_freqtrade.freqai_names import BACKTEST_FOLDER, BACKTEST_PREDICTION, DO_PREDICT
+from dualwindow_freqtrade.freqai_names import BACKTEST_FOLDER, BACKTEST_PREDICTION
 from dualwindow_freqtrade.training_report import REPORT_FILE
 
 TRAININGS = ["pair", "trained on", "candles", "labels S / H / L", "training windows S / H / L"]
@@ -55,7 +55,7 @@ def dropped_row(record: TrainingRecord) -> list[str]:
 def prediction_row(path: Path, pair: str) -> list[str]:
     frame = pd.read_feather(path)
     total = frame[list(CLASSES)].sum(axis=1)
-    predicted = (frame[DO_PREDICT] == 1) & ((total - 1).abs() < 1e-3)
+    predicted = (total - 1).abs() < 1e-3  # do_predict is 0 also where all are the same
     window = f"{frame['date'].iloc[0]:%Y-%m-%d} .. {frame['date'].iloc[-1]:%Y-%m-%d}"
     return [coins(pair), window, f"{len(frame):,}", f"{(~predicted).sum():,}"]
 

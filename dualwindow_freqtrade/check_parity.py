@@ -9,6 +9,7 @@ import pandas as pd
 from freqtrade.exceptions import OperationalException
 from pandas import DataFrame
 
+from dualwindow.arrays import BoolArray
 from dualwindow.learning.artifact import Artifact
 from dualwindow.learning.fingerprint import all_differences
 from dualwindow.market.labels import CLASSES
@@ -37,8 +38,7 @@ def check_parity(bench: Workbench) -> Report:
         elif TRAINED_AT not in stored[pair]:
             report.notes.append(f"{pair}: the stored predictions are those of another model")
         else:
-            live = stored[pair][stored[pair][DO_PREDICT] == 1]
-            _compare_one_pair(bench, pair, live, report)
+            _compare_one_pair(bench, pair, stored[pair], report)
     return report
 
 
@@ -53,13 +53,16 @@ def _stored_predictions(path: Path) -> dict[str, DataFrame]:
     return dict(cloudpickle.loads(path.read_bytes()))
 
 
-def _compare_one_pair(bench: Workbench, pair: str, live: DataFrame, report: Report) -> None:
+def _compare_one_pair(bench: Workbench, pair: str, stored: DataFrame, report: Report) -> None:
     frame = bench.featured(pair, bench.minutes(pair))
     models = bench.models(pair, report.notes)
-    for second, part in live.groupby(TRAINED_AT):
+    for second, rows in stored.groupby(TRAINED_AT):
         trained = int(cast(float, second))
         name = f"{pair}, model of {pd.Timestamp(trained, unit='s')}Z"
         model = models.get(trained)
+        part = rows[_is_prediction(rows, model)]
+        if part.empty:
+            continue
         if model is None:
             report.notes.append(
                 f"{name}: {len(part)} predictions, but the model is gone; "
@@ -71,6 +74,19 @@ def _compare_one_pair(bench: Workbench, pair: str, live: DataFrame, report: Repo
             )
         else:
             _compare_one_model(bench, model, frame, part, name, report)
+
+
+def _is_prediction(rows: DataFrame, model: Artifact | None) -> BoolArray:
+    """Mark what a live run has predicted: with `do_predict` 0 if all probabilities are the same.
+
+    FreqAI also stores, with `do_predict` 0, what the first model says of candles it has learnt.
+    """
+    if model is None or not model.record.is_constant:
+        return (rows[DO_PREDICT] == 1).to_numpy()
+    learnt_until = pd.Timestamp(model.context.date[-1], unit="s", tz="UTC")
+    is_later = pd.DatetimeIndex(rows[DATE_OF_PREDICTION]) > learnt_until
+    sums = rows[list(CLASSES)].to_numpy(np.float64).sum(axis=1)
+    return is_later & np.isclose(sums, 1, atol=1e-3)
 
 
 def _changes(model: Artifact, bench: Workbench) -> str:

@@ -107,11 +107,16 @@ def withdraw_newest(frame: DataFrame) -> None:
     frame.loc[newest, TARGET] = "UNKNOWN"
 
 
-def describe_prediction(prediction: Prediction, dk: FreqaiDataKitchen) -> None:
-    """Tell FreqAI which rows are predictions, and what their columns are."""
+def describe_prediction(
+    prediction: Prediction, dk: FreqaiDataKitchen, *, is_constant: bool
+) -> None:
+    """Tell FreqAI which rows are predictions to enter on, and what their columns are.
+
+    Those of a model whose probabilities are constant are none, whatever a strategy asks for.
+    """
     dk.unique_class_list = list(COLUMNS)
     dk.DI_values = prediction.dissimilarity
-    dk.do_predict = prediction.valid.astype(np.int_)
+    dk.do_predict = (prediction.valid & (not is_constant)).astype(np.int_)
 
 
 def describe_training(counts: ClassCounts, dk: FreqaiDataKitchen) -> None:

@@ -19,6 +19,7 @@ class Trouble(StrEnum):
     NOT_A_NUMBER = "scores are no numbers"
     NO_WINDOW = "no whole window"
     DIVERGED = "training diverged"
+    CONSTANT = "constant probabilities"
     FAILED = "analysis failed"
     UNFINISHED = "no finished analysis"
 
@@ -60,6 +61,7 @@ class Reading:
     scores : (3,) plain softmax; None where nothing was predicted, because the window is not whole
         or the candle an outlier, which is no trouble at first but no prediction either
     late : inputs (other pairs, other timeframes) whose newest candle is missing, in words
+    is_constant : whether the model gives all candles the same probabilities
     """
 
     now: float
@@ -68,6 +70,7 @@ class Reading:
     duration: float
     scores: FloatArray | None
     late: str = ""
+    is_constant: bool = False
 
 
 class Guard:
@@ -135,29 +138,35 @@ class Guard:
         return over
 
     def _troubles(self, reading: Reading) -> dict[Trouble, str]:
-        limits, found = self._limits, {}
-        age, model_age = reading.now - reading.closed, reading.now - reading.trained
+        limits, age = self._limits, reading.now - reading.closed
+        found = self._troubles_of_model(reading)
         if age > limits.candle_age:
             found[Trouble.STALE_CANDLES] = (
                 f"the newest closed {age:.0f} s ago, at most {limits.candle_age:.0f} s"
             )
         if reading.late:
             found[Trouble.STALE_INPUTS] = reading.late
-        if np.isfinite(limits.model_age) and not 0 <= model_age <= limits.model_age:
-            found[Trouble.EXPIRED_MODEL] = (
-                f"{model_age / 3600:.1f} h old, at most {limits.model_age / 3600:g} h"
-            )
         if reading.duration > limits.duration:
             found[Trouble.SLOW_PREDICTION] = (
                 f"it took {reading.duration:.1f} s, at most {limits.duration:.1f} s"
             )
-        if self.diverged is not None:
-            found[Trouble.DIVERGED] = self.diverged
         self._gap = self._gap + 1 if reading.scores is None else 0
         if self._gap > _ORDINARY_GAP:
             found[Trouble.NO_WINDOW] = "candles are missing, features unknown, or outliers"
         if reading.scores is not None:
             found |= self._trouble_of_scores(reading.scores)
+        return found
+
+    def _troubles_of_model(self, reading: Reading) -> dict[Trouble, str]:
+        limit, found = self._limits.model_age, {}
+        age = reading.now - reading.trained
+        # Below 0 if the clock was ahead for one training.
+        if np.isfinite(limit) and not 0 <= age <= limit:
+            found[Trouble.EXPIRED_MODEL] = f"{age / 3600:.1f} h old, at most {limit / 3600:g} h"
+        if self.diverged is not None:
+            found[Trouble.DIVERGED] = self.diverged
+        if reading.is_constant:
+            found[Trouble.CONSTANT] = "the model tells no two candles apart"
         return found
 
     def _trouble_of_scores(self, scores: FloatArray) -> dict[Trouble, str]:

@@ -65,7 +65,9 @@ class LiveWatch:
             self._status.fail(pair, error)
             raise
 
-    def guarded(self, prediction: Prediction, opened: float, dk: FreqaiDataKitchen) -> Prediction:
+    def guarded(
+        self, prediction: Prediction, opened: float, dk: FreqaiDataKitchen, *, is_constant: bool
+    ) -> Prediction:
         """Judge the newest row; if it is in trouble, it is no prediction any more.
 
         Parameters
@@ -73,11 +75,14 @@ class LiveWatch:
         prediction : of a live run
         opened : when the newest candle opened, seconds since 1970 UTC
         dk : of the pair
+        is_constant : whether its model gives all candles the same probabilities; they are shown
+            nevertheless, with `do_predict` 0 as in a backtest
         """
         seen = prediction.valid[-1] or prediction.failed[-1]
-        sound = self._judge(opened, prediction.scores[-1] if seen else None, dk)
+        scores = prediction.scores[-1] if seen else None
+        sound = self._judge(opened, scores, dk, is_constant=is_constant)
         self._rounds[dk.pair].is_predicted = bool(sound and prediction.valid[-1])
-        return prediction if sound else prediction.without_newest()
+        return prediction if sound or is_constant else prediction.without_newest()
 
     def finish(self, opened: float, dk: FreqaiDataKitchen) -> bool:
         """Write down how the round went, now that FreqAI has stored what came of it.
@@ -109,7 +114,14 @@ class LiveWatch:
         """
         self._status.notice_silence(now, self._step, analysed)
 
-    def _judge(self, opened: float, scores: FloatArray | None, dk: FreqaiDataKitchen) -> bool:
+    def _judge(
+        self,
+        opened: float,
+        scores: FloatArray | None,
+        dk: FreqaiDataKitchen,
+        *,
+        is_constant: bool = False,
+    ) -> bool:
         current, closed = self._rounds[dk.pair], opened + self._step
         reading = Reading(
             now=time.time(),
@@ -118,6 +130,7 @@ class LiveWatch:
             duration=time.monotonic() - current.began,
             scores=scores,
             late=self._late_inputs.of(dk.pair, closed),
+            is_constant=is_constant,
         )
         current.is_judged = True
         current.is_sound = self._status.judge(dk.pair, reading)

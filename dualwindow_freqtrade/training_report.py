@@ -50,7 +50,7 @@ def _log_training(pair: str, record: TrainingRecord) -> None:
     epochs = f"best epoch {record.best_epoch} of {len(record.epochs)}, " if record.epochs else ""
     logger.info(
         "%s trained on %s and validated on %d of %d candles (dropped: %s); %s%.0f s on %s; "
-        "calibrated by %s; validation log loss %.4f (raw scores %.4f, class frequencies %.4f)",
+        "calibrated by %s; validation log loss %.4f (raw scores %.4f, class frequencies %.4f)%s",
         pair,
         record.training_windows,
         record.validation_windows.total,
@@ -63,6 +63,9 @@ def _log_training(pair: str, record: TrainingRecord) -> None:
         record.validation.log_loss,
         record.validation.log_loss_of_raw_scores,
         record.validation.log_loss_of_frequencies,
+        "; it tells no two candles apart: do_predict is 0 for all, so nothing is entered on it"
+        if record.is_constant
+        else "",
     )
 
 

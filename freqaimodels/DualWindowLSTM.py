@@ -54,7 +54,8 @@ class DualWindowLSTM(BaseClassifierModel):
     `set_freqai_targets` and ``return self.freqai.start(dataframe, metadata, self)`` in
     `populate_indicators`. It gets the columns ``&-signal``, ``SHORT``, ``HOLD``, ``LONG`` and
     ``do_predict`` back, and the uncalibrated softmax as ``SHORT_raw``, ``HOLD_raw``, ``LONG_raw``;
-    where ``do_predict`` is 0, all six are 0.
+    where ``do_predict`` is 0, all six are 0. Only where the model gives all candles the same
+    probabilities they are shown with ``do_predict`` 0: nothing is to be entered on them.
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
@@ -200,15 +201,17 @@ class DualWindowLSTM(BaseClassifierModel):
     ) -> tuple[DataFrame, IntArray]:
         """Predict every row given; a row without a whole window gets ``do_predict`` 0."""
         model: Artifact = self.model
+        is_constant = model.record.is_constant
         features = freqai_frames.feature_rows(unfiltered_df, model.record.features, dk.pair)
         candles = self._candles(unfiltered_df)
         # Live, FreqAI reads the last row alone.
         prediction = model.predict(candles, features, n_newest=1 if self.live else None)
         if self.live:
-            prediction = self._live_watch.guarded(prediction, float(candles.date[-1]), dk)
+            opened = float(candles.date[-1])
+            prediction = self._live_watch.guarded(prediction, opened, dk, is_constant=is_constant)
         else:
             self._backtest_cache.remember(dk)
-        freqai_frames.describe_prediction(prediction, dk)
+        freqai_frames.describe_prediction(prediction, dk, is_constant=is_constant)
         return freqai_frames.predicted_frame(prediction), dk.do_predict
 
     def start_live(

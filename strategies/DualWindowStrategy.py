@@ -1,9 +1,6 @@
 """Trade the class probabilities of DualWindowLSTM."""
 
-import logging
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from math import floor
 from typing import Any
 
 import numpy as np
@@ -19,25 +16,22 @@ from freqtrade.strategy import (
 )
 from pandas import DataFrame
 
-from dualwindow.judging.decisions import (
-    MODES,
-    ConfidenceError,
-    ExpectedValue,
-    Rule,
-    Thresholds,
-    decide,
-    most_probable,
-    thresholds,
-)
+from dualwindow.judging.decisions import MODES, Rule, decide, most_probable
 from dualwindow.market.candles import Candles
 from dualwindow.market.features import FEATURES, candle_features
 from dualwindow.market.hours import HourlyLevels, fresh_levels, hourly_levels
-from dualwindow.market.labels import CLASSES, LONG, SHORT, UNKNOWN, Labelling
-from dualwindow_freqtrade.hyperopt_file import configured_parameter, values_found
+from dualwindow.market.labels import CLASSES, HOLD, LONG, SHORT, UNKNOWN, Labelling
+from dualwindow_freqtrade.hyperopt_file import values_found
 from dualwindow_freqtrade.live_candles import refuse_short_frames
 from dualwindow_freqtrade.rest_api import close_rest_api
-
-logger = logging.getLogger(__name__)
+from dualwindow_freqtrade.rule_parameters import (
+    Begun,
+    begin_parameters,
+    limit_margin,
+    read_fees,
+    rule_of,
+)
+from dualwindow_freqtrade.rule_report import Terms, log_rule, warn_of_liquidation
 
 
 class DualWindowStrategy(IStrategy):
@@ -55,8 +49,10 @@ class DualWindowStrategy(IStrategy):
     use_custom_stoploss = True
     use_custom_roi = True
     minimal_roi: dict[str, float] = {}
-    # bot_start puts the stop barrier here; where long and short differ, custom_stoploss does.
+    # bot_start puts the stop barrier here; where one number cannot say it, custom_stoploss does.
     stoploss = -0.1
+    # Parameters as they were before those that hyperopt has found; empty until bot_start.
+    _begun: dict[str, Begun] = {}
     # Hourly candles of thirty days; candles of the timeframe itself need only one before.
     startup_candle_count = 720
 
@@ -111,27 +107,26 @@ class DualWindowStrategy(IStrategy):
         self.horizon = timedelta(
             seconds=self.freqai.settings.horizon * timeframe_to_seconds(self.timeframe)
         )
-        stops = {self.barriers.long_stop_loss, self.barriers.short_stop_loss}
-        if len(stops) == 1 and type(self).leverage is IStrategy.leverage:
-            self.stoploss, self.use_custom_stoploss = -stops.pop(), False
-        else:
-            # freqtrade divides it by the leverage, and a stop can only be tightened afterwards.
-            self.stoploss = -min(0.99, 10 * max(stops))
+        self._take_stops()
         if not self.config.get("ignore_buying_expired_candle_after"):
             # freqtrade keeps the last signals while no new candles come.
             guards = self.freqai.configuration.guards
             seconds = guards.max_candle_age * timeframe_to_seconds(self.timeframe)
             self.ignore_buying_expired_candle_after = seconds
-        self._take_fees()
         self._take_confidence()
-        logger.info(
-            "Trades end at %s or after %s; fees %.2f %%; entries by %s, fallback %s",
-            ", ".join(f"{k} {100 * v:g} %" for k, v in vars(self.barriers).items()),
-            self.horizon,
-            100 * self.fees,
-            self.confidence.mode,
-            self.confidence.fallback,
-        )
+
+    def _take_stops(self) -> None:
+        """Let freqtrade begin with a stop that is not nearer than the barrier.
+
+        freqtrade divides it by the leverage, which is not known before the trade, and its reserve
+        in the smallest stake grows with it. What is left to do, `custom_stoploss` does.
+        """
+        stops = {self.barriers.long_stop_loss, self.barriers.short_stop_loss}
+        is_own = type(self).leverage is not IStrategy.leverage
+        # The API of a bot that can be forced to enter takes any leverage.
+        is_leveraged = self.can_short and (is_own or self.config.get("force_entry_enable", False))
+        self.stoploss = -0.99 if is_leveraged else -max(stops)
+        self.use_custom_stoploss = is_leveraged or len(stops) > 1
 
     def _check_feature_keys(self) -> None:
         features = self.freqai_info["feature_parameters"]
@@ -147,51 +142,24 @@ class DualWindowStrategy(IStrategy):
                     f"features; remove it. Received: {features[key]}"
                 )
 
-    def _take_fees(self) -> None:
-        """Read the fee of the configuration; entry and exit pay it once each."""
-        fee = self.config.get("fee")
-        if fee is None and self.confidence.mode == "expected_value":
-            raise OperationalException(
-                "dual_window.confidence.mode 'expected_value' needs to know the trading fee: set "
-                "'fee' in the configuration (0.001 is 0.1 %) or choose another mode"
-            )
-        if fee is None:
-            logger.warning("'fee' is not set; argmax and confidence are compared without fees")
-        self.fees = 2 * (fee or 0.0)
-
     def _take_confidence(self) -> None:
         """Let parameters begin with the configured values, and check those hyperopt has found."""
-        chosen, by_value = thresholds(self.confidence), self.confidence.mode == "expected_value"
-        configured = {
-            "mode": (self.confidence.mode, False),
-            "margin": (self.confidence.margin, by_value),
-            "entry_short": (chosen.short, not by_value),
-            # Read only where nothing else passes.
-            "entry_hold": (chosen.hold, not by_value and self.confidence.fallback == "argmax"),
-            "entry_long": (chosen.long, not by_value),
-        }
-        for name, (value, optimize) in configured.items():
-            key = f"freqai.dual_window.confidence.{name.removeprefix('entry_')}"
-            parameter = getattr(type(self), name)
-            setattr(self, name, configured_parameter(parameter, value, key, optimize=optimize))
-        self._check_rule({})
-        best = max(self.barriers.long_take_profit, self.barriers.short_take_profit) - self.fees
-        self.margin.high = min(self.margin.high, floor(best * 1e5 - 1) / 1e5)
-        self._check_rule(values_found(self, self.confidence.mode))
+        self.fees = read_fees(self.config, self.confidence.mode)
+        self._begun = begin_parameters(self, self.confidence)
+        rule_of(self, self.barriers, self.fees)
+        limit_margin(self.margin, self.barriers, self.fees)
+        self._found = values_found(self, self.confidence.mode)
+        rule_of(self, self.barriers, self.fees, self._found)
 
-    def _check_rule(self, found: dict[str, Any]) -> None:
-        try:
-            self._rule(found)
-        except ConfidenceError as error:
-            raise OperationalException(str(error)) from None
+    def ft_load_hyper_params(self, hyperopt: bool = False) -> None:  # noqa: FBT001, FBT002
+        """Load what hyperopt has found, as freqtrade does after `bot_start`; then log the rule."""
+        super().ft_load_hyper_params(hyperopt)
+        if self._begun:  # not where freqtrade's web server only shows parameters
+            terms = Terms(self.confidence, self.barriers, self.horizon, self.fees)
+            log_rule(self, self._begun, self._found, self._rule(), terms)
 
-    def _rule(self, found: Mapping[str, Any] | None = None) -> Rule:
-        """Build the confidence rule from the parameters as they are, or as they were found."""
-        names = ("mode", "margin", "entry_short", "entry_hold", "entry_long")
-        now = {name: getattr(self, name).value for name in names} | dict(found or {})
-        if now["mode"] == "expected_value":
-            return ExpectedValue(self.barriers, self.fees, now["margin"])
-        return Thresholds(now["entry_short"], now["entry_hold"], now["entry_long"])
+    def _rule(self) -> Rule:
+        return rule_of(self, self.barriers, self.fees)
 
     def feature_engineering_expand_basic(
         self, dataframe: DataFrame, metadata: dict[str, Any], **kwargs: Any
@@ -240,23 +208,27 @@ class DualWindowStrategy(IStrategy):
         return predicted
 
     def _probabilities(self, dataframe: DataFrame) -> tuple[np.ndarray, np.ndarray]:
-        """Return (n, 3) probabilities and where they are a prediction.
+        """Return (n, 3) probabilities and where they are any.
 
         Skipped candles and expired models come back as zeros, which are none.
         """
         probabilities = dataframe[list(CLASSES)].to_numpy(np.float64)
-        sums_to_one = np.isclose(probabilities.sum(axis=1), 1, atol=1e-3)
-        return probabilities, (dataframe["do_predict"] == 1).to_numpy() & sums_to_one
+        return probabilities, np.isclose(probabilities.sum(axis=1), 1, atol=1e-3)
 
     def _decide(self, dataframe: DataFrame) -> np.ndarray:
-        """Decide SHORT, HOLD or LONG by confidence; UNKNOWN where nothing was predicted."""
-        probabilities, predicted = self._probabilities(dataframe)
+        """Decide SHORT, HOLD or LONG by confidence; UNKNOWN where nothing was predicted.
+
+        Where `do_predict` is not 1 although there are probabilities, all candles have the same:
+        nothing to enter on, whatever the rule.
+        """
+        probabilities, known = self._probabilities(dataframe)
         decided = decide(probabilities, self._rule(), self.confidence.fallback)
-        return np.where(predicted, decided, UNKNOWN)
+        decided = np.where(dataframe["do_predict"] == 1, decided, HOLD)
+        return np.where(known, decided, UNKNOWN)
 
     def _most_probable(self, dataframe: DataFrame) -> np.ndarray:
-        probabilities, predicted = self._probabilities(dataframe)
-        return np.where(predicted, most_probable(probabilities), UNKNOWN)
+        probabilities, known = self._probabilities(dataframe)
+        return np.where(known, most_probable(probabilities), UNKNOWN)
 
     def populate_entry_trend(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         """Enter where a direction passes the confidence rule; the tag says why."""
@@ -287,11 +259,27 @@ class DualWindowStrategy(IStrategy):
         return trade.calc_profit_ratio(exits.short_take if trade.is_short else exits.long_take)
 
     def custom_stoploss(
-        self, pair: str, trade: Trade, current_time: datetime, current_rate: float, **kwargs: Any
-    ) -> float:
-        """Stop where the price touches the stop barrier."""
+        self,
+        pair: str,
+        trade: Trade,
+        current_time: datetime,
+        current_rate: float,
+        current_profit: float,
+        after_fill: bool,  # noqa: FBT001 - its name makes freqtrade call this after the fill
+        **kwargs: Any,
+    ) -> float | None:
+        """Stop where the price touches the stop barrier; None where it is set already.
+
+        Right after the fill, and only then, a stop may also be loosened. Set again with every
+        candle, rounding would sooner or later move it by a tick.
+        """
         exits = self.labelling.prices(trade.open_rate)
-        stop = exits.short_stop if trade.is_short else exits.long_stop
+        stop = float(exits.short_stop if trade.is_short else exits.long_stop)
+        is_set = trade.stop_loss <= stop if trade.is_short else trade.stop_loss >= stop
+        if is_set and not after_fill:
+            return None
+        if after_fill and self.config["runmode"] in TRADE_MODES:
+            warn_of_liquidation(trade, stop)
         distance = stoploss_from_absolute(stop, current_rate, trade.is_short, trade.leverage)
         # 0 means the price is already beyond the stop, but freqtrade reads it as "no stop".
         return max(distance, 1e-6)

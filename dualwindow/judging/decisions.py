@@ -21,6 +21,10 @@ class Rule(Protocol):
     def excess(self, probabilities: FloatArray) -> FloatArray:
         """Compute (n, 3) excesses of SHORT, HOLD, LONG; minus infinity where one fails."""
 
+    @property
+    def entered_from(self) -> dict[int, float]:
+        """The probabilities of SHORT and of LONG from which on they pass."""
+
 
 @dataclass(frozen=True)
 class Thresholds:
@@ -53,6 +57,11 @@ class Thresholds:
         """Compute probability minus threshold, minus infinity where it is negative."""
         above = probabilities - np.array([self.short, self.hold, self.long])
         return np.where(above >= 0, above, -np.inf)
+
+    @property
+    def entered_from(self) -> dict[int, float]:
+        """The thresholds."""
+        return {SHORT: self.short, LONG: self.long}
 
 
 @dataclass(frozen=True)
@@ -104,6 +113,35 @@ class ExpectedValue:
             over = p * take - (1 - p) * stop - self.fees - self.margin
             result[:, code] = np.where(over > 0, over, -np.inf)
         return result
+
+    @property
+    def entered_from(self) -> dict[int, float]:
+        """The probabilities at which a bet is worth just the margin."""
+        return break_even(self.barriers, self.fees + self.margin)
+
+
+def break_even(barriers: Barriers, fees: float) -> dict[int, float]:
+    """Compute the probabilities of SHORT and of LONG at which a bet on them is worth nothing.
+
+    What this gives without fees is at the same time the most that a price without drift can have:
+    the chance to touch the take-profit before the stop. A rule that enters from there on, or
+    below, needs no knowledge to do so.
+
+    Parameters
+    ----------
+    barriers : fractions of the entry price
+    fees : of entry and exit together, as a fraction of the stake
+
+    Examples
+    --------
+    >>> break_even(Barriers(0.5, 0.25, 0.25, 0.25), fees=0.125)
+    {0: 0.75, 2: 0.5}
+    """
+    sides = {
+        SHORT: (barriers.short_take_profit, barriers.short_stop_loss),
+        LONG: (barriers.long_take_profit, barriers.long_stop_loss),
+    }
+    return {side: (stop + fees) / (take + stop) for side, (take, stop) in sides.items()}
 
 
 # Published for the scores of balanced trainings, where all classes are equally common.

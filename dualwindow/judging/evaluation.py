@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.metrics import precision_recall_fscore_support
 
 from dualwindow.arrays import BoolArray, FloatArray, IntArray
+from dualwindow.judging.decisions import break_even
 from dualwindow.market.candles import Candles
 from dualwindow.market.labels import CLASSES, HOLD, LONG, SHORT, UNKNOWN, Barriers, Labelling
 
@@ -155,12 +156,11 @@ def _direction(
     truth: IntArray, chosen: IntArray, outcomes: list[float], side: int, costs: Costs
 ) -> Direction:
     signal, n = chosen == side, len(outcomes)
-    take, stop = _distances(costs.labelling.barriers, side)
     return Direction(
         int(signal.sum()),
         n,
         float((truth[signal] == side).mean()) if n else math.nan,
-        (stop + costs.fees) / (take + stop),
+        break_even(costs.labelling.barriers, costs.fees)[side],
         float(np.mean(outcomes)) if n else math.nan,
         float(np.std(outcomes, ddof=1) / np.sqrt(n)) if n > 1 else math.nan,
     )

@@ -149,7 +149,9 @@ def _restore(found: object, state: dict[str, Any]) -> Artifact:
     """
     if found != FORMAT:
         raise FormatError(found)
-    return Artifact(**state)
+    # A record lacks the fields that it has got since it was pickled; here it gets their defaults.
+    record = TrainingRecord(**vars(state["record"]))
+    return Artifact(**{**state, "record": record})
 
 
 def format_trouble(error: BaseException) -> FormatError | None:

@@ -84,6 +84,8 @@ class TrainingRecord(_Frozen):
         with
     start_loss : validation loss of what it began with; None where it began anew
     calibration, validation : see there
+    is_constant : whether all windows of the validation part got the same probabilities, as where
+        the class frequencies are quoted: such a model knows nothing to enter on
     device, seconds : what it took
     versions : of the libraries that shape numbers
     made_from : everything else that shapes the predictions, by dotted names, as the host knows it
@@ -107,6 +109,7 @@ class TrainingRecord(_Frozen):
     start_loss: float | None
     calibration: CalibrationFacts
     validation: ValidationScores
+    is_constant: bool = False
     device: str
     seconds: float
     versions: dict[str, str]

@@ -33,6 +33,7 @@ from dualwindow.samples.splits import Split, split_of
 from dualwindow.settings import Settings
 
 _DAY = 86400
+_SAME = 1e-9  # probabilities that differ by less tell no candles apart
 
 
 def train(
@@ -192,10 +193,16 @@ def _record(
             remarks=tuple(found.remarks),
         ),
         validation=_scores(found.evidence, calibration),
+        is_constant=_is_constant(found.evidence, calibration),
         device=found.fitted.device,
         seconds=round(time.perf_counter() - began, 3),
         versions=versions(),
     )
+
+
+def _is_constant(evidence: Evidence, calibration: Calibration) -> bool:
+    probabilities = calibration.apply(evidence.scores)
+    return bool(np.ptp(probabilities, axis=0).max() <= _SAME)
 
 
 def _scores(evidence: Evidence, calibration: Calibration) -> ValidationScores:

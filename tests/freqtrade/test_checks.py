@@ -24,14 +24,17 @@ LEAK = """
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
+    return backtested(tmp_path_factory.mktemp("checks"))
+
+
+def backtested(folder: Path, **training) -> Path:
     """A backtest with saved models on fifty days of synthetic candles."""
-    folder = tmp_path_factory.mktemp("checks")
     run(["sandbox", "data", "--out", str(folder / "candles"), "--days", "50"])
     (folder / "user_data").mkdir()
     changes = {
         "timerange": "20240130-20240131",
         "exchange": {"pair_whitelist": [PAIR]},
-        "freqai": {"save_backtest_models": True},
+        "freqai": {"save_backtest_models": True, "model_training_parameters": training},
     }
     (folder / "over.json").write_text(json.dumps(merged(SMALL, changes)))
     # Of no use to the checks: live predictions lie outside the configured timerange.
@@ -109,6 +112,15 @@ def store(place: Path, change: float) -> None:
 def test_parity_compares_every_stored_prediction(place):
     store(place, 0.0)
     assert f"parity: {1439} values compared, all as it should be" in check(place, "parity")
+
+
+def test_parity_compares_probabilities_that_are_all_the_same(tmp_path):
+    """They are stored with do_predict 0."""
+    place = backtested(tmp_path, kind="ranges", penalty=1e15, spans=[60])
+    store(place, 0.0)
+    assert "parity: 1440 values compared, all as it should be" in check(place, "parity")
+    store(place, 0.001)
+    assert check(place, "parity", status=1).count("WRONG") == 1
 
 
 def test_one_prediction_that_differs_is_named(place):

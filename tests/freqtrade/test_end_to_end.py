@@ -81,17 +81,30 @@ def test_backtest_on_real_candles(sandbox, mode):
     assert " - ERROR - " not in result.stderr
 
 
-def test_trades_end_at_the_barriers_or_at_the_horizon(sandbox, candles):
+LEVERAGE = """
+    def leverage(self, pair, current_time, current_rate, **kwargs):
+        return 20.0
+"""
+
+
+@pytest.mark.parametrize("leverage", [1, 20])
+def test_trades_end_at_the_barriers_or_at_the_horizon(sandbox, candles, tmp_path, leverage):
+    code = (ROOT / "strategies/DualWindowStrategy.py").read_text()
+    (tmp_path / "strategies").mkdir()
+    (tmp_path / "strategies/DualWindowStrategy.py").write_text(
+        code + (LEVERAGE if leverage == 20 else "")
+    )
     labels = {
         "long_take_profit": 0.006,
         "long_stop_loss": 0.003,
         "short_take_profit": 0.005,
         "short_stop_loss": 0.004,
     }
-    training = {"epochs": 12, "learning_rate": 0.01}
+    training = {"kind": "ranges", "spans": [15, 60]}  # trains in a second
     changes = one_pair(
         exchange={"pair_whitelist": ["BTC/USDT:USDT", "ETH/USDT:USDT"]},
         timerange="20240122-20240131",
+        strategy_path=str(tmp_path / "strategies"),
         freqai={
             "backtest_period_days": 3,
             "dual_window": {"labels": labels, "confidence": {"margin": -0.003}},
@@ -102,12 +115,13 @@ def test_trades_end_at_the_barriers_or_at_the_horizon(sandbox, candles):
     assert result.returncode == 0, result.stderr[-3000:]
     trades = sandbox.trades()
     assert set(trades["is_short"]) == {True, False}
+    assert set(trades["leverage"]) == {leverage}
     move = trades["close_rate"] / trades["open_rate"] - 1
     barrier = {
         ("roi", False): labels["long_take_profit"],
-        ("trailing_stop_loss", False): -labels["long_stop_loss"],
+        ("stop_loss", False): -labels["long_stop_loss"],
         ("roi", True): -labels["short_take_profit"],
-        ("trailing_stop_loss", True): labels["short_stop_loss"],
+        ("stop_loss", True): labels["short_stop_loss"],
     }
     checked = 0
     for i, trade in trades.iterrows():
@@ -119,6 +133,7 @@ def test_trades_end_at_the_barriers_or_at_the_horizon(sandbox, candles):
             assert trade["trade_duration"] <= 60
         checked += trade["exit_reason"] != "force_exit"
     assert checked >= 5
+    assert (trades["exit_reason"] == "stop_loss").sum() >= 2
 
 
 def test_a_second_process_gives_the_same_predictions_bit_for_bit(sandbox, candles):

@@ -33,6 +33,7 @@ def reading(scores=(0.1, 0.8, 0.1), **changes: float) -> Reading:
         ({"duration": 30.1}, Trouble.SLOW_PREDICTION),
         ({"scores": (0.1, np.nan, 0.1)}, Trouble.NOT_A_NUMBER),
         ({"scores": None}, None),
+        ({"is_constant": True}, Trouble.CONSTANT),
     ],
 )
 def test_each_limit_from_both_sides(change, trouble):

@@ -2,16 +2,18 @@
 
 import json
 import logging
-import shutil
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from ccxt import TICK_SIZE
 from freqtrade.enums import RunMode
 from freqtrade.exceptions import FreqtradeException
+from freqtrade.persistence import LocalTrade
 
+from dualwindow.market.labels import HOLD, LONG, UNKNOWN
 from harness.freqai_run import PAIR, configuration, load_strategy, market
 from harness.places import ROOT
 
@@ -41,10 +43,11 @@ def frames():
 def load(frames, tmp_path):
     """Load a copy of the strategy, beside it a file of hyperopt's, with some confidence."""
 
-    def load(confidence=None, parameters=None, labels=None, **changes):
+    def load(confidence=None, parameters=None, labels=None, more="", **changes):
         strategies = tmp_path / "strategies"
         strategies.mkdir(exist_ok=True)
-        shutil.copy(ROOT / "strategies/DualWindowStrategy.py", strategies)
+        code = (ROOT / "strategies/DualWindowStrategy.py").read_text()
+        (strategies / "DualWindowStrategy.py").write_text(code + more)
         if parameters is not None:
             content = {"strategy_name": "DualWindowStrategy", "params": parameters}
             (strategies / "DualWindowStrategy.json").write_text(json.dumps(content))
@@ -221,10 +224,229 @@ def test_trades_end_at_the_very_prices_of_the_labels(load, monkeypatch):
         exits = []
         for rate in rates.tolist():
             trade = SimpleNamespace(
-                open_rate=rate, is_short=is_short, leverage=1.0, calc_profit_ratio=lambda x: x
+                open_rate=rate,
+                is_short=is_short,
+                leverage=1.0,
+                stop_loss=0.0,
+                calc_profit_ratio=lambda x: x,
             )
             arguments = (PAIR, trade, datetime.now(UTC))
             exits.append(
-                (strategy.custom_roi(*arguments, 1), strategy.custom_stoploss(*arguments, rate))
+                (
+                    strategy.custom_roi(*arguments, 1),
+                    strategy.custom_stoploss(*arguments, rate, 0.0, after_fill=True),
+                )
             )
         np.testing.assert_array_equal(np.array(exits), np.stack([take, stop], axis=1))
+
+
+LEVERAGE = """
+    def leverage(self, pair, current_time, current_rate, **kwargs):
+        return 20.0
+"""
+
+
+def filled(strategy, leverage: float, *, is_short: bool) -> LocalTrade:
+    """A trade of freqtrade's that has just been entered at 100, with ticks of 0.01."""
+    trade = LocalTrade(
+        pair=PAIR,
+        open_rate=100.0,
+        amount=1.0,
+        stake_amount=100.0 / leverage,
+        fee_open=0.0005,
+        fee_close=0.0005,
+        is_short=is_short,
+        leverage=leverage,
+        price_precision=0.01,
+        precision_mode_price=TICK_SIZE,
+    )
+    trade.adjust_stop_loss(100.0, strategy.stoploss, initial=True)
+    now, rate = (
+        datetime.now(UTC),
+        100.1 if is_short else 99.9,
+    )  # at which it could be left: the spread
+    strategy.ft_stoploss_adjust(rate, trade, now, 0.0, 0, after_fill=True)
+    return trade
+
+
+@pytest.mark.parametrize("leverage", [1.0, 3.0, 10.0, 20.0, 50.0, 125.0])
+@pytest.mark.parametrize("way", ["own", "forced", "uneven"])
+def test_the_stop_is_the_labelled_one_at_any_leverage(load, way, leverage):
+    """The initial stop is 99 % of the stake, at 125 less than 1 % of the price."""
+    labels = {"long_stop_loss": 0.012, "short_stop_loss": 0.007 if way == "uneven" else 0.012}
+    more = "" if way == "forced" else LEVERAGE
+    strategy = load(labels=labels, more=more, force_entry_enable=way == "forced")
+    for is_short, stop in ((False, 98.8), (True, 100.7 if way == "uneven" else 101.2)):
+        trade = filled(strategy, leverage, is_short=is_short)
+        assert trade.stop_loss == stop
+        for high in np.random.default_rng(0).uniform(99.9, 100.6, 300):
+            now, low = datetime.now(UTC), high - 0.1
+            strategy.ft_stoploss_adjust(high, trade, now, 0.0, 0, low=low, high=high)
+        assert trade.stop_loss == stop
+        assert not trade.is_stop_loss_trailing
+
+
+def test_a_stop_that_is_not_there_is_set_also_later(load):
+    """As after an update from a version that began with another one."""
+    strategy = load(more=LEVERAGE)
+    trade = filled(strategy, 20.0, is_short=False)
+    trade.stop_loss = 95.0
+    strategy.ft_stoploss_adjust(100.3, trade, datetime.now(UTC), 0.0, 0)
+    assert trade.stop_loss == pytest.approx(99.5, abs=0.011)
+
+
+def test_the_reserve_of_the_smallest_stake_is_no_larger_than_it_must_be(load):
+    """freqtrade computes it from the initial stop, live."""
+    assert (load().stoploss, load().use_custom_stoploss) == (-0.005, False)
+    uneven = load(labels={"short_stop_loss": 0.007})
+    assert (uneven.stoploss, uneven.use_custom_stoploss) == (-0.007, True)
+    spot = load(more=LEVERAGE, trading_mode="spot")
+    assert (spot.stoploss, spot.use_custom_stoploss) == (-0.005, False)
+
+
+@pytest.mark.parametrize(
+    ("liquidation", "is_short", "told"), [(99.4, False, 0), (99.6, False, 1), (100.4, True, 1)]
+)
+def test_a_liquidation_before_the_stop_is_told_in_a_live_bot(
+    load, caplog, liquidation, is_short, told
+):
+    strategy = load(more=LEVERAGE)
+    strategy.config["runmode"] = RunMode.DRY_RUN
+    trade = filled(strategy, 20.0, is_short=is_short)
+    trade.liquidation_price = liquidation
+    caplog.clear()
+    strategy.ft_stoploss_adjust(100.0, trade, datetime.now(UTC), 0.0, 0, after_fill=True)
+    stop = 100.5 if is_short else 99.5
+    said = f"with leverage 20 it is liquidated at {liquidation}, before the stop at {stop}"
+    assert caplog.text.count(said) == told
+
+
+def test_hyperopt_never_draws_a_margin_that_enters_on_the_class_frequencies(load):
+    """A price without drift is at the take-profit first with a chance of stop / (take + stop)."""
+    strategy = load()
+    assert (strategy.margin.low, load(fee=0.00075).margin.low) == (-0.001, -0.0015)
+    assert load(fee=0.00033333).margin.low == -0.00066
+    assert load(fee=0.01, labels={"long_take_profit": 0.1}).margin.low == -0.005
+    assert load(fee=0.0).margin.low == 0.0
+    strategy.margin.value = strategy.margin.low
+    third = [(0.0, 1 - p, p, 1) for p in (0.3333, 0.3334)]
+    assert entries(strategy, third) == [None, "expected_value long 0.30-0.35"]
+
+
+BELOW = "The rule enters below break-even: "
+
+
+@pytest.mark.parametrize(
+    ("confidence", "changes", "told"),
+    [
+        pytest.param({}, {}, None, id="break-even"),
+        pytest.param({"margin": 0.001}, {}, None, id="above"),
+        pytest.param(
+            {"margin": -0.00435},
+            {},
+            "LONG from 0.110 instead of 0.400, SHORT from 0.110 instead of 0.400.",
+            id="margin",
+        ),
+        pytest.param({"mode": "aggressive"}, {}, None, id="named-mode-futures"),
+        pytest.param(
+            {"mode": "aggressive"},
+            {"fee": 0.001, "trading_mode": "spot"},
+            "LONG from 0.450 instead of 0.467.",
+            id="named-mode-spot",
+        ),
+        pytest.param(
+            {"mode": "custom", "short": 0.39, "long": 0.4},
+            {},
+            "SHORT from 0.390 instead of 0.400.",
+            id="custom",
+        ),
+        pytest.param(
+            {"margin": -0.003}, {"runmode": RunMode.HYPEROPT, "spaces": ["buy"]}, None, id="search"
+        ),
+    ],
+)
+def test_a_rule_below_break_even_is_warned_of_at_start(load, caplog, confidence, changes, told):
+    load(confidence, **changes)
+    assert caplog.text.count(BELOW) == (told is not None)
+    assert told is None or f"{BELOW}{told}" in caplog.text
+
+
+def test_the_rule_in_effect_is_told_once_with_the_source_of_each_value(load, caplog):
+    caplog.set_level("INFO")
+    load({"mode": "expected_value", "margin": 0.001})
+    (line,) = (r.getMessage() for r in caplog.records if "Rule in effect" in r.getMessage())
+    assert line == (
+        "Rule in effect: mode expected_value (configuration), margin 0.001 (configuration), "
+        "exit_at_horizon True (default), exit_on_opposite False (default), fallback hold "
+        "(default), a long ends at +1 % or -0.5 %, a short at -1 % or +0.5 %, both after 0:20:00; "
+        "fees 0.10 %"
+    )
+
+
+def test_the_rule_in_effect_is_that_of_hyperopts_file(load, caplog):
+    caplog.set_level("INFO")
+    found = {"buy": {**FOUND["buy"], "mode": "balanced"}, "sell": FOUND["sell"]}
+    load({"mode": "balanced", "fallback": "argmax"}, found)
+    (line,) = (r.getMessage() for r in caplog.records if "Rule in effect" in r.getMessage())
+    for told in (
+        "entry_short 0.61 (hyperopt's file), entry_hold 0.41 (hyperopt's file)",
+        "exit_at_horizon False (hyperopt's file), exit_on_opposite True (hyperopt's file)",
+        "fallback argmax (configuration)",
+        "both on the opposite signal",
+    ):
+        assert told in line
+    assert "0:20:00" not in line
+    assert "margin" not in line
+    assert "overrides" not in caplog.text  # a backtest is there to try it
+
+
+@pytest.mark.parametrize("mode", [RunMode.DRY_RUN, RunMode.LIVE])
+def test_a_trading_bot_warns_of_a_file_that_overrides_its_configuration(load, caplog, mode):
+    buy = {**FOUND["buy"], "mode": "expected_value", "margin": 0.0005}
+    strategy = load({"margin": 0.001}, {**FOUND, "buy": buy})
+    strategy.config["runmode"] = mode
+    strategy.ft_load_hyper_params()
+    (line,) = (r.getMessage() for r in caplog.records if "overrides" in r.getMessage())
+    assert (
+        "strategies/DualWindowStrategy.json, which hyperopt wrote, overrides margin: 0.0005 "
+        in line
+    )
+    assert "margin: 0.0005 instead of 0.001 (configuration)" in line
+    assert "exit_at_horizon: False instead of True (default)" in line
+    assert "entry_" not in line
+    caplog.clear()
+    same = {"exit_on_opposite": False, "exit_at_horizon": True}
+    strategy = load({"margin": 0.0005}, {"buy": buy, "sell": same})
+    strategy.config["runmode"] = mode
+    strategy.ft_load_hyper_params()
+    assert "overrides" not in caplog.text
+
+
+def test_hyperopt_says_what_is_searched(load, caplog):
+    caplog.set_level("INFO")
+    load(runmode=RunMode.HYPEROPT, spaces=["buy"])
+    (line,) = (r.getMessage() for r in caplog.records if "Rule in effect" in r.getMessage())
+    assert "margin searched from -0.001 to 0.005, exit_at_horizon True (default)" in line
+
+
+def test_values_in_a_strategy_of_ones_own_are_told(load, caplog):
+    caplog.set_level("INFO")
+    load(more='\n    buy_params = {"margin": 0.002}\n')
+    assert "margin 0.002 (strategy)" in caplog.text
+
+
+def test_the_web_server_may_load_parameters_of_a_strategy_that_has_not_started(load, caplog):
+    caplog.set_level("INFO")
+    strategy = load()
+    caplog.clear()
+    type(strategy)(strategy.config).ft_load_hyper_params()
+    assert "Strategy Parameter(default): margin = 0.0" in caplog.text
+    assert "Rule in effect" not in caplog.text
+
+
+def test_the_same_for_all_candles_is_held_whatever_the_rule(load):
+    """They come with do_predict 0; the comparison after a backtest judges that nothing is done."""
+    strategy = load({"margin": -0.004, "fallback": "argmax"})
+    frame = predicted([(0.2, 0.2, 0.6, 0), (0.2, 0.2, 0.6, 1), (0.0, 0.0, 0.0, 0)])
+    assert strategy._decide(frame).tolist() == [HOLD, LONG, UNKNOWN]
+    assert strategy._most_probable(frame).tolist() == [LONG, LONG, UNKNOWN]

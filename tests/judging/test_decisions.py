@@ -8,6 +8,7 @@ from dualwindow.judging.decisions import (
     ConfidenceError,
     ExpectedValue,
     Thresholds,
+    break_even,
     decide,
     most_probable,
     thresholds,
@@ -159,3 +160,31 @@ def test_higher_thresholds_never_signal_more(seed):
 def test_most_probable_is_argmax_where_there_is_no_tie(seed):
     p = np.random.default_rng(seed).dirichlet(np.ones(3), 1000)
     np.testing.assert_array_equal(most_probable(p), p.argmax(axis=1))
+
+
+@pytest.mark.parametrize(
+    ("rule", "short", "long"),
+    [
+        pytest.param(ExpectedValue(BARRIERS, 0.001, 0.0), 0.4, 0.4, id="break-even"),
+        pytest.param(ExpectedValue(UNEVEN, 0.0, 0.0), 0.5, 0.2, id="of-each-direction"),
+        pytest.param(ExpectedValue(BARRIERS, 0.001, -0.001), 1 / 3, 1 / 3, id="by-chance"),
+        pytest.param(ExpectedValue(BARRIERS, 0.001, -0.00435), 0.11, 0.11, id="far-below"),
+        pytest.param(Thresholds(0.6, 0.4, 0.7), 0.6, 0.7, id="thresholds"),
+    ],
+)
+def test_from_which_probability_on_a_rule_enters(rule, short, long):
+    assert rule.entered_from == {SHORT: pytest.approx(short), LONG: pytest.approx(long)}
+    for side in (SHORT, LONG):
+        for step, decided in ((1e-6, side), (-1e-6, HOLD)):
+            p = np.zeros(3)
+            p[side] = rule.entered_from[side] + step
+            p[HOLD] = 1 - p[side]
+            assert decide(p[None], rule).tolist() == [decided]
+
+
+def test_where_a_bet_breaks_even():
+    assert break_even(BARRIERS, 0.002) == {
+        SHORT: pytest.approx(7 / 15),
+        LONG: pytest.approx(7 / 15),
+    }
+    assert break_even(UNEVEN, 0.0) == {SHORT: pytest.approx(0.5), LONG: pytest.approx(0.2)}

@@ -153,6 +153,15 @@ def test_other_facts_change_nothing_else(data, trained):
     assert other.record.model_copy(update={"made_from": {}}) == trained.record
 
 
+def test_a_record_from_before_it_had_a_field_gets_its_default(trained):
+    """pydantic restores what was pickled, without defaults."""
+    record = trained.record.model_copy()
+    del record.__dict__["is_constant"]
+    again = pickle.loads(pickle.dumps(dataclasses.replace(trained, record=record)))
+    assert again.record.is_constant is False
+    assert again.record == trained.record.model_copy(update={"is_constant": False})
+
+
 def test_an_artifact_from_before_there_were_formats_is_told():
     """The file is what FreqAI has kept of such a training: class names of that time, pickled."""
     with pytest.raises(ModuleNotFoundError) as error:

@@ -374,3 +374,22 @@ def test_an_empty_validation_part_is_explained(data):
     labels[1590:] = UNKNOWN
     with pytest.raises(TrainingError, match=r"no whole window is left in the validation part"):
         train(part_of(changed(data, labels=labels), slice(2000)), SETTINGS, scaler())
+
+
+@pytest.mark.parametrize(("penalty", "is_constant"), [(1e15, True), (1.0, False)])
+def test_a_model_that_tells_no_two_windows_apart_is_marked(data, penalty, is_constant):
+    whole = {"calibration": "none", "balancing": {"method": "none"}}
+    settings = small_settings(12, 12, kind="ranges", whole=whole, penalty=penalty)
+    artifact = train(part_of(data, slice(2000)), settings, scaler())
+    assert artifact.record.is_constant is is_constant
+    found = artifact.predict(data.candles[2000:2100], data.features[2000:2100])
+    assert found.valid.all()
+    assert (np.ptp(found.probabilities, axis=0) < 1e-9).all() == is_constant
+
+
+def test_quoted_frequencies_are_constant():
+    """On a random walk nothing is left of the calibration, whatever the network says."""
+    data = random_training_data(3000, seed=3)
+    record = train(data, tiny_settings(calibration="temperature"), scaler()).record
+    assert record.calibration.method == "frequencies"
+    assert record.is_constant
