@@ -4,7 +4,9 @@ import os
 from pathlib import Path
 
 
-def write_aside(path: Path, content: bytes, *, durable: bool = True) -> None:
+def write_aside(
+    path: Path, content: bytes, *, durable: bool = True, backup: Path | None = None
+) -> None:
     """Write `content` to a file beside `path`, and rename it once it is whole.
 
     Parameters
@@ -13,6 +15,8 @@ def write_aside(path: Path, content: bytes, *, durable: bool = True) -> None:
     content : all of it
     durable : wait until the disk has it; without, it may be lost if the machine stops, not if the
         program does
+    backup : what the file that was there is called from then on; for a moment, there is only that
+        one
 
     Raises
     ------
@@ -26,6 +30,8 @@ def write_aside(path: Path, content: bytes, *, durable: bool = True) -> None:
             file.flush()
             if durable:
                 os.fsync(file.fileno())
+        if backup is not None and path.exists():
+            path.replace(backup)
         aside.replace(path)
     except OSError:
         aside.unlink(missing_ok=True)
