@@ -1,7 +1,5 @@
 """Keep the files of a live FreqAI whole: written aside and renamed."""
 
-import contextlib
-import ctypes
 import logging
 import shutil
 from pathlib import Path
@@ -35,6 +33,7 @@ from dualwindow_freqtrade.freqai_names import (
 )
 from dualwindow_freqtrade.stored_predictions import (
     LEAST_OLDER,
+    give_memory_back,
     missing_columns,
     set_predictions_aside,
     store_older,
@@ -45,7 +44,7 @@ logger = logging.getLogger(__name__)
 # The most that an exchange gives at once, but for one or two; freqtrade keeps so many candles
 # and those that a strategy needs before. Before a pair's first candle nobody knows how many they
 # will be.
-_CANDLES_AT_ONCE = 1500
+CANDLES_AT_ONCE = 1500
 
 
 def _remove(folder: Path) -> None:
@@ -53,12 +52,6 @@ def _remove(folder: Path) -> None:
         shutil.rmtree(folder)
     except OSError as error:
         logger.error("%s, an old model, could not be removed: %s", folder, error)
-
-
-def _give_memory_back() -> None:
-    """Give the system what is free; glibc keeps what lies between things that are still in use."""
-    with contextlib.suppress(AttributeError, OSError, TypeError):  # another library's
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def take_over(drawer: FreqaiDataDrawer) -> None:
@@ -77,7 +70,7 @@ class WholeFilesDrawer(FreqaiDataDrawer):
 
     def check_stored_predictions(self) -> None:
         """Go on with predictions stored by another version, or begin anew where FreqAI cannot."""
-        n_kept = self.config.get("startup_candle_count", 0) + _CANDLES_AT_ONCE
+        n_kept = self.config.get("startup_candle_count", 0) + CANDLES_AT_ONCE
         n_rows = {pair: len(rows) for pair, rows in self.historic_predictions.items()}
         for pair, rows in list(self.historic_predictions.items()):
             if DATE_OF_PREDICTION not in rows:  # FreqAI was stopped amid the first, empty one
@@ -97,7 +90,7 @@ class WholeFilesDrawer(FreqaiDataDrawer):
                 self._let_older_go(pair, n_kept)
         if n_rows != {pair: len(rows) for pair, rows in self.historic_predictions.items()}:
             self.save_historic_predictions_to_disk()
-            _give_memory_back()
+            give_memory_back()
 
     def _add_missing_columns(self, rows: DataFrame) -> None:
         names = [TRAINED_AT, *self.freqai_info.get("extra_returns_per_train", {})]

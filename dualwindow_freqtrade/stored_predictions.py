@@ -1,9 +1,12 @@
 """Keep what was predicted live: the newest rows in FreqAI's pickle, older ones in files by pair."""
 
+import contextlib
+import ctypes
 from pathlib import Path
 
 import cloudpickle
 import pandas as pd
+import pyarrow
 from freqtrade.misc import pair_to_filename
 from pandas import DataFrame
 from pandas.api.types import is_string_dtype
@@ -83,6 +86,16 @@ def set_predictions_aside(folder: Path, pair: str, rows: DataFrame) -> Path:
     place.mkdir(parents=True, exist_ok=True)
     write_aside(place / STORED_PREDICTIONS, cloudpickle.dumps({pair: rows}))
     return set_aside(place)
+
+
+def give_memory_back() -> None:
+    """Give the system what a lot of predictions, moved to files, has left free.
+
+    Arrow keeps it for later, and glibc where it lies between things that are still in use.
+    """
+    pyarrow.default_memory_pool().release_unused()
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _folder_of(folder: Path, pair: str) -> Path:

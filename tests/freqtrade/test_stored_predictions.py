@@ -205,6 +205,22 @@ def test_an_unsaved_day_survives_a_kill_where_it_has_left_memory(tmp_path):
     assert len(made) > 79 - CANDLES - FEW
 
 
+def test_a_saving_while_rows_leave_memory_still_has_them(tmp_path, monkeypatch):
+    drawer = start(tmp_path)
+    show(drawer, 0)
+
+    def killed(*arguments) -> None:
+        drawer.save_historic_predictions_to_disk()  # as the thread that trains may do
+        raise Killed
+
+    for minute in range(1, FEW):
+        predict(drawer, minute)
+    monkeypatch.setattr(live_drawer, "store_older", killed)
+    with pytest.raises(Killed):
+        predict(drawer, FEW)
+    assert minutes_predicted(stored_predictions(drawer.full_path)[PAIR]) == list(range(1, FEW + 1))
+
+
 def full(*arguments) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 
