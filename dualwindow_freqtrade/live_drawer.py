@@ -126,7 +126,7 @@ class WholeFilesDrawer(FreqaiDataDrawer):
         """Move predictions that FreqAI no longer reads from memory to a file, many at a time.
 
         Only the thread that predicts comes here. The one that trains saves what it finds: a row
-        is in memory until the disk has it, and a moment later in both.
+        leaves memory after the disk has it, so it is there or in both.
         """
         rows = self.historic_predictions[pair]
         n_kept = max(n_candles, self.freqai_info.get("fit_live_predictions_candles", 0))
