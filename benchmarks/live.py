@@ -1,7 +1,8 @@
 """Watch bots for a while: ``make bench-live`` prints tables and writes JSON.
 
-FreqAI itself is in all of them; `endurance` and `latency` call it without an exchange, the others
-are real freqtrade processes against the sandbox, in real minutes. Nothing else should run.
+FreqAI itself is in all of them; `endurance`, `latency` and `storage` call it without an exchange,
+the others are real freqtrade processes against the sandbox, in real minutes. Nothing else should
+run.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from rich.table import Table
 
 from benchmarks.live_faults import Goal, checked, faults, gaps
 from benchmarks.live_pairs import many_pairs
+from benchmarks.live_storage import storage
 from benchmarks.live_warm_start import warm_start
 from dualwindow_freqtrade.freqai_names import DATE_OF_PREDICTION
 from harness.bots import Bot, Place, small
@@ -209,6 +211,7 @@ def hour(folder: Path) -> tuple[dict[str, Any], list[Goal]]:
 PARTS: dict[str, Callable[[Path], tuple[dict[str, Any], list[Goal]]]] = {
     "endurance": endurance,
     "latency": latency,
+    "storage": storage,
     "warm_start": warm_start,
     "many_pairs": many_pairs,
     "ten_pairs": ten_pairs,

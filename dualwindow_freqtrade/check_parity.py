@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any, cast
 
-import cloudpickle
 import numpy as np
 import pandas as pd
 from freqtrade.exceptions import OperationalException
@@ -20,6 +19,7 @@ from dualwindow_freqtrade.freqai_names import (
     STORED_PREDICTIONS,
     TRAINED_AT,
 )
+from dualwindow_freqtrade.stored_predictions import stored_predictions
 from dualwindow_freqtrade.workbench import Workbench
 
 _TOLERANCE = 1e-4  # of a probability; float32 in batches of other sizes differs by 1e-7
@@ -28,7 +28,7 @@ _SHOWN = 5
 
 def check_parity(bench: Workbench) -> Report:
     """Predict the candles of a live run again, as a backtest does, and compare."""
-    report, stored = Report(), _stored_predictions(bench.folder / STORED_PREDICTIONS)
+    report, stored = Report(), _stored(bench.folder)
     for pair in bench.pairs:
         if pair not in stored:
             report.notes.append(
@@ -42,15 +42,17 @@ def check_parity(bench: Workbench) -> Report:
     return report
 
 
-def _stored_predictions(path: Path) -> dict[str, DataFrame]:
-    if not path.is_file():
-        others = sorted(p.parent.name for p in path.parents[1].glob(f"*/{path.name}"))
+def _stored(folder: Path) -> dict[str, DataFrame]:
+    stored = stored_predictions(folder)
+    if not stored:
+        path = folder / STORED_PREDICTIONS
+        others = sorted(p.parent.name for p in folder.parent.glob(f"*/{path.name}"))
         raise OperationalException(
-            f"{path} does not exist: a dry or live run stores its predictions there when it ends, "
+            f"{path} has none: a dry or live run stores its predictions there when it ends, "
             "and after each training; let one run first, or give the options that it had (there "
             f"are predictions of the identifiers: {', '.join(others) or 'none'})"
         )
-    return dict(cloudpickle.loads(path.read_bytes()))
+    return stored
 
 
 def _compare_one_pair(bench: Workbench, pair: str, stored: DataFrame, report: Report) -> None:

@@ -13,6 +13,7 @@ TRAINED_AT = "model_timestamp"
 DO_PREDICT = "do_predict"
 DATE_OF_PREDICTION = "date_pred"
 DISSIMILARITY = "DI_values"
+PRICES = ("high_price", "low_price", "close_price")
 # In FreqAI's metadata of a training: whether a live bot has done it.
 TRAINED_LIVE = "trained_live"
 FEATURE_PREFIX, LABEL_PREFIX = "%", "&"
@@ -20,6 +21,7 @@ FEATURE_PREFIX, LABEL_PREFIX = "%", "&"
 # Files in the folder of an identifier.
 STORED_PREDICTIONS = "historic_predictions.pkl"
 STORED_PREDICTIONS_BACKUP = "historic_predictions.backup.pkl"
+OLDER_PREDICTIONS = "predictions"  # a folder; the files in it are ours
 PAIR_DICTIONARY = "pair_dictionary.json"
 GLOBAL_METADATA = "global_metadata.json"
 METRICS = "metric_tracker.json"

@@ -11,7 +11,10 @@ import rapidjson
 from freqtrade.freqai.data_drawer import METADATA_NUMBER_MODE, FreqaiDataDrawer
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.strategy import IStrategy
+from pandas import DataFrame
+from pandas.api.types import is_numeric_dtype
 
+from dualwindow.arrays import IntArray
 from dualwindow.market.files import write_aside
 from dualwindow_freqtrade.freqai_names import (
     ALL_TRAININGS,
@@ -21,6 +24,7 @@ from dualwindow_freqtrade.freqai_names import (
     LABEL_PIPELINE,
     METADATA_FILE,
     MODEL_FILE,
+    TARGET,
     TRAINED_AT,
     TRAINED_DATES,
     TRAINED_LIVE,
@@ -28,8 +32,20 @@ from dualwindow_freqtrade.freqai_names import (
     coin_of,
 )
 from dualwindow_freqtrade.live_candles import append_newest
+from dualwindow_freqtrade.stored_predictions import (
+    LEAST_OLDER,
+    give_memory_back,
+    missing_columns,
+    set_predictions_aside,
+    store_older,
+)
 
 logger = logging.getLogger(__name__)
+
+# The most that an exchange gives at once, but for one or two; freqtrade keeps so many candles
+# and those that a strategy needs before. Before a pair's first candle nobody knows how many they
+# will be.
+CANDLES_AT_ONCE = 1500
 
 
 def _remove(folder: Path) -> None:
@@ -51,37 +67,100 @@ def _was_trained_live(folder: Path) -> bool:
 def take_over(drawer: FreqaiDataDrawer) -> None:
     """Make FreqAI's drawer, which it creates itself, one that keeps its files whole."""
     drawer.__class__ = WholeFilesDrawer
-    drawer.add_missing_columns()
+    drawer.check_stored_predictions()
 
 
 class WholeFilesDrawer(FreqaiDataDrawer):
     """FreqAI's drawer, whose files are there wholly or not at all.
 
-    It has no state of its own, so that the drawer that FreqAI makes can become one.
+    It begins with no state of its own, so that the drawer that FreqAI makes can become one.
     """
 
     trains_live = True  # what is saved may be taken up by a bot
+    _older_stay: bool = False  # in memory, because they could not be stored
 
-    def add_missing_columns(self) -> None:
-        """Go on with predictions stored before there was a column."""
+    def check_stored_predictions(self) -> None:
+        """Go on with predictions stored by another version, or begin anew where FreqAI cannot."""
+        n_kept = self.config.get("startup_candle_count", 0) + CANDLES_AT_ONCE
+        n_rows = {pair: len(rows) for pair, rows in self.historic_predictions.items()}
+        for pair, rows in list(self.historic_predictions.items()):
+            if DATE_OF_PREDICTION not in rows:  # FreqAI was stopped amid the first, empty one
+                del self.historic_predictions[pair]
+                continue
+            self._add_missing_columns(rows)
+            if missing := missing_columns(rows):
+                logger.warning(
+                    "%s: the stored predictions are those of another model or version, without "
+                    "the columns %s; they are now in %s, and the pair begins anew",
+                    pair,
+                    ", ".join(missing),
+                    set_predictions_aside(self.full_path, pair, rows),
+                )
+                del self.historic_predictions[pair]
+            else:
+                self._let_older_go(pair, n_kept)
+        if n_rows != {pair: len(rows) for pair, rows in self.historic_predictions.items()}:
+            self.save_historic_predictions_to_disk()
+            give_memory_back()
+
+    def _add_missing_columns(self, rows: DataFrame) -> None:
         names = [TRAINED_AT, *self.freqai_info.get("extra_returns_per_train", {})]
         if self.freqai_info["feature_parameters"].get("DI_threshold", 0) > 0:
             names.append(DISSIMILARITY)
-        for pair, frame in list(self.historic_predictions.items()):
-            if DATE_OF_PREDICTION not in frame:  # FreqAI was stopped amid the first, empty one
-                del self.historic_predictions[pair]
-                continue
-            for name in names:
-                if name not in frame:
-                    frame[name] = 0.0
+        for name in names:
+            if name not in rows:
+                rows[name] = 0.0
+        # Where all candles were skipped there is no name of a class, and FreqAI made it numbers.
+        if TARGET in rows and is_numeric_dtype(rows[TARGET].dtype):
+            rows[TARGET] = rows[TARGET].astype(object)
+
+    def set_initial_return_values(
+        self, pair: str, pred_df: DataFrame, dataframe: DataFrame
+    ) -> None:
+        """Begin with what is stored, and keep of it what FreqAI needs."""
+        super().set_initial_return_values(pair, pred_df, dataframe)
+        self._let_older_go(pair, len(dataframe))
+
+    def append_model_predictions(
+        self,
+        pair: str,
+        predictions: DataFrame,
+        do_preds: IntArray,
+        dk: FreqaiDataKitchen,
+        strat_df: DataFrame,
+    ) -> None:
+        """Add the newest prediction, and keep of those before what FreqAI needs."""
+        super().append_model_predictions(pair, predictions, do_preds, dk, strat_df)
+        self._let_older_go(pair, len(strat_df))
+
+    def _let_older_go(self, pair: str, n_candles: int) -> None:
+        """Move predictions that FreqAI no longer reads from memory to a file, many at a time.
+
+        Only the thread that predicts comes here. The one that trains saves what it finds: a row
+        leaves memory after the disk has it, so it is there or in both.
+        """
+        rows = self.historic_predictions[pair]
+        n_kept = max(n_candles, self.freqai_info.get("fit_live_predictions_candles", 0))
+        if len(rows) < n_kept + LEAST_OLDER:
+            return
+        try:
+            store_older(self.full_path, pair, rows.iloc[:-n_kept])
+        except OSError as error:
+            if not self._older_stay:
+                logger.error("Predictions stay in memory, they could not be stored: %s", error)
+            self._older_stay = True
+            return
+        self._older_stay = False
+        # A copy, because a part of the rows keeps all of them in memory.
+        self.historic_predictions[pair] = rows.iloc[-n_kept:].reset_index(drop=True).copy()
 
     def save_historic_predictions_to_disk(self) -> None:
         """Save all predictions; a disk that is full must not end the thread that trains."""
         # When the bot stops, both threads come here.
         with self.save_lock:
             content = cloudpickle.dumps(dict(self.historic_predictions))
-            for path in (self.historic_predictions_path, self.historic_predictions_bkp_path):
-                self._save(path, content)
+            backup = self.historic_predictions_bkp_path
+            self._save(self.historic_predictions_path, content, backup=backup)
 
     def save_drawer_to_disk(self) -> None:
         """Save which model is the newest of each pair."""
@@ -98,10 +177,10 @@ class WholeFilesDrawer(FreqaiDataDrawer):
         with self.save_lock, self.metric_tracker_lock:
             self._save(self.metric_tracker_path, self._json(self.metric_tracker))
 
-    def _save(self, path: Path, content: bytes) -> None:
+    def _save(self, path: Path, content: bytes, **options: Any) -> None:
         """Save what is in memory, and will be saved again; FreqAI must go on if it cannot be."""
         try:
-            write_aside(path, content)
+            write_aside(path, content, **options)
         except OSError as error:
             logger.error("%s could not be saved; it is in memory: %s", path, error)
 

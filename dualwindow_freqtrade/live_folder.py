@@ -15,6 +15,7 @@ from dualwindow_freqtrade.freqai_names import (
     GLOBAL_METADATA,
     METADATA_FILE,
     METRICS,
+    OLDER_PREDICTIONS,
     PAIR_DICTIONARY,
     STORED_PREDICTIONS,
     STORED_PREDICTIONS_BACKUP,
@@ -32,7 +33,7 @@ def repair_folder(folder: Path) -> None:
     Damaged files are renamed, so that FreqAI begins without them; predictions come back from
     their backup. What interrupted trainings and savings have left behind is removed.
     """
-    for leftover in folder.glob("*.tmp"):
+    for leftover in (*folder.glob("*.tmp"), *folder.glob(f"{OLDER_PREDICTIONS}/*/*.tmp")):
         shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
     for models in folder.glob(ALL_TRAININGS):
         if not any(models.glob(f"*{METADATA_FILE}")):

@@ -44,6 +44,7 @@ from dualwindow_freqtrade.live_watch import LiveWatch, limits_of
 from dualwindow_freqtrade.model_fingerprint import Fingerprint
 from dualwindow_freqtrade.process_end import end_with_main_thread
 from dualwindow_freqtrade.saved_models import SavedModels, load_backtest_model
+from dualwindow_freqtrade.stored_predictions import stored_predictions
 from dualwindow_freqtrade.threads import allowed_threads, cap_threads
 
 
@@ -70,6 +71,8 @@ class DualWindowLSTM(BaseClassifierModel):
         super().__init__(config)
         drawer = live_drawer if is_live else backtest_drawer
         drawer.take_over(self.dd)
+        if config.get("freqai_backtest_live_models", False):  # FreqAI has loaded the newest
+            self.dd.historic_predictions = stored_predictions(self.full_path)
         self._n_threads = allowed_threads(self.configuration.threads, is_live=is_live)
         self.fingerprint = Fingerprint(self, self.settings)
         self._backtest_cache = BacktestCache(self.full_path, self.fingerprint)

@@ -14,11 +14,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
 import pandas as pd
 
-from dualwindow_freqtrade.freqai_names import STORED_PREDICTIONS
 from dualwindow_freqtrade.live_status import STATUS_FILE
+from dualwindow_freqtrade.stored_predictions import stored_predictions
 from harness.places import PROGRAMS, ROOT
 
 
@@ -97,8 +96,7 @@ class Place:
 
     def predictions(self) -> dict[str, pd.DataFrame]:
         """Read what the bot has stored, by pair."""
-        with (self.models / STORED_PREDICTIONS).open("rb") as file:
-            return cloudpickle.load(file)
+        return stored_predictions(self.models)
 
     def status(self) -> dict[str, Any]:
         """Read what the bot has written of each pair."""

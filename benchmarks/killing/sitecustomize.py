@@ -34,7 +34,7 @@ class _Hook(MetaPathFinder):
             return counted
 
         if WHAT == "saving":  # the third file of the sixth model; predictions are stored
-            drawer.write_aside = after(drawer.write_aside, 50)
+            drawer.write_aside = after(drawer.write_aside, 45)
         if WHAT == "predicting":  # the probabilities are there, FreqAI has not seen them
             import dualwindow.learning.artifact
 

@@ -4,7 +4,14 @@ import os
 from pathlib import Path
 
 
-def write_aside(path: Path, content: bytes, *, durable: bool = True, mode: int = 0o666) -> None:
+def write_aside(
+    path: Path,
+    content: bytes,
+    *,
+    durable: bool = True,
+    mode: int = 0o666,
+    backup: Path | None = None,
+) -> None:
     """Write `content` to a file beside `path`, and rename it once it is whole.
 
     Parameters
@@ -14,6 +21,8 @@ def write_aside(path: Path, content: bytes, *, durable: bool = True, mode: int =
     durable : wait until the disk has it; without, it may be lost if the machine stops, not if the
         program does
     mode : who may read and write it, less what the umask takes away
+    backup : what the file that was there is called from then on; for a moment, there is only that
+        one
 
     Raises
     ------
@@ -28,6 +37,8 @@ def write_aside(path: Path, content: bytes, *, durable: bool = True, mode: int =
             file.flush()
             if durable:
                 os.fsync(file.fileno())
+        if backup is not None and path.exists():
+            path.replace(backup)
         aside.replace(path)
     except OSError:
         aside.unlink(missing_ok=True)

@@ -45,6 +45,16 @@ def test_latency(tmp_path, monkeypatch, capsys):
     assert [goal[0] for goal in goals] == ["prediction, idle", "prediction, training"]
 
 
+def test_storage(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(live.PARTS, "storage", partial(live.storage, n_pairs=2, days=2))
+    found, goals = inside("storage", tmp_path, monkeypatch, capsys)
+    for n in (1000, 1500):
+        facts = found[f"{n} candles"]
+        assert 0.2 * n < 1000 * facts["mb_written"] / 2 < 0.2 * (n + 300)  # 200 bytes a row
+        assert 0 < facts["mb_of_older"] < facts["mb_of_before"]
+    assert all(reached for _, _, reached in goals)
+
+
 def test_warm_start(tmp_path, monkeypatch, capsys):
     stop = BEGIN + 38 * DAY
     pair = synthetic_pair("planted", stop + DAY)

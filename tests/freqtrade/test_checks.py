@@ -4,12 +4,20 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import cloudpickle
 import pytest
 
-from dualwindow_freqtrade.freqai_names import ALL_TRAININGS, BACKTEST_PREDICTION, STORED_PREDICTIONS
+from dualwindow_freqtrade.freqai_names import (
+    ALL_TRAININGS,
+    BACKTEST_PREDICTION,
+    GLOBAL_METADATA,
+    OLDER_PREDICTIONS,
+    STORED_PREDICTIONS,
+)
+from dualwindow_freqtrade.stored_predictions import store_older
 from harness.overlays import SMALL, merged
 from harness.places import ROOT
 
@@ -94,8 +102,11 @@ def test_a_leak_is_found_and_the_past_is_allowed(place, tmp_path, what, found):
     assert ("%-close_change of" in said) == found
 
 
-def store(place: Path, change: float) -> None:
-    """Store a backtest's predictions as if a live run had made them, moved by `change`."""
+def store(place: Path, change: float, longs: tuple[int, ...] = ()) -> None:
+    """Store a backtest's predictions as if a live run had made them, moved by `change`.
+
+    With `longs`, all but those are sure to HOLD, and they to be LONG.
+    """
     import pandas as pd
 
     models = place / "user_data/models/small"
@@ -105,8 +116,13 @@ def store(place: Path, change: float) -> None:
     rows = predictions.assign(date_pred=predictions["date"], model_timestamp=float(trained))
     rows.loc[700, "LONG"] += change
     rows.loc[3, "do_predict"] = 0
+    if longs:
+        rows[["SHORT", "HOLD", "LONG"]] = (0.0, 1.0, 0.0)
+        rows.loc[list(longs), ["HOLD", "LONG"]] = (0.0, 1.0)
+    rows = rows.drop(columns="date")
+    store_older(models, PAIR, rows.head(720))  # these have left memory
     with (models / STORED_PREDICTIONS).open("wb") as file:
-        cloudpickle.dump({PAIR: rows}, file)
+        cloudpickle.dump({PAIR: rows.iloc[720:]}, file)
 
 
 def test_parity_compares_every_stored_prediction(place):
@@ -151,6 +167,26 @@ def test_predictions_made_with_other_settings_are_noted_and_not_compared(place, 
     assert "nothing is proved" in said
 
 
+def test_freqtrade_backtests_all_that_was_predicted_live(place):
+    longs = (300, 900)
+    store(place, 0.0, longs)
+    started = json.dumps({"start_dry_live_date": 1706572800})  # 2024-01-30
+    (place / "user_data/models/small" / GLOBAL_METADATA).write_text(started)
+    (place / "any.json").write_text('{"timerange": ""}')
+    words = [str(Path(PROGRAM).with_name("freqtrade")), "backtesting", *options(place)]
+    words += ["-c", str(place / "any.json"), "--freqai-backtest-live-models"]
+    run(["sandbox", "run", "--", *words, "--export", "trades"])
+    newest = max((place / "user_data/backtest_results").glob("*.zip"))
+    with zipfile.ZipFile(newest) as archive:
+        content = json.loads(archive.read(newest.with_suffix(".json").name))
+    trades = content["strategy"]["DualWindowStrategy"]["trades"]
+    opened = ["2024-01-30 05:01:00+00:00", "2024-01-30 15:01:00+00:00"]
+    assert [trade["open_date"] for trade in trades] == opened
+
+
 def test_without_live_predictions_parity_says_what_is_missing(place):
-    (place / "user_data/models/small" / STORED_PREDICTIONS).unlink(missing_ok=True)
+    models = place / "user_data/models/small"
+    (models / STORED_PREDICTIONS).unlink(missing_ok=True)
+    for path in models.glob(f"{OLDER_PREDICTIONS}/*/*"):
+        path.unlink()
     assert "let one run first" in check(place, "parity", status=2)

@@ -36,6 +36,7 @@ from dualwindow_freqtrade.freqai_names import (
     trainings_of,
 )
 from dualwindow_freqtrade.live_status import STATUS_FILE
+from dualwindow_freqtrade.stored_predictions import missing_columns
 from harness.freqai_run import PAIR, at, dry_run, live_configuration, train_now
 from harness.places import ROOT
 
@@ -89,6 +90,8 @@ def test_freqai_itself_has_these_names(trained):
         assert (folder / f"{newest['model_filename']}{name}").is_file()
     columns = set(drawer.historic_predictions[PAIR])
     assert {*COLUMNS, TARGET, TRAINED_AT, DO_PREDICT, DATE_OF_PREDICTION} <= columns
+    # All of them are written, so one that another model has not stored is missed.
+    assert set(missing_columns(pd.DataFrame())) | {TRAINED_AT} == columns
 
 
 def test_a_restart_goes_on_with_model_and_predictions(trained, caplog):
@@ -247,6 +250,19 @@ def test_predictions_of_a_bot_killed_amid_the_first_are_begun_anew(trained):
     assert last(again, minutes, 2803)["do_predict"] == 1
 
 
+def test_predictions_of_another_model_do_not_keep_a_pair_from_predicting(trained, caplog):
+    strategy, minutes = trained
+    strategy.freqai.shutdown()
+    path = folder_of(strategy) / STORED_PREDICTIONS
+    stored = cloudpickle.loads(path.read_bytes())
+    stored[PAIR] = stored[PAIR].rename(columns={"LONG": "up", "LONG_mean": "up_mean"})
+    path.write_bytes(cloudpickle.dumps(stored))
+    again, _ = restart(strategy)
+    at(again, minutes, 2802)
+    assert last(again, minutes, 2803)["do_predict"] == 1
+    assert f"{PAIR}: the stored predictions are those of another model" in caplog.text
+
+
 def test_what_fails_after_a_model_is_saved_is_no_failed_training(trained, caplog, monkeypatch):
     strategy, minutes = trained
     model, (before,) = strategy.freqai, folder_of(strategy).glob(ALL_TRAININGS)
@@ -293,18 +309,26 @@ class Killed(BaseException):
     """Nothing is tidied up after it, as after kill -9."""
 
 
-@pytest.mark.parametrize("nth", range(1, 10))
-def test_a_kill_at_any_file_of_a_saving_costs_no_model(trained, monkeypatch, nth):
+@pytest.mark.parametrize(
+    ("what", "nth"),
+    # Eight files, and the renamings of the predictions and their backup.
+    [*(("fsync", nth) for nth in range(1, 9)), ("replace", 1), ("replace", 2)],
+)
+def test_a_kill_at_any_file_of_a_saving_costs_no_model(trained, monkeypatch, what, nth):
     strategy, minutes = trained
+    strategy.freqai.dd.save_historic_predictions_to_disk()
     time.sleep(1.1)
-    calls = []
+    calls, where = [], dualwindow.market.files.os if what == "fsync" else Path
+    function = getattr(where, what)
 
-    def kill(descriptor: int) -> None:
-        calls.append(descriptor)
-        if len(calls) == nth:
-            raise Killed
+    def kill(*arguments):
+        if what == "fsync" or Path(STORED_PREDICTIONS).stem in str(arguments[0]):
+            calls.append(arguments)
+            if len(calls) == nth:
+                raise Killed
+        return function(*arguments)
 
-    monkeypatch.setattr(dualwindow.market.files.os, "fsync", kill)
+    monkeypatch.setattr(where, what, kill)
     with pytest.raises(Killed):
         train_and_save(strategy)
     monkeypatch.undo()
@@ -312,6 +336,7 @@ def test_a_kill_at_any_file_of_a_saving_costs_no_model(trained, monkeypatch, nth
     at(again, minutes, 2802)
     seen = at(again, minutes, 2803)
     assert seen["do_predict"].iloc[-1] == 1
+    assert seen["do_predict"].iloc[-4:-2].tolist() == [1, 1]  # predicted before the kill
     assert not list(folder_of(again).rglob("*.tmp"))
 
 

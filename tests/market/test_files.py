@@ -24,3 +24,12 @@ def test_a_file_is_there_wholly_or_as_it_was(tmp_path, monkeypatch):
     write_aside(path, b"new")
     assert set_aside(path).read_bytes() == b"new"
     assert not path.exists()
+
+
+def test_what_was_there_becomes_the_backup(tmp_path):
+    path, backup = tmp_path / "rows", tmp_path / "rows.backup"
+    write_aside(path, b"1", backup=backup)
+    assert not backup.exists()
+    for new, old in ((b"2", b"1"), (b"3", b"2")):
+        write_aside(path, new, backup=backup)
+        assert (path.read_bytes(), backup.read_bytes()) == (new, old)
