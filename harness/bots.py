@@ -39,6 +39,9 @@ def small(pairs: list[str], **freqai: Any) -> dict[str, Any]:
             "model_training_parameters": {"lstm_units": [8], "dense_units": [4], "epochs": 2},
             "dual_window": {
                 "labels": labels,
+                # Two days of noise may leave nothing but the class frequencies, on which
+                # nothing is entered.
+                "calibration": "none",
                 "confidence": {"mode": "custom", "short": 0.05, "long": 0.05},
             },
             **freqai,
