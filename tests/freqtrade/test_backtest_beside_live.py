@@ -60,6 +60,7 @@ def bot(tmp_path):
     train_now(strategy)
     for row in (2799, 2800):
         at(strategy, minutes, row)
+    strategy.freqai.dd.save_historic_predictions_to_disk()  # of which the next makes the backup
     strategy.freqai.shutdown()
     return tmp_path / "models" / "test", minutes
 
