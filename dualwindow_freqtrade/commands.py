@@ -15,7 +15,7 @@ _FOUND = 1
 def _status(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from dualwindow_freqtrade.live_status import STATUS_FILE, status_table
+    from dualwindow_freqtrade.live_status import STATUS_FILE, seconds_silent, status_table
 
     files = sorted(arguments.models.glob(f"*/{STATUS_FILE}"))
     if not files:
@@ -24,10 +24,15 @@ def _status(arguments: argparse.Namespace) -> int:
             "it has looked at its first candle. In the sandbox the folder is "
             "user_data/sandbox/planted-1/models"
         )
-    for path in files:
-        table = status_table(path.parent.name, json.loads(path.read_text()), time.time())
-        Console().print(table)
-    return 0
+    now = time.time()
+    bots = {path.parent.name: json.loads(path.read_text()) for path in files}
+    for identifier, facts in bots.items():
+        Console().print(status_table(identifier, facts, now))
+    longest = arguments.silent_after
+    if longest is None or seconds_silent(bots.values(), now) <= 60 * longest:
+        return 0
+    print(f"silent: no candle of the last {longest:g} minutes was looked at with a model")
+    return _FOUND
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -64,6 +69,13 @@ def _add_status(topics: Topics) -> None:
         default=Path("user_data", "models"),
         metavar="DIR",
         help="FreqAI's models (default user_data/models)",
+    )
+    status.add_argument(
+        "--silent-after",
+        type=float,
+        metavar="MINUTES",
+        help="for health checks: end with status 1 if no bot has looked at a candle with a model "
+        "for so long, whether its process lives or not",
     )
     status.set_defaults(handler=_status)
 

@@ -202,6 +202,18 @@ def status_table(identifier: str, facts: Mapping[str, Any], now: float) -> Group
     return Group(table, *(troubles or ["no troubles"]))
 
 
+def seconds_silent(bots: Iterable[Mapping[str, Any]], now: float) -> float:
+    """Say how long ago the newest candle closed that was looked at with a model.
+
+    The file's own age would not tell: trainings write it too, while nothing is predicted any more.
+    Infinite where there was none yet.
+    """
+    states = [state for facts in bots for state in facts["pairs"].values()]
+    dates = [state["last_candle_closed"] for state in states if state["last_candle_closed"]]
+    closed = [datetime.fromisoformat(date).timestamp() for date in dates]
+    return now - max(closed, default=float("-inf"))
+
+
 def _troubles(state: Mapping[str, Any]) -> list[str]:
     present = [f"{trouble} ({text})" for trouble, text in state["keeps_out"].items()]
     return present + [f"{n} x {trouble} so far" for trouble, n in state["counts"].items() if n]
