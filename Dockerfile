@@ -20,9 +20,13 @@ COPY dualwindow ./dualwindow
 COPY dualwindow_freqtrade ./dualwindow_freqtrade
 COPY dualwindow_sandbox ./dualwindow_sandbox
 
+# With "tensorflow[and-cuda]" CUDA comes along as Python packages; the driver is the host's.
+ARG TENSORFLOW=tensorflow
+
 # Editable, so that the folders that docker-compose.yml mounts over these are what is imported.
 # Not into ftuser's home: it could not be read under the other user ids that docs/docker.md allows.
-RUN pip install --no-cache-dir --constraint constraints.txt --editable . && pip check
+RUN pip install --no-cache-dir --constraint constraints.txt --editable . "$TENSORFLOW" \
+    && pip check
 
 # The web page of the REST API, as in the official image.
 RUN freqtrade install-ui
@@ -37,5 +41,10 @@ COPY strategies ./strategies
 COPY user_data/config.json ./user_data/
 
 USER ftuser
+# Not a ping of the REST API, whose thread answers also for a bot that no longer predicts.
+# Five candles of one minute; a longer timeframe needs more. The first training belongs to the start,
+# and Docker knows of no other failure than 1.
+HEALTHCHECK --interval=60s --timeout=20s --start-period=20m --retries=2 \
+    CMD dualwindow status --silent-after 5 || exit 1
 ENTRYPOINT ["freqtrade"]
 CMD ["trade", "--freqaimodel", "DualWindowLSTM"]

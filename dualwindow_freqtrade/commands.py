@@ -16,7 +16,7 @@ def _status(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     from dualwindow_freqtrade.live_status import STATUS_FILE
-    from dualwindow_freqtrade.status_table import status_table
+    from dualwindow_freqtrade.status_table import seconds_silent, status_table
 
     files = sorted(arguments.models.glob(f"*/{STATUS_FILE}"))
     if not files:
@@ -25,10 +25,15 @@ def _status(arguments: argparse.Namespace) -> int:
             "it has looked at its first candle. In the sandbox the folder is "
             "user_data/sandbox/planted-1/models"
         )
-    for path in files:
-        table = status_table(path.parent.name, json.loads(path.read_text()), time.time())
-        Console().print(table)
-    return 0
+    now = time.time()
+    bots = {path.parent.name: json.loads(path.read_text()) for path in files}
+    for identifier, facts in bots.items():
+        Console().print(status_table(identifier, facts, now))
+    longest = arguments.silent_after
+    if longest is None or seconds_silent(bots.values(), now) <= 60 * longest:
+        return 0
+    print(f"silent: no candle of the last {longest:g} minutes was looked at with a model")
+    return _FOUND
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -65,6 +70,13 @@ def _add_status(topics: Topics) -> None:
         default=Path("user_data", "models"),
         metavar="DIR",
         help="FreqAI's models (default user_data/models)",
+    )
+    status.add_argument(
+        "--silent-after",
+        type=float,
+        metavar="MINUTES",
+        help="for health checks: end with status 1 if no bot has looked at a candle with a model "
+        "for so long, whether its process lives or not",
     )
     status.set_defaults(handler=_status)
 

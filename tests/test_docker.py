@@ -9,14 +9,14 @@ import sqlite3
 import subprocess
 import sys
 import sysconfig
-import threading
+import time
 import tomllib
 import venv
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import jsonschema
+import numpy as np
 import pytest
 import yaml
 from freqtrade.commands.arguments import Arguments
@@ -28,11 +28,14 @@ from freqtrade.constants import (
     HYPEROPT_LOSS_BUILTIN,
 )
 
+from dualwindow_freqtrade.live_guards import Limits, Reading
+from dualwindow_freqtrade.live_status import Status
 from harness.places import ROOT
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 PROGRAMS = [name for name, service in SERVICES.items() if "entrypoint" not in service]
+BOTS = ["trade", "gpu"]
 WORKDIR = PurePosixPath("/freqtrade")
 
 
@@ -72,15 +75,24 @@ def is_sent(path: str) -> bool:
 
 WORDS = {"type": "array", "items": {"type": "string"}, "minItems": 1}
 DURATION = {"type": "string", "pattern": "^[0-9]+[sm]$"}
+IMAGES = {
+    "dualwindow": ".",
+    "dualwindow-gpu": {"context": ".", "args": {"TENSORFLOW": "tensorflow[and-cuda]"}},
+}
+GPU = {"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}
 # What this project uses of the compose specification, with what is allowed here: no other user, no
 # privileges, no port that is open to others.
 SERVICE = {
     "type": "object",
     "additionalProperties": False,
     "required": ["image", "build", "user", "cap_drop", "profiles", "command", "volumes"],
+    "oneOf": [
+        {"properties": {"image": {"const": image}, "build": {"const": build}}}
+        for image, build in IMAGES.items()
+    ],
     "properties": {
-        "image": {"const": "dualwindow"},
-        "build": {"const": "."},
+        "image": {},
+        "build": {},
         "user": {"const": "${DUALWINDOW_USER:-1000:1000}"},
         "init": {"const": True},
         "cap_drop": {"const": ["ALL"]},
@@ -97,16 +109,8 @@ SERVICE = {
             "type": "array",
             "items": {"pattern": r"^\./([a-z_]+):/freqtrade/[a-z_]+(:ro)?$"},
         },
-        "healthcheck": {
-            "type": "object",
-            "additionalProperties": False,
-            "required": ["test", "interval", "timeout", "retries", "start_period"],
-            "properties": {
-                "test": {**WORDS, "prefixItems": [{"const": "CMD"}]},
-                "retries": {"type": "integer", "minimum": 1},
-                **dict.fromkeys(["interval", "timeout", "start_period"], DURATION),
-            },
-        },
+        "healthcheck": {"const": {"disable": True}},
+        "deploy": {"const": {"resources": {"reservations": {"devices": [GPU]}}}},
         "logging": {
             "type": "object",
             "additionalProperties": False,
@@ -127,7 +131,7 @@ def test_service_keeps_the_schema(name):
 
 def test_file_has_nothing_but_services():
     assert set(COMPOSE) == {"x-freqtrade", "services"}
-    assert list(SERVICES) == ["trade", "backtest", "hyperopt", "tensorboard"]
+    assert list(SERVICES) == ["trade", "gpu", "backtest", "hyperopt", "tensorboard"]
 
 
 @pytest.mark.parametrize(
@@ -142,6 +146,7 @@ def test_file_has_nothing_but_services():
         pytest.param({"volumes": ["/:/freqtrade/host"]}, id="host-path"),
         pytest.param({"stop_grace": "30s"}, id="unknown-key"),
         pytest.param({"command": None}, id="no-command"),
+        pytest.param({"image": "dualwindow-gpu"}, id="one-name-for-two-images"),
     ],
 )
 def test_schema_refuses(change):
@@ -149,17 +154,23 @@ def test_schema_refuses(change):
         jsonschema.validate({**SERVICES["trade"], **change}, SERVICE)
 
 
-def test_the_bot_restarts_is_watched_and_may_stop_in_peace():
-    trade = SERVICES["trade"]
-    assert trade["restart"] == "unless-stopped"
-    assert trade["stop_grace_period"] == "30s"  # it needs up to 10
-    assert trade["mem_limit"] == "3g"
-    assert "healthcheck" in trade
+@pytest.mark.parametrize(("name", "memory"), [("trade", "3g"), ("gpu", "6g")])
+def test_a_bot_restarts_is_watched_and_may_stop_in_peace(name, memory):
+    service = SERVICES[name]
+    assert service["restart"] == "unless-stopped"
+    assert service["stop_grace_period"] == "30s"  # it needs up to 10
+    assert service["mem_limit"] == memory
+    assert "deploy" in service if name == "gpu" else "deploy" not in service
 
 
-def test_rest_api_listens_where_it_is_published_and_watched(monkeypatch):
+def test_only_bots_are_watched():
+    assert [name for name, service in SERVICES.items() if "healthcheck" not in service] == BOTS
+
+
+@pytest.mark.parametrize("name", BOTS)
+def test_rest_api_listens_where_it_is_published(monkeypatch, name):
     monkeypatch.chdir(ROOT)
-    trade = SERVICES["trade"]
+    trade = SERVICES[name]
     for name, value in trade["environment"].items():
         monkeypatch.setenv(name, value)
     assert environment_vars_to_dict() == {"api_server": {"listen_ip_address": "0.0.0.0"}}
@@ -167,32 +178,32 @@ def test_rest_api_listens_where_it_is_published_and_watched(monkeypatch):
     assert (configured["enabled"], configured["listen_ip_address"]) == (True, "127.0.0.1")
     port = configured["listen_port"]
     assert trade["ports"] == [f"127.0.0.1:{port}:{port}"]
-    assert f"http://127.0.0.1:{port}/api/v1/ping" in trade["healthcheck"]["test"][-1]
 
 
-@pytest.mark.parametrize(("answer", "is_healthy"), [(200, True), (500, False), (None, False)])
-def test_health_check(answer, is_healthy):
-    class Ping(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(answer if self.path == "/api/v1/ping" else 404)
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Ping) as server:
-        port = server.server_port
-        if answer is not None:
-            threading.Thread(target=server.serve_forever, daemon=True).start()
-        else:
-            server.server_close()
-        marker, program, *words = SERVICES["trade"]["healthcheck"]["test"]
-        words = [word.replace(":8080/", f":{port}/") for word in words]
-        result = subprocess.run([sys.executable, *words], capture_output=True, check=False)
-        if answer is not None:
-            server.shutdown()
-    assert (marker, program) == ("CMD", "python")
-    assert (result.returncode == 0) == is_healthy
+@pytest.mark.parametrize(
+    ("ages", "status"),
+    [
+        pytest.param(None, 1, id="no-status-file"),
+        pytest.param([None], 1, id="trained-but-never-predicted"),
+        pytest.param([290], 0, id="living"),
+        pytest.param([310], 1, id="silent-but-training"),
+        pytest.param([310, 290], 0, id="one-of-two-pairs-living"),
+    ],
+)
+def test_health_check(tmp_path, ages, status):
+    """Tell by predictions: in each case the process may live, train and answer to pings."""
+    folder = tmp_path / "user_data/models/mine"
+    folder.mkdir(parents=True)
+    bot, now = Status(folder, Limits(60, 30, 3, 3600)), time.time()
+    for n, age in enumerate(ages or []):
+        if age is not None:
+            bot.predicted(f"PAIR{n}", Reading(now, now - age, now, 0.1, np.array([0.2, 0.5, 0.3])))
+        bot.trained(f"PAIR{n}", now)
+        bot.write()
+    (check,) = arguments_of("HEALTHCHECK")
+    options, _, command = check.partition(" CMD ")
+    assert options == "--interval=60s --timeout=20s --start-period=20m --retries=2"
+    assert run_line(command, tmp_path, Path(sys.executable).parent).returncode == status
 
 
 # --- paths -------------------------------------------------------------------------------------
@@ -315,10 +326,12 @@ def test_image_is_the_python_that_was_tested_and_runs_as_its_own_user():
     (tested,) = re.findall(r"for Python (3\.\d+)", (ROOT / "constraints.txt").read_text())
     assert arguments_of("FROM")[0].startswith(f"python:{tested}-slim-")
     assert PurePosixPath(arguments_of("WORKDIR")[0]) == WORKDIR
-    assert [word for word, _ in instructions()][-3:] == ["USER", "ENTRYPOINT", "CMD"]
+    last = [word for word, _ in instructions()][-4:]
+    assert last == ["USER", "HEALTHCHECK", "ENTRYPOINT", "CMD"]
     assert arguments_of("USER") == ["ftuser"]
     assert sum("pip install" in line for line in arguments_of("RUN")) == 1
     assert "useradd --uid 1000 --create-home ftuser" in " ".join(arguments_of("RUN"))
+    assert arguments_of("ARG") == ["TENSORFLOW=tensorflow"]  # the one that compose sets for a GPU
 
 
 @pytest.fixture
@@ -334,13 +347,21 @@ def tree(tmp_path) -> Path:
     return tmp_path / "tree"
 
 
+def run_line(line: str, cwd: Path, *path: Path) -> subprocess.CompletedProcess[str]:
+    variables = {
+        **os.environ,
+        **dict(line.split("=", 1) for line in arguments_of("ARG")),
+        "PATH": os.pathsep.join([*map(str, path), os.environ["PATH"]]),
+    }
+    return subprocess.run(
+        ["sh", "-c", line], cwd=cwd, env=variables, capture_output=True, text=True, check=False
+    )
+
+
 def run_lines(program: str, cwd: Path, *path: Path) -> None:
     """Run the one RUN line that begins with `program`."""
     (line,) = (line for line in arguments_of("RUN") if line.startswith(program))
-    variables = {**os.environ, "PATH": os.pathsep.join([*map(str, path), os.environ["PATH"]])}
-    result = subprocess.run(
-        ["sh", "-c", line], cwd=cwd, env=variables, capture_output=True, text=True, check=False
-    )
+    result = run_line(line, cwd, *path)
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
 
 
