@@ -27,12 +27,12 @@ def inside(part: str, folder, monkeypatch, capsys) -> tuple[dict, list]:
 
 
 def test_endurance(tmp_path, monkeypatch, capsys):
-    part = partial(live.endurance, n=2, settled=1, **TINY)
+    part = partial(live.endurance, n=2, settled=1, reloads=2, **TINY)
     monkeypatch.setitem(live.PARTS, "endurance", part)
     found, goals = inside("endurance", tmp_path, monkeypatch, capsys)
     assert len(found["rss_mib"]) == len(found["threads"]) == len(found["open_files"]) == 2
-    assert goals[0][0] == "memory after 2 trainings against after 1"
-    assert [goal[0] for goal in goals[1:]] == ["threads", "open files"]
+    assert goals[0][0] == "memory over 2 trainings, 2 reloads (robust slope)"
+    assert [goal[0] for goal in goals[1:]] == ["the same, at most", "threads", "open files"]
     assert len(list((tmp_path / "models" / "test").glob("sub-train-*"))) == 2
 
 
