@@ -158,6 +158,12 @@ class LateInputs:
         return "; ".join(late)
 
 
+def begins_late(drawer: FreqaiDataDrawer, pair: str, timerange: TimeRange) -> bool:
+    """Tell whether an input of a pair has no candles in memory at the beginning of a timerange."""
+    wanted = inputs(pair, drawer.freqai_info)
+    return any(_lacks_older(drawer, key, timerange) for key in wanted)
+
+
 def complete_history(
     drawer: FreqaiDataDrawer, pair: str, timerange: TimeRange, live: Mapping[str, Any]
 ) -> None:
@@ -173,7 +179,7 @@ def complete_history(
     live : freqtrade's configuration
     """
     wanted = inputs(pair, drawer.freqai_info)
-    short = [key for key in wanted if _begins_late(drawer, key, timerange)]
+    short = [key for key in wanted if _lacks_older(drawer, key, timerange)]
     if not short:
         return
     logger.info(
@@ -194,7 +200,7 @@ def complete_history(
             frames[timeframe] = _with_older(frames.get(timeframe), older)
 
 
-def _begins_late(drawer: FreqaiDataDrawer, key: tuple[str, str], timerange: TimeRange) -> bool:
+def _lacks_older(drawer: FreqaiDataDrawer, key: tuple[str, str], timerange: TimeRange) -> bool:
     pair, timeframe = key
     frame = drawer.historic_data.get(pair, {}).get(timeframe)
     if frame is None or frame.empty:

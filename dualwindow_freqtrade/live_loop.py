@@ -14,7 +14,7 @@ from freqtrade.freqai.freqai_interface import IFreqaiModel
 from freqtrade.strategy import IStrategy
 
 from dualwindow.samples.data import TrainingError
-from dualwindow_freqtrade.live_candles import complete_history
+from dualwindow_freqtrade.live_candles import begins_late, complete_history
 from dualwindow_freqtrade.live_folder import is_of_machine
 from dualwindow_freqtrade.live_pace import Pace
 from dualwindow_freqtrade.live_status import Status
@@ -107,7 +107,7 @@ class LiveLoop:
         model.train_timer("start")
         began = time.monotonic()
         try:
-            self._complete_history(pair, loaded, strategy)
+            self._complete_history(pair, timerange, loaded, strategy)
             model.extract_data_and_train_model(timerange, pair, strategy, dk, loaded)
         except Exception as error:
             self._log_failure(pair, error)
@@ -123,14 +123,22 @@ class LiveLoop:
         trained = self._model.dd.get_pair_dict_info(pair)[1]
         return trained if trained <= time.time() else 0
 
-    def _complete_history(self, pair: str, timerange: TimeRange, strategy: IStrategy) -> None:
-        """Fetch what the start could not, at most once an hour: a young coin has no more."""
-        tried = self._completed.get(pair, -math.inf)
-        if strategy.dp._exchange is None or time.monotonic() < tried + _LONGEST_REST:
+    def _complete_history(
+        self, pair: str, trained_on: TimeRange, loaded: TimeRange, strategy: IStrategy
+    ) -> None:
+        """Fetch what the start could not, at most once an hour: a young coin has no more.
+
+        FreqAI loads more than features need, so what lacks of that is no reason by itself.
+        """
+        drawer, tried = self._model.dd, self._completed.get(pair, -math.inf)
+        is_short = pair in self._failures or begins_late(drawer, pair, trained_on)
+        if not is_short or strategy.dp._exchange is None:
+            return
+        if time.monotonic() < tried + _LONGEST_REST:
             return
         self._completed[pair] = time.monotonic()
         try:
-            complete_history(self._model.dd, pair, timerange, self._model.config)
+            complete_history(drawer, pair, loaded, self._model.config)
         except Exception as error:  # of the exchange, of ccxt, of the disk
             logger.warning("%s: older candles could not be downloaded: %s", pair, error)
 

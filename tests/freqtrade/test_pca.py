@@ -8,10 +8,12 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from sklearn.preprocessing import StandardScaler
 
 from dualwindow.learning.training import train
+from dualwindow.market.candles import Candles
 from dualwindow.market.labels import CLASSES
 from dualwindow.models import keras_classifier
 from dualwindow.models.classifier import make_classifier
 from dualwindow_freqtrade.feature_pipeline import PipelineScaler
+from dualwindow_freqtrade.freqai_frames import feature_rows
 from harness.freqai_run import PAIR, at, dry_run, live_configuration, train_now
 
 N_FEATURES = 8
@@ -52,9 +54,9 @@ def test_live_predictions_agree_with_the_backtest_path(tmp_path):
     model = strategy.freqai.dd.load_data(PAIR, dk)
     assert model.n_features == len(model.record.features) == N_FEATURES
     assert model.scaler._pipeline["pca"]._skl.n_components_ < N_FEATURES
-    strategy.freqai.model = model
-    expected, _ = strategy.freqai.predict(frame.iloc[2000:2802], dk)
+    part = frame.iloc[2000:2802]
+    features = feature_rows(part, model.record.features, PAIR)
+    expected = model.predict(Candles.from_frame(part, 60), features).probabilities
     for row, last in zip((-2, -1), shown, strict=True):
         assert last["do_predict"] == 1
-        wanted = expected[list(CLASSES)].iloc[row].to_numpy(float)
-        np.testing.assert_allclose(last[list(CLASSES)].to_numpy(float), wanted, atol=1e-6)
+        np.testing.assert_allclose(last[list(CLASSES)].to_numpy(float), expected[row], atol=1e-6)
