@@ -30,7 +30,8 @@ class _Pair:
     guard: Guard
     since: float  # when it was first asked for
     trained: float | None = None
-    closed: float | None = None
+    judged: float | None = None  # when the candle closed that was judged last
+    closed: float | None = None  # the last of them whose analysis came to its end
     predictions: int = 0
     no_predictions: int = 0
     trainings: int = 0
@@ -86,7 +87,7 @@ class Status:
         """
         with self._lock:
             state = self._pair(pair)
-            state.trained, state.closed = reading.trained, reading.closed
+            state.trained, state.judged = reading.trained, reading.closed
             state.durations.append(reading.duration)
             state.delays.append(reading.now - reading.closed)
             began, ended = state.guard.judge(reading)
@@ -106,6 +107,7 @@ class Status:
         with self._lock:
             state = self._pair(pair)
             state.trained = state.trained if trained is None else trained
+            state.closed = state.closed if predicted is None else state.judged
             state.predictions += predicted is True
             state.no_predictions += predicted is False
             ended = state.guard.finish()

@@ -29,6 +29,7 @@ from freqtrade.constants import (
 )
 
 from dualwindow_freqtrade.live_guards import Limits, Reading
+from dualwindow_freqtrade.live_pace import Pace
 from dualwindow_freqtrade.live_status import Status
 from harness.places import ROOT
 
@@ -194,10 +195,12 @@ def test_health_check(tmp_path, ages, status):
     """Tell by predictions: in each case the process may live, train and answer to pings."""
     folder = tmp_path / "user_data/models/mine"
     folder.mkdir(parents=True)
-    bot, now = Status(folder, Limits(60, 30, 3, 3600)), time.time()
+    bot, now = Status(folder, Limits(60, 30, 3, 3600), Pace(6, 24)), time.time()
     for n, age in enumerate(ages or []):
         if age is not None:
-            bot.predicted(f"PAIR{n}", Reading(now, now - age, now, 0.1, np.array([0.2, 0.5, 0.3])))
+            scores = np.array([0.2, 0.5, 0.3])
+            bot.judge(f"PAIR{n}", Reading(now, now - age, now, 0.1, scores))
+            bot.finish(f"PAIR{n}", now, predicted=True)
         bot.trained(f"PAIR{n}", now)
         bot.write()
     (check,) = arguments_of("HEALTHCHECK")

@@ -107,6 +107,9 @@ def test_the_status_file_and_its_table(tmp_path):
     assert not status.judge("BTC/USDT", reading((0.3, 0.3, 0.4), duration=31.0))
     status.finish("BTC/USDT", 500.0, predicted=False)
     assert status.judge("ETH/USDT", reading(None))
+    status.write()
+    early = json.loads((tmp_path / STATUS_FILE).read_text())
+    assert early["pairs"]["ETH/USDT"]["last_candle_closed"] is None  # not until it is finished
     status.finish("ETH/USDT", None, predicted=False)
     status.write()
     facts = json.loads((tmp_path / STATUS_FILE).read_text())
@@ -146,6 +149,7 @@ def test_of_a_pair_that_is_not_asked_for_no_candles_are_expected(tmp_path, caplo
     status = status_in(tmp_path)
     for pair in ("BTC/USDT", "ETH/USDT"):
         assert status.judge(pair, reading())
+        status.finish(pair, 500.0, predicted=True)
     status.notice_silence(1e6, 60, {"ETH/USDT": 1e6, "SOL/USDT": 1e6})
     assert caplog.text.count("stale candles") == 1
     assert "ETH/USDT: stale candles" in caplog.text
