@@ -11,6 +11,7 @@ from pandas import DataFrame
 
 from dualwindow.arrays import BoolArray
 from dualwindow.learning.artifact import Artifact
+from dualwindow.outside import chance
 from dualwindow_freqtrade.check_report import Report
 from dualwindow_freqtrade.freqai_names import FEATURE_PREFIX, LABEL_PREFIX, RAW_SCORES
 from dualwindow_freqtrade.workbench import Workbench
@@ -105,7 +106,7 @@ def _another_future(moment: pd.Timestamp) -> Callable[[DataFrame, str], DataFram
 
     def change(frame: DataFrame, timeframe: str) -> DataFrame:
         later = frame["date"] + pd.Timedelta(seconds=timeframe_to_seconds(timeframe)) > moment
-        factors = np.exp(np.random.default_rng(0).normal(0, 0.03, int(later.sum())))
+        factors = np.exp(chance(0).normal(0, 0.03, int(later.sum())))
         prices = ["open", "high", "low", "close"]
         frame.loc[later, prices] = frame.loc[later, prices].to_numpy() * factors[:, None]
         frame.loc[later, "volume"] *= 3

@@ -3,10 +3,10 @@
 import argparse
 import json
 import logging
-import time
 from pathlib import Path
 
 from dualwindow.cli import Command, CommandError, Topics
+from dualwindow.outside import epoch_seconds
 
 # The handlers import what they need, so that --help does not wait for freqtrade.
 _FOUND = 1
@@ -25,7 +25,7 @@ def _status(arguments: argparse.Namespace) -> int:
             "it has looked at its first candle. In the sandbox the folder is "
             "user_data/sandbox/planted-1/models"
         )
-    now = time.time()
+    now = epoch_seconds()
     bots = {path.parent.name: json.loads(path.read_text()) for path in files}
     for identifier, facts in bots.items():
         Console().print(status_table(identifier, facts, now))

@@ -19,6 +19,7 @@ from pandas import DataFrame
 
 from dualwindow.arrays import FloatArray
 from dualwindow.learning.fingerprint import digest
+from dualwindow.outside import chance
 from dualwindow_freqtrade.live_folder import is_of_machine
 
 logger = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ def made_up_candles(pair: str, step: int, n: int) -> DataFrame:
     step : seconds from one candle to the next
     n : candles, the last of which closes at a fixed moment
     """
-    rng = np.random.default_rng(zlib.crc32(f"{pair} {step}".encode()))
+    rng = chance(zlib.crc32(f"{pair} {step}".encode()))
     close = np.round(100 * np.cumprod(1 + rng.integers(-20, 21, n) / 10_000), 6)
     opened = np.concatenate([[100.0], close[:-1]])
     above, below = 1 + rng.integers(0, 11, (2, n)) / 10_000

@@ -4,7 +4,6 @@ import logging
 import math
 import shutil
 import threading
-import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -13,6 +12,7 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.freqai.freqai_interface import IFreqaiModel
 from freqtrade.strategy import IStrategy
 
+from dualwindow.outside import elapsed, epoch_seconds
 from dualwindow.samples.data import TrainingError
 from dualwindow_freqtrade.live_candles import begins_late, complete_history
 from dualwindow_freqtrade.live_folder import is_of_machine
@@ -105,14 +105,14 @@ class LiveLoop:
             return
         dk.set_paths(pair, timerange.stopts)
         model.train_timer("start")
-        began = time.monotonic()
+        began = elapsed()
         try:
             self._complete_history(pair, timerange, loaded, strategy)
             model.extract_data_and_train_model(timerange, pair, strategy, dk, loaded)
         except Exception as error:
             self._log_failure(pair, error)
         else:
-            self._pace.take([time.monotonic() - began], len(whitelist))
+            self._pace.take([elapsed() - began], len(whitelist))
         model.train_timer("stop", pair)
         model.dd.save_historic_predictions_to_disk()
         if model.freqai_info.get("write_metrics_to_disk", False):
@@ -121,7 +121,7 @@ class LiveLoop:
     def _trained_at(self, pair: str) -> int:
         """When the pair was trained; never, if a clock that was ahead says that it is yet to be."""
         trained = self._model.dd.get_pair_dict_info(pair)[1]
-        return trained if trained <= time.time() else 0
+        return trained if trained <= epoch_seconds() else 0
 
     def _complete_history(
         self, pair: str, trained_on: TimeRange, loaded: TimeRange, strategy: IStrategy
@@ -134,16 +134,16 @@ class LiveLoop:
         is_short = pair in self._failures or begins_late(drawer, pair, trained_on)
         if not is_short or strategy.dp._exchange is None:
             return
-        if time.monotonic() < tried + _LONGEST_REST:
+        if elapsed() < tried + _LONGEST_REST:
             return
-        self._completed[pair] = time.monotonic()
+        self._completed[pair] = elapsed()
         try:
             complete_history(drawer, pair, loaded, self._model.config)
         except Exception as error:  # of the exchange, of ccxt, of the disk
             logger.warning("%s: older candles could not be downloaded: %s", pair, error)
 
     def _rested(self, pairs: Iterable[str]) -> list[str]:
-        now = time.monotonic()
+        now = elapsed()
         return [p for p in pairs if p not in self._failures or now > self._failures[p].rest_until]
 
     def _log_failure(self, pair: str, error: Exception) -> None:
@@ -190,6 +190,6 @@ class LiveLoop:
     def _count_failure(self, pair: str, error: Exception) -> None:
         n = self._failures[pair].n + 1 if pair in self._failures else 1
         rest = min(_REST * 2 ** (n - 1), _LONGEST_REST)
-        self._failures[pair] = _Failures(n, rest, time.monotonic() + rest)
+        self._failures[pair] = _Failures(n, rest, elapsed() + rest)
         diverged = str(error) if isinstance(error, FloatingPointError) else None
         self._status.training_failed(pair, diverged)

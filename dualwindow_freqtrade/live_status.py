@@ -3,7 +3,6 @@
 import json
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from statistics import median
 from typing import Any
 
 from dualwindow.market.files import write_aside
+from dualwindow.outside import epoch_seconds
 from dualwindow_freqtrade.live_guards import Guard, Limits, Reading, Trouble
 from dualwindow_freqtrade.live_pace import Pace
 
@@ -73,7 +73,7 @@ class Status:
     def __init__(self, folder: Path, limits: Limits, pace: Pace) -> None:
         self._path = folder / STATUS_FILE
         self._limits, self._pace = limits, pace
-        self._started = time.time()
+        self._started = epoch_seconds()
         self._stopped: float | None = None
         self._pairs: dict[str, _Pair] = {}
         self._told: dict[str, str] = {}  # of each pair, as it stands in the file
@@ -172,7 +172,7 @@ class Status:
 
     def stop(self) -> None:
         """Show that the bot has ended, and was not killed."""
-        self._stopped = time.time()
+        self._stopped = epoch_seconds()
         self.write()
 
     def write(self) -> None:
@@ -184,7 +184,7 @@ class Status:
                     self._told[pair] = f"  {json.dumps(pair)}: {json.dumps(facts)}"
             head = {
                 "started": _date(self._started),
-                "updated": _date(time.time()),
+                "updated": _date(epoch_seconds()),
                 "stopped": _date(self._stopped),
                 "retraining": self._pace.facts(),
             }
@@ -205,7 +205,7 @@ class Status:
         """Give the state of a pair, which is about to change."""
         self._told.pop(pair, None)
         if pair not in self._pairs:
-            self._pairs[pair] = _Pair(Guard(self._limits), time.time() if now is None else now)
+            self._pairs[pair] = _Pair(Guard(self._limits), epoch_seconds() if now is None else now)
         return self._pairs[pair]
 
 

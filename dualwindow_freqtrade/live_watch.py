@@ -1,6 +1,5 @@
 """Time and judge the live predictions of every pair, and keep what is in doubt from being used."""
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
 from dualwindow.arrays import FloatArray
 from dualwindow.learning.artifact import Prediction
+from dualwindow.outside import elapsed, epoch_seconds
 from dualwindow_freqtrade.configuration import GuardSettings
 from dualwindow_freqtrade.freqai_names import TRAINED_AT
 from dualwindow_freqtrade.live_candles import LateInputs
@@ -58,7 +58,7 @@ class LiveWatch:
     @contextmanager
     def watching(self, pair: str) -> Iterator[None]:
         """Watch over the analysis of a pair's newest candle; what it raises is a trouble."""
-        self._rounds[pair] = _Round(time.monotonic())
+        self._rounds[pair] = _Round(elapsed())
         try:
             yield
         except Exception as error:
@@ -124,10 +124,10 @@ class LiveWatch:
     ) -> bool:
         current, closed = self._rounds[dk.pair], opened + self._step
         reading = Reading(
-            now=time.time(),
+            now=epoch_seconds(),
             closed=closed,
             trained=_trained_at(dk),
-            duration=time.monotonic() - current.began,
+            duration=elapsed() - current.began,
             scores=scores,
             late=self._late_inputs.of(dk.pair, closed),
             is_constant=is_constant,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dualwindow.cli import Command, CommandError, Topics
+from dualwindow.outside import epoch_seconds
 from dualwindow_sandbox import FaultKind, MarketKind, SandboxError
 
 # The handlers import what they need, so that --help does not wait for pandas.
@@ -92,7 +93,8 @@ def _replayed(arguments: argparse.Namespace) -> "Venues":
 def _source(arguments: argparse.Namespace) -> str:
     """Name where the candles come from; each start of a replay is a source of its own."""
     if arguments.replay is not None:
-        return f"replay-{arguments.replay:%Y-%m-%d}-at-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+        started = datetime.fromtimestamp(epoch_seconds(), UTC)
+        return f"replay-{arguments.replay:%Y-%m-%d}-at-{started:%Y%m%d-%H%M%S}"
     market = arguments.market or MarketKind.PLANTED
     return "recorded" if arguments.data is not None else f"{market}-{_seed(arguments)}"
 

@@ -23,6 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dualwindow.arrays import FloatArray, IntArray
+from dualwindow.outside import chance
 
 BLOCK = 7 * 24 * 60
 STEPS = 12
@@ -110,7 +111,7 @@ def simulate(law: Dynamics, start: State, entropy: tuple[int, ...]) -> Block:
     start : where the week before has left the pair
     entropy : seed, pair and week; the same numbers give the same week
     """
-    rng = np.random.default_rng(entropy)
+    rng = chance(entropy)
     log_volatility = _log_volatility(law, start.log_volatility, rng.standard_normal(BLOCK))
     volatility = law.volatility * np.exp(log_volatility)
     noise = volatility * rng.standard_normal(BLOCK)
@@ -129,7 +130,7 @@ def paths(block: Block, entropy: tuple[int, ...]) -> FloatArray:
     (BLOCK, STEPS + 1) log price over starting price every five seconds, both ends included;
     the last column of a row is the first of the next.
     """
-    rng = np.random.default_rng(entropy)
+    rng = chance(entropy)
     walk = np.cumsum(rng.standard_normal((BLOCK, STEPS)), axis=1) / math.sqrt(STEPS)
     share = np.arange(1, STEPS + 1) / STEPS
     path = np.empty((BLOCK, STEPS + 1))
@@ -143,7 +144,7 @@ def paths(block: Block, entropy: tuple[int, ...]) -> FloatArray:
 
 def activity(law: Dynamics, block: Block, entropy: tuple[int, ...]) -> FloatArray:
     """(BLOCK,) traded volume of each minute relative to a usual one, always positive."""
-    shocks = np.random.default_rng(entropy).standard_normal(BLOCK)
+    shocks = chance(entropy).standard_normal(BLOCK)
     wildness = block.volatility / law.volatility
     surprise = np.abs(np.diff(block.level)) / block.volatility
     trend = np.where(block.regime != 0, law.trend_volume, 1.0)

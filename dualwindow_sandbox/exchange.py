@@ -6,11 +6,11 @@ import errno
 import ipaddress
 import logging
 import signal
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from aiohttp import web
 
+from dualwindow.outside import epoch_seconds
 from dualwindow_sandbox import SandboxError
 from dualwindow_sandbox.api import RequestError, endpoints
 from dualwindow_sandbox.faults import faulty
@@ -23,7 +23,7 @@ Clock = Callable[[], int]
 
 def wall_clock() -> int:
     """Return the milliseconds since 1970 UTC."""
-    return time.time_ns() // 1_000_000
+    return int(1000 * epoch_seconds())
 
 
 def answering(venues: Venues, clock: Clock) -> Callable[[web.BaseRequest], Awaitable[web.Response]]:

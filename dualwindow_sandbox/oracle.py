@@ -6,6 +6,7 @@ import numpy as np
 
 from dualwindow.arrays import FloatArray, IntArray
 from dualwindow.market.labels import CLASSES, HOLD, LONG, SHORT, Labelling, exclusive
+from dualwindow.outside import chance
 from dualwindow_sandbox.dynamics import STEPS, Dynamics
 
 
@@ -43,7 +44,7 @@ def class_probabilities(
             "labelling: only the true probabilities of the rule 'exclusive' can be told. "
             f"Received: {getattr(labelling.rule, '__name__', labelling.rule)}"
         )
-    rng = np.random.default_rng(seed)
+    rng = chance(seed)
     shape = (len(level), n_paths)
     log_volatility = np.broadcast_to(np.log(volatility / law.volatility)[:, None], shape)
     drifting = np.broadcast_to(regime[:, None], shape).copy()

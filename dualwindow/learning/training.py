@@ -1,6 +1,5 @@
 """Turn labelled candles and their features into a trained artifact."""
 
-import time
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +24,7 @@ from dualwindow.learning.record import (
 from dualwindow.market.candles import Candles
 from dualwindow.market.labels import CLASSES, LONG, SHORT, UNKNOWN
 from dualwindow.models.classifier import Fitted, Hooks, make_classifier
+from dualwindow.outside import elapsed
 from dualwindow.samples.balancing import class_counts
 from dualwindow.samples.data import Rows, Samples, TrainingData, TrainingError
 from dualwindow.samples.scaling import RowScaler, known_rows
@@ -64,7 +64,7 @@ def train(
     FloatingPointError
         If what is learnt becomes NaN or infinite.
     """
-    began, hooks = time.perf_counter(), hooks or Hooks()
+    began, hooks = elapsed(), hooks or Hooks()
     refuse_unusable(data, settings)
     split = split_of(data.candles, settings)
     taught = known_rows(data.features) & split.train
@@ -195,7 +195,7 @@ def _record(
         validation=_scores(found.evidence, calibration),
         is_constant=_is_constant(found.evidence, calibration),
         device=found.fitted.device,
-        seconds=round(time.perf_counter() - began, 3),
+        seconds=round(elapsed() - began, 3),
         versions=versions(),
     )
 

@@ -2,7 +2,6 @@
 
 import math
 import threading
-import time
 from collections.abc import Sequence
 from functools import cache, lru_cache
 from pathlib import Path
@@ -15,6 +14,7 @@ from dualwindow.arrays import FloatArray, IntArray
 from dualwindow.market.labels import CLASSES
 from dualwindow.models.classifier import Epoch, Hooks
 from dualwindow.models.device import use_device
+from dualwindow.outside import chance, elapsed
 from dualwindow.samples.data import Samples
 from dualwindow.samples.windows import gather
 from dualwindow.settings import NetworkSettings
@@ -106,10 +106,10 @@ class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
         self._hooks.interrupt()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self._started = time.perf_counter()
+        self._started = elapsed()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        seconds = time.perf_counter() - self._started
+        seconds = elapsed() - self._started
         values = logs or {}
         rate = float(self.model.optimizer.learning_rate)
         loss, later = values["loss"], values["val_loss"]
@@ -172,9 +172,7 @@ def fit_network(
     """Train a network from seeded weights, or from `start`, and keep the best epoch."""
     progress = _Progress(settings.epochs, hooks)
     trainer = _trainer(network)
-    batches = _Batches(
-        training, network.history, settings.batch_size, np.random.default_rng(settings.seed)
-    )
+    batches = _Batches(training, network.history, settings.batch_size, chance(settings.seed))
     later = _Batches(validation, network.history, PREDICT_BATCH, None)
     with trainer.lock:
         trainer.reset(settings, len(batches), start)

@@ -9,6 +9,7 @@ from dualwindow.arrays import FloatArray
 from dualwindow.models.device import use_threads
 from dualwindow.models.keras_classifier import KerasClassifier
 from dualwindow.models.keras_training import seeded, softmax_head
+from dualwindow.outside import chance
 from dualwindow.settings import LstmSettings
 
 __all__ = ["make", "use_threads"]
@@ -78,6 +79,6 @@ def chrono_bias(units: int, history: int, seed: int) -> FloatArray:
 
     Source: C. Tallec and Y. Ollivier, "Can recurrent neural networks warp time?", ICLR 2018.
     """
-    memory = np.random.default_rng(seed).uniform(1, max(history - 1, 2), units)
+    memory = chance(seed).uniform(1, max(history - 1, 2), units)
     forget = np.log(memory)
     return np.concatenate([-forget, forget, np.zeros(2 * units)])

@@ -1,0 +1,25 @@
+"""Ask for what a computation cannot know by itself: the time, and chance.
+
+Nothing else in the packages asks a clock or makes random numbers, and a lint rule sees to it: what
+depends on them is seen, and a bot can be led through time.
+"""
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def epoch_seconds() -> float:
+    """Tell the time, seconds since 1970 UTC; it jumps when the machine's clock is set."""
+    return time.time()
+
+
+def elapsed() -> float:
+    """Tell seconds since some moment; only differences mean something, and they never jump."""
+    return time.monotonic()
+
+
+def chance(seed: int | Sequence[int]) -> np.random.Generator:
+    """Make random numbers that are the same for the same seed, on every machine."""
+    return np.random.default_rng(seed)
