@@ -1,12 +1,14 @@
 """Keep the candles of a live bot in memory: each pair by itself, and none for ever."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from freqtrade.configuration import TimeRange
-from freqtrade.data.history import load_pair_history, refresh_backtest_ohlcv_data
+from freqtrade.data.converter import ohlcv_fill_up_missing_data
+from freqtrade.data.history import load_pair_history
 from freqtrade.enums import CandleType
 from freqtrade.exceptions import OperationalException
 from freqtrade.exchange import timeframe_to_seconds
@@ -19,6 +21,7 @@ from pandas import DataFrame
 logger = logging.getLogger(__name__)
 
 _DAY = pd.Timedelta("1D")
+_FEW_MINUTES = 900  # seconds of a hole that is left alone: as many minutes untraded are none
 
 
 def append_newest(drawer: FreqaiDataDrawer, strategy: IStrategy, dk: FreqaiDataKitchen) -> None:
@@ -70,11 +73,13 @@ def refuse_short_frames(strategy: IStrategy, history: int) -> None:
         return
     kind = strategy.config.get("candle_type_def", CandleType.SPOT)
     limit = exchange.ohlcv_candle_limit(strategy.timeframe, kind)
-    n = limit * exchange.required_candle_call_count - 1  # the one that forms is left out
+    # At first, without the one that forms, and what freqtrade keeps later.
+    at_first = limit * exchange.required_candle_call_count - 1
+    n = max(at_first, limit + strategy.startup_candle_count)
     if history > n:
         raise OperationalException(
-            f"freqai.conv_width must be at most {n}, the {strategy.timeframe} candles that "
-            f"{exchange.name} gives live with startup_candle_count "
+            f"freqai.conv_width must be at most {n}, the {strategy.timeframe} candles of "
+            f"{exchange.name} that freqtrade keeps with startup_candle_count "
             f"{strategy.startup_candle_count}: no window would ever be whole. Received: {history}; "
             f"lower it, or set startup_candle_count to {history} in the configuration"
         )
@@ -158,16 +163,42 @@ class LateInputs:
         return "; ".join(late)
 
 
-def begins_late(drawer: FreqaiDataDrawer, pair: str, timerange: TimeRange) -> bool:
-    """Tell whether an input of a pair has no candles in memory at the beginning of a timerange."""
-    wanted = inputs(pair, drawer.freqai_info)
-    return any(_lacks_older(drawer, key, timerange) for key in wanted)
+def lacking(frame: DataFrame | None, timeframe: str, needed: TimeRange) -> list[tuple[int, int]]:
+    """List the spans of time in which candles are missing that a training needs.
+
+    Parameters
+    ----------
+    frame : candles in memory
+    timeframe : of them
+    needed : what is to be covered; a few minutes may be missing, an hourly candle may not
+
+    Returns
+    -------
+    Beginning and end of each span, seconds since 1970 UTC.
+    """
+    step = timeframe_to_seconds(timeframe)
+    dates = np.empty(0) if frame is None else frame["date"].to_numpy("datetime64[s]").astype(float)
+    inside = dates[(dates >= needed.startts) & (dates < needed.stopts)]
+    edges = np.concatenate([[needed.startts - step], inside, [needed.stopts]])
+    holes = np.flatnonzero(np.diff(edges) - step > max(step, _FEW_MINUTES))
+    return [(int(edges[i] + step), int(edges[i + 1])) for i in holes]
+
+
+def needed_for(trained_on: TimeRange, config: Mapping[str, Any]) -> TimeRange:
+    """Add what the first features look back on to the time that a model is trained on.
+
+    FreqAI loads twice as much, to be safe; a young coin may not have that.
+    """
+    timeframes = config["freqai"]["feature_parameters"]["include_timeframes"]
+    longest = max(map(timeframe_to_seconds, timeframes))
+    back = config.get("startup_candle_count", 0) * longest
+    return TimeRange("date", "date", trained_on.startts - back, trained_on.stopts)
 
 
 def complete_history(
-    drawer: FreqaiDataDrawer, pair: str, timerange: TimeRange, live: Mapping[str, Any]
-) -> None:
-    """Download what a training needs and the start could not, and put it before what is there.
+    drawer: FreqaiDataDrawer, pair: str, needed: TimeRange, live: Mapping[str, Any]
+) -> bool:
+    """Fetch the candles that a training needs and that are not in memory.
 
     With an exchange of its own, so that the bot's is not kept from its work meanwhile.
 
@@ -175,63 +206,51 @@ def complete_history(
     ----------
     drawer : FreqAI's, which holds the candles
     pair : to be trained
-    timerange : of the candles that the training needs
+    needed : what its inputs have to cover
     live : freqtrade's configuration
+
+    Returns
+    -------
+    Whether anything was missing. It may be so still, if the exchange has no more.
+
+    Raises
+    ------
+    Exception
+        Whatever the exchange raises; what came before is kept.
     """
-    wanted = inputs(pair, drawer.freqai_info)
-    short = [key for key in wanted if _lacks_older(drawer, key, timerange)]
-    if not short:
-        return
-    logger.info(
-        "%s: candles before those in memory are downloaded for its training (%s)",
-        pair,
-        ", ".join(f"{p} {t}" for p, t in short),
-    )
+    wanted = {
+        (p, t): spans
+        for p, t in inputs(pair, drawer.freqai_info)
+        if (spans := lacking(drawer.historic_data.get(p, {}).get(t), t, needed))
+    }
+    if not wanted:
+        return False
+    names = ", ".join(f"{p} {t}" for p, t in wanted)
+    logger.info("%s: candles that its training needs are fetched (%s)", pair, names)
     config = dict(live)
+    kind = config.get("candle_type_def", CandleType.SPOT)
     exchange = ExchangeResolver.load_exchange(config, validate=False)
     try:
-        _download(exchange, config, short, timerange)
+        for (other, timeframe), spans in wanted.items():
+            for since, until in spans:
+                fetched = exchange.get_historic_ohlcv(
+                    other, timeframe, 1000 * since, kind, until_ms=1000 * until
+                )
+                with drawer.history_lock:
+                    frames = drawer.historic_data.setdefault(other, {})
+                    frames[timeframe] = _filled_in(frames.get(timeframe), fetched, timeframe)
     finally:
         exchange.close()
-    with drawer.history_lock:
-        for other, timeframe in short:
-            frames = drawer.historic_data.setdefault(other, {})
-            older = _on_disk(config, other, timeframe, timerange)
-            frames[timeframe] = _with_older(frames.get(timeframe), older)
+    return True
 
 
-def _lacks_older(drawer: FreqaiDataDrawer, key: tuple[str, str], timerange: TimeRange) -> bool:
-    pair, timeframe = key
-    frame = drawer.historic_data.get(pair, {}).get(timeframe)
-    if frame is None or frame.empty:
-        return True
-    slack = timeframe_to_seconds(timeframe) + 60
-    return bool(frame["date"].iloc[0].timestamp() > timerange.startts + slack)
-
-
-def _download(
-    exchange: Any,
-    config: Mapping[str, Any],
-    short: Sequence[tuple[str, str]],
-    timerange: TimeRange,
-) -> None:
-    refresh_backtest_ohlcv_data(
-        exchange,
-        pairs=sorted({pair for pair, _ in short}),
-        timeframes=sorted({timeframe for _, timeframe in short}),
-        datadir=config["datadir"],
-        timerange=timerange,
-        new_pairs_days=(timerange.stopts - timerange.startts) // 86400 + 1,
-        erase=False,
-        data_format=config.get("dataformat_ohlcv", "feather"),
-        trading_mode=config.get("trading_mode", "spot"),
-        prepend=True,
-        candle_types=[config.get("candle_type_def", CandleType.SPOT)],
-    )
-
-
-def _with_older(history: DataFrame | None, older: DataFrame) -> DataFrame:
+def _filled_in(history: DataFrame | None, fetched: DataFrame, timeframe: str) -> DataFrame:
+    """Put fetched candles among those in memory, which stay as they are."""
+    if fetched.empty:
+        return fetched if history is None else history
+    fetched = ohlcv_fill_up_missing_data(fetched, timeframe, "")  # as freqtrade reads files
     if history is None or history.empty:
-        return older
-    older = older[older["date"] < history["date"].iloc[0]]
-    return pd.concat([older, history], ignore_index=True) if len(older) else history
+        return fetched
+    fetched["date"] = fetched["date"].astype(history["date"].dtype)
+    both = pd.concat([history, fetched[history.columns]], ignore_index=True)
+    return both.drop_duplicates("date").sort_values("date", ignore_index=True)

@@ -145,7 +145,7 @@ class WholeFilesDrawer(FreqaiDataDrawer):
             return
         try:
             store_older(self.full_path, pair, rows.iloc[:-n_kept])
-        except OSError as error:
+        except (OSError, TypeError, ValueError) as error:  # the latter of what Parquet cannot hold
             if not self._older_stay:
                 logger.error("Predictions stay in memory, they could not be stored: %s", error)
             self._older_stay = True

@@ -25,7 +25,7 @@ class Trouble(StrEnum):
 
 
 # Those that end with a finished analysis, not with a sound prediction on the way to it.
-_OF_ANALYSIS = (Trouble.FAILED, Trouble.UNFINISHED)
+OF_ANALYSIS = (Trouble.FAILED, Trouble.UNFINISHED)
 # Candles in a row without a prediction that are nothing special: an outlier, a missing minute.
 _ORDINARY_GAP = 10
 
@@ -60,6 +60,7 @@ class Reading:
     duration : seconds it took
     scores : (3,) plain softmax; None where nothing was predicted, because the window is not whole
         or the candle an outlier, which is no trouble at first but no prediction either
+    is_asked : whether the model was asked; one that has expired is not
     late : inputs (other pairs, other timeframes) whose newest candle is missing, in words
     is_constant : whether the model gives all candles the same probabilities
     """
@@ -69,6 +70,7 @@ class Reading:
     trained: float
     duration: float
     scores: FloatArray | None
+    is_asked: bool = True
     late: str = ""
     is_constant: bool = False
 
@@ -85,26 +87,36 @@ class Guard:
         self._run = 1
         self._gap = 0
 
-    def judge(self, reading: Reading) -> tuple[dict[Trouble, str], set[Trouble]]:
+    def judge(
+        self, reading: Reading, *, is_first_try: bool = True
+    ) -> tuple[dict[Trouble, str], set[Trouble]]:
         """Find the troubles of a prediction; `present` holds them, with what was measured.
+
+        Parameters
+        ----------
+        reading : of it
+        is_first_try : whether its candle is a new one: freqtrade comes back every few seconds with
+            one whose analysis has failed, which counts once
 
         Returns
         -------
         Those that the prediction before did not have, with what was measured, and those that
         are over: what is worth a line in the log.
         """
+        if is_first_try and reading.is_asked:
+            self._count_in_a_row(reading.scores)
         before, found = self.present, self._troubles(reading)
-        kept = {t: before[t] for t in _OF_ANALYSIS if t in before}
+        kept = {t: before[t] for t in OF_ANALYSIS if t in before}
         self.present = found | kept
         for trouble in found:
-            self.counts[trouble] += 1
+            self.counts[trouble] += is_first_try or trouble not in before
         began = {t: text for t, text in found.items() if t not in before}
         return began, before.keys() - self.present.keys()
 
     @property
     def is_sound(self) -> bool:
         """Whether a trade may be opened on the prediction that was judged last."""
-        return not self.present.keys() - set(_OF_ANALYSIS)
+        return not self.present.keys() - set(OF_ANALYSIS)
 
     def notice(self, trouble: Trouble, text: str) -> bool:
         """Take up a trouble that shows without a prediction; tell whether it is a new one."""
@@ -125,15 +137,14 @@ class Guard:
         -------
         What was measured, if it is a trouble that was not present before.
         """
-        if age <= self._limits.candle_age + step or Trouble.STALE_CANDLES in self.present:
+        if age <= self._limits.candle_age + step:
             return None
         text = f"none for {age:.0f} s, at most {self._limits.candle_age + step:.0f} s"
-        self.notice(Trouble.STALE_CANDLES, text)
-        return text
+        return text if self.notice(Trouble.STALE_CANDLES, text) else None
 
-    def finish(self) -> set[Trouble]:
-        """Note that an analysis has come to its end; return the troubles that are over with it."""
-        over = {t for t in _OF_ANALYSIS if t in self.present}
+    def settle(self, trouble: Trouble) -> set[Trouble]:
+        """End a trouble; return it if it was present."""
+        over = {trouble} & self.present.keys()
         self.present = {t: text for t, text in self.present.items() if t not in over}
         return over
 
@@ -150,11 +161,12 @@ class Guard:
             found[Trouble.SLOW_PREDICTION] = (
                 f"it took {reading.duration:.1f} s, at most {limits.duration:.1f} s"
             )
-        self._gap = self._gap + 1 if reading.scores is None else 0
-        if self._gap > _ORDINARY_GAP:
+        if reading.is_asked and self._gap > _ORDINARY_GAP:
             found[Trouble.NO_WINDOW] = "candles are missing, features unknown, or outliers"
-        if reading.scores is not None:
-            found |= self._trouble_of_scores(reading.scores)
+        if reading.scores is not None and not np.isfinite(reading.scores).all():
+            found[Trouble.NOT_A_NUMBER] = f"{reading.scores.tolist()}"
+        elif reading.scores is not None and self._run > self._limits.identical:
+            found[Trouble.IDENTICAL_SCORES] = f"{self._run} in a row"
         return found
 
     def _troubles_of_model(self, reading: Reading) -> dict[Trouble, str]:
@@ -169,12 +181,9 @@ class Guard:
             found[Trouble.CONSTANT] = "the model tells no two candles apart"
         return found
 
-    def _trouble_of_scores(self, scores: FloatArray) -> dict[Trouble, str]:
-        if not np.isfinite(scores).all():
-            return {Trouble.NOT_A_NUMBER: f"{scores.tolist()}"}
-        same = self._last is not None and np.array_equal(scores, self._last)
-        self._run = self._run + 1 if same else 1
-        self._last = scores
-        if self._run > self._limits.identical:
-            return {Trouble.IDENTICAL_SCORES: f"{self._run} in a row"}
-        return {}
+    def _count_in_a_row(self, scores: FloatArray | None) -> None:
+        self._gap = self._gap + 1 if scores is None else 0
+        if scores is not None and np.isfinite(scores).all():
+            same = self._last is not None and np.array_equal(scores, self._last)
+            self._run = self._run + 1 if same else 1
+            self._last = scores

@@ -14,7 +14,7 @@ from freqtrade.strategy import IStrategy
 
 from dualwindow.outside import elapsed, epoch_seconds
 from dualwindow.samples.data import TrainingError
-from dualwindow_freqtrade.live_candles import begins_late, complete_history
+from dualwindow_freqtrade.live_candles import complete_history, needed_for
 from dualwindow_freqtrade.live_folder import is_of_machine
 from dualwindow_freqtrade.live_pace import Pace
 from dualwindow_freqtrade.live_status import Status
@@ -36,6 +36,13 @@ class TrainingStoppedError(Exception):
     """The bot is shutting down."""
 
 
+class CandlesNotFetchedError(Exception):
+    """Candles that a training needs could not be fetched."""
+
+
+_EXPECTED = (TrainingError, FloatingPointError, CandlesNotFetchedError)  # need no traceback
+
+
 class LiveLoop:
     """Keeps models young: trains one pair after the other, and stops when the bot does.
 
@@ -49,7 +56,7 @@ class LiveLoop:
     def __init__(self, model: IFreqaiModel, status: Status, pace: Pace) -> None:
         self._model, self._status, self._pace = model, status, pace
         self._failures: dict[str, _Failures] = {}
-        self._completed: dict[str, float] = {}  # when the candles of a pair were completed
+        self._asked: dict[str, float] = {}  # when the exchange was asked for more candles of a pair
 
     def stop_if_asked(self) -> None:
         """End a training when the bot shuts down; called between its steps."""
@@ -62,6 +69,7 @@ class LiveLoop:
         freqtrade's cleaning up, which sets the event, does not survive a second signal; the main
         thread's end can be seen in any case.
         """
+        self._status.flush()
         stop = self._model._stop_event
         for _ in range(seconds):
             if stop.wait(1) or not threading.main_thread().is_alive():
@@ -107,7 +115,7 @@ class LiveLoop:
         model.train_timer("start")
         began = elapsed()
         try:
-            self._complete_history(pair, timerange, loaded, strategy)
+            self._complete_history(pair, timerange, strategy)
             model.extract_data_and_train_model(timerange, pair, strategy, dk, loaded)
         except Exception as error:
             self._log_failure(pair, error)
@@ -123,35 +131,34 @@ class LiveLoop:
         trained = self._model.dd.get_pair_dict_info(pair)[1]
         return trained if trained <= epoch_seconds() else 0
 
-    def _complete_history(
-        self, pair: str, trained_on: TimeRange, loaded: TimeRange, strategy: IStrategy
-    ) -> None:
-        """Fetch what the start could not, at most once an hour: a young coin has no more.
+    def _complete_history(self, pair: str, trained_on: TimeRange, strategy: IStrategy) -> None:
+        """Fetch what the start could not, or what an outage has left out.
 
-        FreqAI loads more than features need, so what lacks of that is no reason by itself.
+        Without it nothing is trained: a model of a fraction of its candles would be used for hours.
+        What the exchange does not have is asked for once an hour: a young coin has no more.
         """
-        drawer, tried = self._model.dd, self._completed.get(pair, -math.inf)
-        is_short = pair in self._failures or begins_late(drawer, pair, trained_on)
-        if not is_short or strategy.dp._exchange is None:
+        asked = self._asked.get(pair, -math.inf)
+        if strategy.dp._exchange is None or elapsed() < asked + _LONGEST_REST:
             return
-        if elapsed() < tried + _LONGEST_REST:
-            return
-        self._completed[pair] = elapsed()
+        needed = needed_for(trained_on, self._model.config)
         try:
-            complete_history(drawer, pair, loaded, self._model.config)
-        except Exception as error:  # of the exchange, of ccxt, of the disk
-            logger.warning("%s: older candles could not be downloaded: %s", pair, error)
+            if complete_history(self._model.dd, pair, needed, self._model.config):
+                self._asked[pair] = elapsed()
+        except Exception as error:  # of the exchange, of ccxt, of the network
+            failed = CandlesNotFetchedError(f"its candles could not be fetched: {error}")
+            self._count_failure(pair, failed)
+            raise failed from error
 
     def _rested(self, pairs: Iterable[str]) -> list[str]:
         now = elapsed()
         return [p for p in pairs if p not in self._failures or now > self._failures[p].rest_until]
 
     def _log_failure(self, pair: str, error: Exception) -> None:
-        is_expected = isinstance(error, TrainingError | FloatingPointError) or is_of_machine(error)
+        is_expected = isinstance(error, _EXPECTED) or is_of_machine(error)
         logger.error(
             "%s: training failed, it is tried again in %d s: %s: %s",
             pair,
-            self._failures[pair].rest,
+            self._failures[pair].rest if pair in self._failures else 1,
             type(error).__name__,
             error,
             exc_info=None if is_expected else error,

@@ -24,10 +24,7 @@ class Pace:
 
     def __init__(self, retrain_hours: float, expiration_hours: float) -> None:
         self.retrain_seconds = 3600 * retrain_hours
-        self._limits = {
-            "live_retrain_hours": self.retrain_seconds,
-            "expiration_hours": 3600 * expiration_hours,
-        }
+        self._expiration_seconds = 3600 * expiration_hours
         self._seconds: deque[float] = deque(maxlen=_REMEMBERED)
         self._n_pairs = 0
         self._falls_behind = ""
@@ -70,7 +67,16 @@ class Pace:
             return ""
         one = median(self._seconds)
         needed = one * self._n_pairs
-        short = [f"{key} is {s / 3600:g}" for key, s in self._limits.items() if 0 < s < needed]
+        # A model's age counts from the beginning of its training.
+        oldest = max(self.retrain_seconds, needed) + one
+        short = []
+        if 0 < self.retrain_seconds < needed:
+            short.append(f"live_retrain_hours is {self.retrain_seconds / 3600:g}")
+        if 0 < self._expiration_seconds < oldest:
+            short.append(
+                f"expiration_hours is {self._expiration_seconds / 3600:g} (models get "
+                f"{oldest / 3600:.2g} hours old)"
+            )
         if not short:
             return ""
         return (

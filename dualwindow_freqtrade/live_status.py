@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -12,14 +13,15 @@ from statistics import median
 from typing import Any
 
 from dualwindow.market.files import write_aside
-from dualwindow.outside import epoch_seconds
-from dualwindow_freqtrade.live_guards import Guard, Limits, Reading, Trouble
+from dualwindow.outside import elapsed, epoch_seconds
+from dualwindow_freqtrade.live_guards import OF_ANALYSIS, Guard, Limits, Reading, Trouble
 from dualwindow_freqtrade.live_pace import Pace
 
 logger = logging.getLogger(__name__)
 
 STATUS_FILE = "dualwindow_status.json"
 _REMEMBERED = 1000  # durations from which a median is taken
+_SECONDS_PER_PAIR = 0.01  # between two writings of the file
 _UNFINISHED = 3  # candles without a finished analysis that a start or an outage may take
 
 
@@ -28,7 +30,7 @@ class _Pair:
     """What has happened to one pair since the bot started."""
 
     guard: Guard
-    since: float  # when it was first asked for
+    since: float | None  # when it was first asked for; None while it is not
     trained: float | None = None
     judged: float | None = None  # when the candle closed that was judged last
     closed: float | None = None  # the last of them whose analysis came to its end
@@ -59,6 +61,20 @@ class _Pair:
             "counts": dict(self.guard.counts),
         }
 
+    def notice_silence(self, now: float, step: float, finished: float) -> dict[Trouble, str]:
+        """Find out whether anything comes of this pair; return what was not known before."""
+        since, guard = self.since or now, self.guard
+        # What an analysis raises says nothing about candles.
+        if self.judged is not None and Trouble.FAILED not in guard.present:
+            text = guard.notice_missing_candles(now - max(self.judged, since), step)
+            if text is not None:
+                return {Trouble.STALE_CANDLES: text}
+        silent = now - max(finished, since)
+        if silent <= _UNFINISHED * step or Trouble.STALE_CANDLES in guard.present:
+            return {}
+        text = f"none for {silent:.0f} s, at most {_UNFINISHED * step:.0f} s"
+        return {Trouble.UNFINISHED: text} if guard.notice(Trouble.UNFINISHED, text) else {}
+
 
 class Status:
     """Collects from the thread that predicts and the one that trains.
@@ -79,6 +95,8 @@ class Status:
         self._told: dict[str, str] = {}  # of each pair, as it stands in the file
         self._lock = threading.Lock()
         self._writable = True
+        self._written = -math.inf
+        self._looked = -math.inf  # when silence was looked for last
 
     def judge(self, pair: str, reading: Reading) -> bool:
         """Judge one prediction; tell whether a trade may be opened on it.
@@ -86,17 +104,19 @@ class Status:
         A trouble is logged when it begins and when it is over.
         """
         with self._lock:
-            state = self._pair(pair)
+            state = self._changed(pair)
+            is_first_try = state.judged != reading.closed
             state.trained, state.judged = reading.trained, reading.closed
-            state.durations.append(reading.duration)
-            state.delays.append(reading.now - reading.closed)
-            began, ended = state.guard.judge(reading)
+            if is_first_try:
+                state.durations.append(reading.duration)
+                state.delays.append(reading.now - reading.closed)
+            began, ended = state.guard.judge(reading, is_first_try=is_first_try)
             sound = state.guard.is_sound
         _log(pair, began, ended)
         return sound
 
     def finish(self, pair: str, trained: float | None, *, predicted: bool | None) -> None:
-        """Count a candle whose analysis has come to its end.
+        """Count a candle whose analysis has come to its end; freqtrade may come back with it.
 
         Parameters
         ----------
@@ -105,19 +125,20 @@ class Status:
         predicted : whether there is a prediction to trade on; None if none was asked for
         """
         with self._lock:
-            state = self._pair(pair)
+            state = self._changed(pair)
             state.trained = state.trained if trained is None else trained
-            state.closed = state.closed if predicted is None else state.judged
-            state.predictions += predicted is True
-            state.no_predictions += predicted is False
-            ended = state.guard.finish()
+            if predicted is not None and state.closed != state.judged:
+                state.closed = state.judged
+                state.predictions += predicted
+                state.no_predictions += not predicted
+            ended = state.guard.settle(Trouble.FAILED)
         _log(pair, {}, ended)
 
     def fail(self, pair: str, error: BaseException) -> None:
         """Count an analysis that raised, and remember what; it is a trouble until one does not."""
         text = f"{type(error).__name__}: {error}"
         with self._lock:
-            state = self._pair(pair)
+            state = self._changed(pair)
             state.failed_analyses += 1
             began = state.guard.notice(Trouble.FAILED, text) or text != state.last_error
             state.last_error = text
@@ -128,7 +149,7 @@ class Status:
     def trained(self, pair: str, when: float) -> None:
         """Count a training that has ended well."""
         with self._lock:
-            state = self._pair(pair)
+            state = self._changed(pair)
             state.trained = when
             state.trainings += 1
             state.guard.diverged = None
@@ -136,7 +157,7 @@ class Status:
     def training_failed(self, pair: str, diverged: str | None = None) -> None:
         """Count a training that has failed; one that diverged is a trouble until the next."""
         with self._lock:
-            state = self._pair(pair)
+            state = self._changed(pair)
             state.failed_trainings += 1
             state.guard.diverged = diverged or state.guard.diverged
 
@@ -151,33 +172,53 @@ class Status:
             if none was. Of other pairs nothing is expected
         """
         began: dict[str, dict[Trouble, str]] = {}
+        ended: dict[str, set[Trouble]] = {}
         with self._lock:
+            if now - self._looked > _UNFINISHED * step:  # the bot was stopped, and goes on
+                self._leave(list(self._pairs))
+            self._leave(self._pairs.keys() - analysed.keys())
+            self._looked = now
             for pair, finished in analysed.items():
-                state = self._pair(pair, now)
-                text = None
-                if state.closed is not None:
-                    text = state.guard.notice_missing_candles(now - state.closed, step)
-                if text is not None:
-                    began[pair] = {Trouble.STALE_CANDLES: text}
-                silent = now - max(finished, state.since)
-                stale = Trouble.STALE_CANDLES in state.guard.present
-                if silent > _UNFINISHED * step and not stale:
-                    text = f"none for {silent:.0f} s, at most {_UNFINISHED * step:.0f} s"
-                    if state.guard.notice(Trouble.UNFINISHED, text):
-                        began[pair] = {Trouble.UNFINISHED: text}
-        for pair, troubles in began.items():
-            _log(pair, troubles, ())
-        if began or len(self._told) < len(self._pairs):
-            self.write()
+                state = self._pairs.get(pair) or self._changed(pair)
+                if state.since is None:
+                    state.since = now
+                before = dict(state.guard.present)
+                began[pair] = state.notice_silence(now, step, finished)
+                if finished > state.since and now - finished <= _UNFINISHED * step:
+                    ended[pair] = state.guard.settle(Trouble.UNFINISHED)
+                if state.guard.present != before:
+                    self._changed(pair)
+        for pair in analysed:
+            _log(pair, began[pair], ended.get(pair, ()))
+        self.flush()
+
+    def _leave(self, pairs: Iterable[str]) -> None:
+        """Expect nothing of these pairs until they are asked for again."""
+        for pair in pairs:
+            state = self._pairs[pair]
+            if state.since is not None:
+                state.since = None
+                state.guard.present = {}
+                self._changed(pair)
 
     def stop(self) -> None:
         """Show that the bot has ended, and was not killed."""
         self._stopped = epoch_seconds()
         self.write()
 
+    def flush(self) -> None:
+        """Write the file if something has changed, but not too often.
+
+        With a hundred pairs it would be written a hundred times a candle.
+        """
+        due = self._written + _SECONDS_PER_PAIR * len(self._pairs)
+        if len(self._told) < len(self._pairs) and elapsed() >= due:
+            self.write()
+
     def write(self) -> None:
         """Write the file; a disk that is full is logged once and keeps nobody from trading."""
         with self._lock:
+            self._written = elapsed()
             for pair, state in self._pairs.items():
                 if pair not in self._told:
                     facts = state.facts(self._pace.retrain_seconds)
@@ -188,8 +229,7 @@ class Status:
                 "stopped": _date(self._stopped),
                 "retraining": self._pace.facts(),
             }
-            # A line for each pair, kept until it changes: with a hundred pairs this is written a
-            # hundred times a candle.
+            # A line for each pair, kept until it changes: medians take time.
             lines = [f" {json.dumps(name)}: {json.dumps(value)}" for name, value in head.items()]
             pairs = ",\n".join(self._told[pair] for pair in self._pairs)
             text = "{\n" + ",\n".join([*lines, f' "pairs": {{\n{pairs}\n }}']) + "\n}\n"
@@ -201,17 +241,18 @@ class Status:
                     logger.warning("%s could not be written: %s", self._path, error)
                 self._writable = False
 
-    def _pair(self, pair: str, now: float | None = None) -> _Pair:
+    def _changed(self, pair: str) -> _Pair:
         """Give the state of a pair, which is about to change."""
         self._told.pop(pair, None)
         if pair not in self._pairs:
-            self._pairs[pair] = _Pair(Guard(self._limits), epoch_seconds() if now is None else now)
+            self._pairs[pair] = _Pair(Guard(self._limits), None)
         return self._pairs[pair]
 
 
 def _log(pair: str, began: Mapping[Trouble, str], ended: Iterable[Trouble]) -> None:
     for trouble, text in began.items():
-        logger.warning("%s: %s (%s); no new trades until it is over", pair, trouble, text)
+        cost = "no signals" if trouble in OF_ANALYSIS else "no new trades"
+        logger.warning("%s: %s (%s); %s until it is over", pair, trouble, text, cost)
     for trouble in ended:
         logger.info("%s: %s no more", pair, trouble)
 

@@ -65,6 +65,10 @@ class LiveWatch:
             self._status.fail(pair, error)
             raise
 
+    def start_clock(self, pair: str) -> None:
+        """Time the prediction from here: what came before is done once in a process."""
+        self._rounds[pair] = _Round(elapsed())
+
     def guarded(
         self, prediction: Prediction, opened: float, dk: FreqaiDataKitchen, *, is_constant: bool
     ) -> Prediction:
@@ -97,11 +101,10 @@ class LiveWatch:
         current = self._rounds[dk.pair]
         has_model = TRAINED_AT in dk.data["extra_returns_per_train"]
         if has_model and not current.is_judged and dk.check_if_model_expired(_trained_at(dk)):
-            self._judge(opened, None, dk)
+            self._judge(opened, None, dk, is_asked=False)
         trained = _trained_at(dk) if has_model else None
-        asked = current.is_predicted if current.is_judged else None
-        self._status.finish(dk.pair, trained, predicted=asked)
-        self._status.write()
+        self._status.finish(dk.pair, trained, predicted=current.is_predicted if has_model else None)
+        self._status.flush()
         return current.is_sound
 
     def notice_silence(self, now: float, analysed: Mapping[str, float]) -> None:
@@ -121,6 +124,7 @@ class LiveWatch:
         dk: FreqaiDataKitchen,
         *,
         is_constant: bool = False,
+        is_asked: bool = True,
     ) -> bool:
         current, closed = self._rounds[dk.pair], opened + self._step
         reading = Reading(
@@ -131,6 +135,7 @@ class LiveWatch:
             scores=scores,
             late=self._late_inputs.of(dk.pair, closed),
             is_constant=is_constant,
+            is_asked=is_asked,
         )
         current.is_judged = True
         current.is_sound = self._status.judge(dk.pair, reading)

@@ -27,7 +27,7 @@ def end_with_main_thread(thread: threading.Thread) -> None:
 
 @cache
 def _watch() -> None:
-    threading.Thread(target=_end, daemon=True).start()
+    threading.Thread(target=_end, name="end with the main thread", daemon=True).start()
 
 
 def _end() -> None:

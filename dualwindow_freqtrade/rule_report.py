@@ -105,10 +105,12 @@ def _ends(values: Sequence[_Value], terms: Terms) -> list[str]:
 
 def _below_break_even(rule: Rule, terms: Terms, sides: Sequence[int]) -> list[str]:
     entered, even = rule.entered_from, break_even(terms.barriers, terms.fees)
+    # Where nothing passes, the most probable of three may have little more than a third.
+    least = 1 / 3 if terms.confidence.fallback == "argmax" else 1.0
     return [
-        f"{CLASSES[side]} from {entered[side]:.3f} instead of {even[side]:.3f}"
+        f"{CLASSES[side]} from {min(entered[side], least):.3f} instead of {even[side]:.3f}"
         for side in sides
-        if entered[side] < even[side] - 1e-9
+        if min(entered[side], least) < even[side] - 1e-9
     ]
 
 

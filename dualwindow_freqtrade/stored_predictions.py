@@ -55,7 +55,11 @@ def store_older(folder: Path, pair: str, rows: DataFrame) -> None:
     path = _folder_of(folder, pair) / f"{first}-{last}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
     # Candles that were skipped are 0 throughout, also among texts, which Parquet refuses.
-    texts = {str(n): c.where(c.map(_is_text)) for n, c in rows.items() if c.dtype == object}
+    objects = {str(n): c.infer_objects() for n, c in rows.items() if c.dtype == object}
+    texts = {
+        n: c.where(c.map(_is_text)) if c.map(_is_text).any() else pd.to_numeric(c)
+        for n, c in objects.items()
+    }
     write_aside(path, rows.assign(**texts, pair=pair).to_parquet(index=False))
 
 

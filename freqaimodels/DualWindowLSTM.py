@@ -225,28 +225,27 @@ class DualWindowLSTM(BaseClassifierModel):
         dk: FreqaiDataKitchen,
     ) -> FreqaiDataKitchen:
         """Predict one pair as FreqAI does, and write down how that went."""
-        with self._live_watch.watching(metadata["pair"]):
-            return self._predict_live(dataframe, metadata, strategy, dk)
+        pair = metadata["pair"]
+        with self._live_watch.watching(pair):
+            self._prepare_live(pair, strategy, dk)
+            self._live_watch.start_clock(pair)
+            dk = super().start_live(dataframe, metadata, strategy, dk)
+            if not self._live_watch.finish(dataframe["date"].iloc[-1].timestamp(), dk):
+                freqai_frames.withdraw_newest(dk.return_dataframe)
+        return dk
 
-    def _predict_live(
-        self,
-        dataframe: DataFrame,
-        metadata: dict[str, Any],
-        strategy: IStrategy,
-        dk: FreqaiDataKitchen,
-    ) -> FreqaiDataKitchen:
+    def _prepare_live(self, pair: str, strategy: IStrategy, dk: FreqaiDataKitchen) -> None:
+        """Do what is done once: in a process, or for a pair that joins later."""
         # Without a model, FreqAI returns only the classes it happened to see.
         dk.unique_class_list = list(COLUMNS)
         self.fingerprint.digest_code(strategy)
         if not self.scanning:
             cap_threads(self.settings.model, self._n_threads)
-        # All of them before the thread begins to train; a pair that joins later when it comes.
+        # All of them before the thread begins to train.
         others = () if self.scanning else strategy.dp.current_whitelist()
-        self._saved_models.load_once((metadata["pair"], *others))
-        dk = super().start_live(dataframe, metadata, strategy, dk)
-        if not self._live_watch.finish(dataframe["date"].iloc[-1].timestamp(), dk):
-            freqai_frames.withdraw_newest(dk.return_dataframe)
-        return dk
+        self._saved_models.load_once((pair, *others))
+        if not self.dd.historic_data:  # before FreqAI would, which then appends nothing newer
+            self.dd.load_all_pair_histories(dk.check_if_new_training_required(0)[2], dk)
 
     def build_strategy_return_arrays(
         self, dataframe: DataFrame, dk: FreqaiDataKitchen, pair: str, trained_timestamp: int

@@ -533,7 +533,8 @@ def test_candles_that_no_longer_come_are_noticed_once(trained, caplog):
     for row in (2802, 2803):
         at(again, minutes, row)
     closed = minutes["date"].iloc[2803] + pd.Timedelta("1min")
-    guard = again.freqai._live_watch._status._pair(PAIR).guard
+    again.bot_loop_start(closed - pd.Timedelta(seconds=60))
+    guard = again.freqai._live_watch._status._changed(PAIR).guard
     guard.present, guard.counts["stale candles"] = {}, 0  # these candles are old to begin with
     # The limit of two candles begins when the next one is due.
     for seconds in (61, 179, 181, 240):

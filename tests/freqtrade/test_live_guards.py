@@ -80,6 +80,18 @@ def test_a_few_candles_without_a_window_are_nothing_special_and_more_are_a_troub
         guard.judge(reading(scores))
         present.append(Trouble.NO_WINDOW in guard.present)
     assert present == [False] * 10 + [True, True, False, False]
+    expired = Guard(LIMITS)
+    for _ in range(20):
+        expired.judge(reading(None, is_asked=False, trained=-9000.0))
+    assert list(expired.present) == [Trouble.EXPIRED_MODEL]
+
+
+def test_a_candle_that_is_tried_again_counts_once():
+    guard = Guard(LIMITS)
+    for i in range(20):
+        guard.judge(reading(duration=31.0), is_first_try=i == 0)
+    assert list(guard.present) == [Trouble.SLOW_PREDICTION]
+    assert guard.counts[Trouble.SLOW_PREDICTION] == 1
 
 
 def test_an_analysis_that_fails_ends_with_one_that_is_finished_and_keeps_no_prediction_out():
@@ -89,7 +101,8 @@ def test_an_analysis_that_fails_ends_with_one_that_is_finished_and_keeps_no_pred
     assert guard.judge(reading()) == ({}, set())
     assert guard.is_sound
     assert guard.present == {Trouble.FAILED: "KeyError: 'y'"}
-    assert guard.finish() == {Trouble.FAILED}
+    assert guard.settle(Trouble.UNFINISHED) == set()
+    assert guard.settle(Trouble.FAILED) == {Trouble.FAILED}
     assert (guard.present, guard.counts[Trouble.FAILED]) == ({}, 1)
 
 
@@ -104,7 +117,8 @@ def test_the_status_file_and_its_table(tmp_path):
     status.training_failed("BTC/USDT")
     assert status.judge("BTC/USDT", reading(duration=0.2))
     status.finish("BTC/USDT", 500.0, predicted=True)
-    assert not status.judge("BTC/USDT", reading((0.3, 0.3, 0.4), duration=31.0))
+    later = {"now": 1060.0, "closed": 1058.0}
+    assert not status.judge("BTC/USDT", reading((0.3, 0.3, 0.4), duration=31.0, **later))
     status.finish("BTC/USDT", 500.0, predicted=False)
     assert status.judge("ETH/USDT", reading(None))
     status.write()
@@ -145,15 +159,68 @@ def test_the_status_file_and_its_table(tmp_path):
     )
 
 
-def test_of_a_pair_that_is_not_asked_for_no_candles_are_expected(tmp_path, caplog):
-    status = status_in(tmp_path)
-    for pair in ("BTC/USDT", "ETH/USDT"):
+PAIRS = ("BTC/USDT", "ETH/USDT")
+
+
+def watched(folder, *moments: float, **analysed: float) -> Status:
+    """Two pairs that were predicted, and looked at again at these moments."""
+    status = status_in(folder)
+    for pair in PAIRS:
         assert status.judge(pair, reading())
         status.finish(pair, 500.0, predicted=True)
-    status.notice_silence(1e6, 60, {"ETH/USDT": 1e6, "SOL/USDT": 1e6})
+    for moment in moments:
+        status.notice_silence(moment, 60, analysed or dict.fromkeys(PAIRS, moment))
+    return status
+
+
+def kept_out(status: Status, folder) -> dict[str, list[str]]:
+    status.write()
+    facts = json.loads((folder / STATUS_FILE).read_text())["pairs"]
+    return {pair: list(state["keeps_out"]) for pair, state in facts.items()}
+
+
+def test_of_a_pair_that_is_not_asked_for_no_candles_are_expected(tmp_path, caplog):
+    status = watched(tmp_path, 1000, 1060)
+    only = {"ETH/USDT": 1120.0, "SOL/USDT": 1120.0}
+    for moment in (1110, 1121, 1180):
+        status.notice_silence(moment, 60, only)
     assert caplog.text.count("stale candles") == 1
     assert "ETH/USDT: stale candles" in caplog.text
     assert "no finished analysis" not in caplog.text
+    status.notice_silence(1181, 60, {"BTC/USDT": 1181.0})
+    assert kept_out(status, tmp_path) == {"BTC/USDT": [], "ETH/USDT": [], "SOL/USDT": []}
+
+
+def test_a_bot_that_was_stopped_expects_nothing_of_the_time_between(tmp_path, caplog):
+    watched(tmp_path, 1000, 1060, 9000)
+    assert "stale candles" not in caplog.text
+
+
+def test_an_analysis_that_raises_says_nothing_about_candles(tmp_path, caplog):
+    status = watched(tmp_path, 1000)
+    for moment in range(1005, 1300, 5):
+        closed = 998.0 + 60 * ((moment - 998) // 60)
+        status.judge("BTC/USDT", reading((0.1, 0.8 - closed / 1e5, 0.1), now=moment, closed=closed))
+        status.fail("BTC/USDT", KeyError("x"))
+        status.notice_silence(moment, 60, {"BTC/USDT": 999.0})
+    assert kept_out(status, tmp_path)["BTC/USDT"] == ["analysis failed", "no finished analysis"]
+    assert caplog.text.count("BTC/USDT: ") == 2
+    status.finish("BTC/USDT", 500.0, predicted=True)
+    status.notice_silence(1300, 60, {"BTC/USDT": 1300.0})
+    assert kept_out(status, tmp_path)["BTC/USDT"] == []
+
+
+def test_what_a_strategy_raises_after_the_prediction_is_no_finished_analysis(tmp_path, caplog):
+    status = watched(tmp_path, 1000)
+    for moment in range(1005, 1300, 5):
+        closed = 998.0 + 60 * ((moment - 998) // 60)
+        status.judge("BTC/USDT", reading((0.1, 0.8 - closed / 1e5, 0.1), now=moment, closed=closed))
+        status.finish("BTC/USDT", 500.0, predicted=True)
+        status.notice_silence(moment, 60, {"BTC/USDT": 999.0})
+    assert caplog.text.count("no finished analysis (none for") == 1
+    assert kept_out(status, tmp_path)["BTC/USDT"] == ["no finished analysis"]
+    facts = json.loads((tmp_path / STATUS_FILE).read_text())["pairs"]["BTC/USDT"]
+    assert facts["predictions"] == 5  # one of each candle
 
 
 def test_a_status_that_cannot_be_written_is_logged_once(tmp_path, caplog):
@@ -169,8 +236,9 @@ def test_a_status_that_cannot_be_written_is_logged_once(tmp_path, caplog):
         (1, 0, 1800, ""),
         (1, 0, 1801, "live_retrain_hours is 1"),
         (0, 0, 9999, ""),
-        (0, 2, 3601, "expiration_hours is 2"),
-        (1, 2, 3601, "live_retrain_hours is 1 and expiration_hours is 2"),
+        (0, 2, 2399, ""),
+        (0, 2, 2401, "expiration_hours is 2 (models get 2 hours old)"),
+        (1, 1, 900, "expiration_hours is 1 (models get 1.2 hours old)"),
     ],
 )
 def test_two_pairs_keep_up_or_fall_behind(retrain, expire, seconds, behind):

@@ -17,7 +17,7 @@ from freqtrade.exceptions import OperationalException
 
 from dualwindow.learning.artifact import Artifact
 from dualwindow_freqtrade.freqai_names import COLUMNS, DO_PREDICT
-from dualwindow_freqtrade.live_candles import complete_history
+from dualwindow_freqtrade.live_candles import complete_history, lacking, needed_for
 from dualwindow_freqtrade.live_status import STATUS_FILE
 from harness.freqai_run import PAIR, at, dry_run, live_configuration, train_now
 
@@ -41,6 +41,7 @@ def trained(user_data, **freqai):
 
 
 def status_of(strategy) -> dict:
+    strategy.freqai._live_watch._status.write()  # it is not written too often
     path = strategy.config["user_data_dir"] / "models" / "test" / STATUS_FILE
     return json.loads(path.read_text())
 
@@ -113,8 +114,9 @@ def test_a_pair_of_the_whitelist_that_is_never_analysed_is_a_trouble(tmp_path, c
         assert has_trouble == (seconds > 180)
     assert caplog.text.count(f"{OTHER}: no finished analysis (none for 181 s") == 1
     assert "no finished analysis" not in status_of(strategy)["pairs"][PAIR]["keeps_out"]
-    train_now(strategy, PAIR)
     at(strategy, minutes, ROW + 1, OTHER)
+    strategy.dp.analysed[OTHER] = closed + pd.Timedelta(seconds=301)
+    strategy.bot_loop_start(closed + pd.Timedelta(seconds=302))
     assert not status_of(strategy)["pairs"][OTHER]["keeps_out"]
 
 
@@ -209,15 +211,15 @@ def test_a_bot_that_was_reloaded_leaves_nothing_behind(tmp_path):
     del model, strategy, thread
     gc.collect()
     assert gone() is None
-    assert any(t.name and t.daemon for t in threading.enumerate())
+    assert [t.name for t in threading.enumerate()].count("end with the main thread") == 1
 
 
 def test_a_history_that_live_candles_never_fill_is_refused_at_the_start(tmp_path):
-    strategy, _ = dry_run(live_configuration(tmp_path, conv_width=1200))
+    strategy, _ = dry_run(live_configuration(tmp_path, conv_width=1800))
     strategy.dp._exchange = SimpleNamespace(
         ohlcv_candle_limit=lambda *a: 1000, required_candle_call_count=1, name="Binance"
     )
-    with pytest.raises(OperationalException, match=r"at most 999, .* Received: 1200; lower it"):
+    with pytest.raises(OperationalException, match=r"at most 1720, .* Received: 1800; lower it"):
         strategy.bot_start()
     strategy.dp._exchange.required_candle_call_count = 2
     strategy.bot_start()
@@ -237,23 +239,102 @@ def test_what_retraining_needs_is_told_at_the_start_and_from_measured_times(tmp_
     assert "freqai.live_retrain_hours is 1e-06" in facts["falls_behind"]
 
 
-def test_a_training_fetches_the_candles_that_the_start_could_not(tmp_path):
+@pytest.fixture
+def exchange():
+    """What a configuration says of an exchange that answers now."""
+    with serving(SYNTHETIC, lambda: int(1000 * time.time())) as address:
+        found = {"name": "binance", "ccxt_config": ccxt_settings(address)}
+        found |= {"only_from_ccxt": True, "enable_ws": False, "pair_whitelist": [PAIR]}
+        yield {
+            "exchange": found,
+            "candle_type_def": CandleType.FUTURES,
+            "margin_mode": "isolated",
+            "startup_candle_count": 0,
+        }
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        pytest.param(range(2000, 2880), id="the-beginning"),
+        pytest.param([*range(600), *range(900, 2880)], id="a-hole"),
+        pytest.param([], id="everything"),
+    ],
+)
+def test_a_training_fetches_the_candles_that_memory_lacks(tmp_path, exchange, kept):
     strategy, minutes = trained(tmp_path)
-    clock = lambda: int(1000 * time.time())  # noqa: E731
-    stop = int(minutes["date"].iloc[2000].timestamp())
-    needed = TimeRange("date", "date", stop - 86400, stop)
+    start = int(minutes["date"].iloc[560].timestamp())
+    needed = TimeRange("date", "date", start, start + 86400)
     history = strategy.freqai.dd.historic_data[PAIR]
-    kept = history["1m"] = minutes.iloc[2000:].reset_index(drop=True)
-    with serving(SYNTHETIC, clock) as address:
-        exchange = {"name": "binance", "ccxt_config": ccxt_settings(address)}
-        exchange |= {"only_from_ccxt": True, "enable_ws": False, "pair_whitelist": [PAIR]}
-        config = {**strategy.config, "exchange": exchange, "candle_type_def": CandleType.FUTURES}
-        config |= {"margin_mode": "isolated", "startup_candle_count": 0}
-        complete_history(strategy.freqai.dd, PAIR, needed, config)
+    mine = history["1m"] = minutes.iloc[list(kept)].reset_index(drop=True)
+    assert complete_history(strategy.freqai.dd, PAIR, needed, strategy.config | exchange)
     found = history["1m"]
-    assert found["date"].iloc[0].timestamp() == stop - 86400
-    assert (found["date"].diff().dropna() == pd.Timedelta("1min")).all()
-    pd.testing.assert_frame_equal(found.tail(len(kept)).reset_index(drop=True), kept)
-    before = history["1m"]
-    complete_history(strategy.freqai.dd, PAIR, needed, {})  # nothing is missing any more
-    assert history["1m"] is before
+    inside = found["date"].between(minutes["date"].iloc[560], minutes["date"].iloc[1999])
+    assert inside.sum() == 1440
+    assert found["date"].is_monotonic_increasing
+    assert found["date"].is_unique
+    pd.testing.assert_frame_equal(
+        found[found["date"].isin(mine["date"])].reset_index(drop=True), mine, check_freq=False
+    )
+    assert not complete_history(strategy.freqai.dd, PAIR, needed, {})  # nothing is missing now
+
+
+@pytest.mark.parametrize(
+    ("missing", "expected"),
+    [
+        ([], []),
+        (range(100, 115), []),
+        (range(100, 116), [(6000, 6960)]),
+        (range(16), [(0, 960)]),
+        (range(1424, 1440), [(85440, 86400)]),
+    ],
+)
+def test_holes_longer_than_minutes_without_trades_are_lacking(missing, expected):
+    dates = pd.to_datetime([60 * i for i in range(1440) if i not in set(missing)], unit="s")
+    frame = pd.DataFrame({"date": dates.tz_localize("UTC").as_unit("ms")})
+    assert lacking(frame, "1m", TimeRange("date", "date", 0, 86400)) == expected
+
+
+def test_an_hour_may_not_be_missing():
+    dates = pd.to_datetime([3600 * i for i in range(24) if i != 7], unit="s")
+    frame = pd.DataFrame({"date": dates.tz_localize("UTC").as_unit("ms")})
+    day = TimeRange("date", "date", 0, 86400)
+    assert lacking(frame, "1h", day) == []  # the features do without a single one
+    assert lacking(frame.drop(index=7), "1h", day) != []
+    assert lacking(None, "1h", day) == [(0, 86400)]
+
+
+def test_what_features_look_back_on_is_needed_too():
+    features = {"include_timeframes": ["1m", "1h"]}
+    config = {"startup_candle_count": 720, "freqai": {"feature_parameters": features}}
+    needed = needed_for(TimeRange("date", "date", 10_000_000, 11_000_000), config)
+    assert (needed.startts, needed.stopts) == (10_000_000 - 720 * 3600, 11_000_000)
+
+
+def test_without_its_candles_nothing_is_trained_until_the_exchange_answers(
+    tmp_path, exchange, caplog, monkeypatch
+):
+    strategy, _ = trained(tmp_path)
+    loop, trainings = strategy.freqai._live_loop, []
+    strategy.config |= exchange
+    strategy.dp._exchange = "there"
+    strategy.freqai.dd.pair_dict[PAIR]["trained_timestamp"] = 0
+    monkeypatch.setattr(strategy.dp, "current_whitelist", lambda: [PAIR])
+    monkeypatch.setattr(
+        strategy.freqai, "extract_data_and_train_model", lambda *a: trainings.append(a)
+    )
+    refused = {
+        "exchange": exchange["exchange"] | {"ccxt_config": ccxt_settings("http://127.0.0.1:1")}
+    }
+    whole = dict(strategy.config)
+    strategy.config.update(refused)
+    loop._train_most_overdue(strategy)
+    assert not trainings
+    assert "training failed, it is tried again in 60 s: CandlesNotFetchedError" in caplog.text
+    strategy.config.update(whole)
+    loop._failures.clear()
+    loop._train_most_overdue(strategy)
+    assert len(trainings) == 1
+    n_fetched = caplog.text.count("are fetched")
+    loop._train_most_overdue(strategy)  # asked for once an hour
+    assert (len(trainings), caplog.text.count("are fetched")) == (2, n_fetched)

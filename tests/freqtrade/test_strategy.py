@@ -361,6 +361,12 @@ BELOW = "The rule enters below break-even: "
             id="custom",
         ),
         pytest.param(
+            {"mode": "expected_value", "fallback": "argmax"},
+            {},
+            "LONG from 0.333 instead of 0.400, SHORT from 0.333 instead of 0.400.",
+            id="argmax-where-nothing-passes",
+        ),
+        pytest.param(
             {"margin": -0.003}, {"runmode": RunMode.HYPEROPT, "spaces": ["buy"]}, None, id="search"
         ),
     ],
