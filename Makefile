@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 BIN := .venv/bin
 
-.PHONY: demo test test-bot test-rest lint mutants bench bench-skill bench-live clean
+.PHONY: demo test test-bot test-rest lint mutants bench bench-skill bench-live soak clean
 
 .venv/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -41,6 +41,9 @@ bench-skill: .venv/installed ## walk-forward skill; about forty minutes
 
 bench-live: .venv/installed ## bots in real minutes: about two and a half hours; nothing else should run
 	$(BIN)/python -W ignore -m benchmarks.live $(ARGS)
+
+soak: .venv/installed ## bots in faults that a seed fixes: make soak SEED=1 RUNS=20; about two minutes each
+	$(BIN)/python -W ignore -m benchmarks.soak $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(ARGS)
 
 clean:
 	rm -rf .venv build mutants *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,196 @@
+"""Each invariant of a soak holds on what a sound run leaves, and tells a planted violation."""
+
+import json
+
+import cloudpickle
+import pandas as pd
+import pytest
+
+from benchmarks import soak_invariants as invariants
+from dualwindow_freqtrade.freqai_names import DATE_OF_PREDICTION, DO_PREDICT, PAIR_DICTIONARY
+
+PAIR = "BTC/USDT:USDT"
+BEGIN = 1_700_000_040  # a whole minute
+NAMES = ("SHORT", "HOLD", "LONG")
+
+
+def row(minute: int, do_predict: int = 1, *, enters: bool = False, **changes):
+    probabilities = [0.2, 0.5, 0.3] if do_predict == 1 else [0.0, 0.0, 0.0]
+    line = {
+        "what": "row",
+        "at": BEGIN + 60 * minute + 61,
+        "pair": PAIR,
+        "candle": BEGIN + 60 * minute,
+        "do_predict": do_predict,
+        "probabilities": probabilities,
+        "enters": enters,
+    }
+    return line | changes
+
+
+def start():
+    return {"what": "start", "at": BEGIN, "pid": 1}
+
+
+def entry(minute: int, seconds: float = 62):
+    return {"what": "entry", "at": BEGIN + 60 * minute + seconds, "pair": PAIR}
+
+
+def trades(*minutes: int) -> pd.DataFrame:
+    dates = [pd.Timestamp(BEGIN + 60 * m + 62, unit="s") for m in minutes]
+    return pd.DataFrame({"pair": [PAIR] * len(dates), "open_date": [f"{d}" for d in dates]})
+
+
+def stored(*rows: dict) -> dict[str, pd.DataFrame]:
+    dates = pd.to_datetime([r["candle"] for r in rows], unit="s", utc=True)
+    frame = pd.DataFrame([r["probabilities"] for r in rows], columns=NAMES)
+    frame[DATE_OF_PREDICTION], frame[DO_PREDICT] = dates, [r["do_predict"] for r in rows]
+    return {PAIR: frame}
+
+
+SOUND = [start(), row(0, 0), row(1, enters=True), entry(1), row(2), start(), row(2, 0), row(3)]
+
+
+def test_lives_begin_with_a_start():
+    assert [len(life) for life in invariants.lives(SOUND)] == [5, 3]
+
+
+def test_entries_on_predictions_are_none_of_the_violations():
+    assert invariants.entries_on_predictions(SOUND, trades(1)) == []
+
+
+@pytest.mark.parametrize(
+    ("witness", "opened", "told"),
+    [
+        pytest.param([row(0, 0, enters=True), entry(0)], (), "do_predict 0", id="no-prediction"),
+        pytest.param([row(0, 2, enters=True), entry(0)], (), "do_predict 2", id="expired"),
+        pytest.param(
+            [row(0, enters=True, probabilities=[0, 0, 0]), entry(0)], (), "do_predict 1", id="zeros"
+        ),
+        pytest.param([row(0), entry(0)], (), "do_predict 1", id="not-wanted"),
+        pytest.param([row(0, enters=True), entry(0, 600)], (), "540 s old", id="an-old-one"),
+        pytest.param([entry(0)], (), "before any candle", id="nothing-seen"),
+        pytest.param([row(0, enters=True)], (0,), "no entry was seen", id="unseen-trade"),
+        pytest.param(
+            [row(0, enters=True), start(), entry(0)], (), "before any", id="of-the-life-before"
+        ),
+    ],
+)
+def test_entries_on_anything_else_are(witness, opened, told):
+    (violation,) = invariants.entries_on_predictions([start(), *witness], trades(*opened))
+    assert told in violation
+
+
+def test_predicted_once():
+    assert invariants.predicted_once(SOUND, stored(row(0, 0), row(1), row(2), row(3))) == []
+
+
+@pytest.mark.parametrize(
+    ("witness", "on_disk", "told"),
+    [
+        pytest.param([row(1), start(), row(1)], [row(1)], "predicted twice", id="twice"),
+        pytest.param([row(1)], [row(1), row(1)], "order of time", id="stored-twice"),
+        pytest.param([row(1), row(2)], [row(2), row(1)], "order of time", id="disorder"),
+        pytest.param([row(1)], [row(1), row(2)], "never shown", id="made-up"),
+        pytest.param(
+            [row(1)], [row(1, probabilities=[0.3, 0.4, 0.3])], "never shown", id="otherwise"
+        ),
+    ],
+)
+def test_predicted_or_stored_otherwise(witness, on_disk, told):
+    (violation,) = invariants.predicted_once([start(), *witness], stored(*on_disk))
+    assert told in violation
+
+
+def test_what_was_predicted_before_a_stop_is_kept():
+    life = [start(), row(0, 0), row(1), row(2)]
+    assert invariants.kept_at_the_end(life, stored(row(0, 0), row(1), row(2))) == []
+    (violation,) = invariants.kept_at_the_end(life, stored(row(0, 0), row(1), row(2, 0)))
+    assert "is not stored" in violation
+    assert len(invariants.kept_at_the_end(life, {})) == 2
+
+
+def test_every_candle_of_a_calm_is_predicted():
+    candles = [BEGIN + 60, BEGIN + 120]
+    assert invariants.predicted_in_calm(SOUND, candles, [PAIR]) == []
+    (violation,) = invariants.predicted_in_calm(SOUND, [*candles, BEGIN], [PAIR])
+    assert "not predicted in a quiet time" in violation
+
+
+LIFE = [start(), row(0, 0), row(1), row(2, 0), row(3)]
+
+
+def told(**changes):
+    facts = {
+        "predictions": 2,
+        "candles_without_prediction": 1,
+        "keeps_out": {},
+        "last_candle_closed": "2023-11-14T22:18:00Z",
+    }
+    return {"pairs": {PAIR: facts | changes}}
+
+
+@pytest.mark.parametrize("without", [1, 2])
+def test_a_true_status(without):
+    assert invariants.status_is_true(told(candles_without_prediction=without), LIFE) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [
+        pytest.param(told(predictions=3), "3 predictions are told", id="too-many"),
+        pytest.param(told(candles_without_prediction=0), "0 candles", id="uncounted"),
+        pytest.param(told(candles_without_prediction=3), "3 candles", id="counted-too-often"),
+        pytest.param(told(keeps_out={"stale candles": ""}), "keeps out", id="no-trouble"),
+        pytest.param(told(last_candle_closed="2023-11-14T22:17:00Z"), "newest", id="old"),
+        pytest.param({"pairs": {}}, "not in the status", id="silent"),
+    ],
+)
+def test_a_lying_status(status, says):
+    (violation,) = invariants.status_is_true(status, LIFE)
+    assert says in violation
+
+
+@pytest.fixture
+def models(tmp_path):
+    folder = tmp_path / "sub-train-BTC_1"
+    folder.mkdir()
+    for part in invariants._PARTS:
+        is_json = part.endswith(".json")
+        content = json.dumps({"a": 1}).encode() if is_json else cloudpickle.dumps([1, 2, 3])
+        (folder / f"cb_btc_1{part}").write_bytes(content)
+    index = {PAIR: {"model_filename": "cb_btc_1", "data_path": str(folder)}}
+    (tmp_path / PAIR_DICTIONARY).write_text(json.dumps(index))
+    return tmp_path
+
+
+def test_whole_models(models):
+    assert invariants.models_whole(models) == []
+    (models / "sub-train-BTC_2.tmp").mkdir()  # a saving that the end of the bot has broken off
+    (models / "sub-train-BTC_3").mkdir()
+    assert invariants.models_whole(models) == []
+
+
+@pytest.mark.parametrize("part", invariants._PARTS)
+def test_torn_and_missing_parts(models, part):
+    (path,) = models.glob(f"*/*{part}")
+    path.write_bytes(path.read_bytes()[:-2])
+    (violation,) = invariants.models_whole(models)
+    assert "cannot be read" in violation
+    path.unlink()
+    if part != invariants.MODEL_FILE:  # without it, it is no model
+        (violation,) = invariants.models_whole(models)
+        assert "0 files" in violation
+
+
+def test_an_index_that_points_nowhere(models):
+    index = {PAIR: {"model_filename": "cb_btc_1", "data_path": str(models / "sub-train-BTC_9")}}
+    (models / PAIR_DICTIONARY).write_text(json.dumps(index))
+    (violation,) = invariants.models_whole(models)
+    assert "not there" in violation
+
+
+def test_memory_is_bound():
+    most = invariants.MOST_MEMORY
+    assert invariants.memory_bound([]) == invariants.memory_bound([most]) == []
+    assert invariants.memory_bound([most + 1, 100]) == [f"{most + 1:.0f} MiB were held"]
