@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import soak_invariants as invariants
-from benchmarks.soak_run import CANDLE, PAIRS, Left, run
+from benchmarks.soak_run import CANDLE, PAIRS, Left, Snapshot, run
 from benchmarks.soak_schedule import Kind
 
 RESULTS = Path(__file__).parent / "results" / "soak.json"
@@ -31,25 +31,20 @@ def judged(left: Left) -> dict[str, Any]:
     lives = invariants.lives(left.witness)
     calm = [i for i in range(left.length) if not left.is_doubtful(i)]
     openings = [left.first + (i - 1) * CANDLE for i in calm]
-    violations = list(left.troubles)
+    violations = list(left.ends)
     violations += invariants.entries_on_predictions(left.witness, trades)
-    violations += invariants.predicted_once(left.witness, stored)
+    violations += invariants.predicted_once(left.witness)
+    violations += invariants.stored_as_shown(left.witness, stored)
     violations += invariants.kept_at_the_end(lives[-1], stored)
     violations += invariants.predicted_in_calm(left.witness, openings, PAIRS)
     violations += invariants.models_whole(place.models)
     violations += invariants.memory_bound([snapshot.memory for snapshot in left.snapshots])
     for snapshot in left.snapshots:
-        lines = invariants.lives(left.witness[: snapshot.lines])[-1]
-        i = (snapshot.candle - left.first) // CANDLE
-        if snapshot.status is not None and not left.is_doubtful(i):
-            violations += [
-                f"candle {i}: status: {text}"
-                for text in invariants.status_is_true(snapshot.status, lines)
-            ]
+        violations += _lies(left, snapshot)
     rows = [line for line in left.witness if line["what"] == "row"]
     return {
         "plan": [vars(fault) | {"kind": fault.kind.value} for fault in left.plan],
-        "injected": dict(Counter(fault.kind.value for fault in left.injected)),
+        "injected": dict(left.injected),
         "candles": left.length,
         "candles in calm": len(calm),
         "starts": len(lives),
@@ -60,6 +55,17 @@ def judged(left: Left) -> dict[str, Any]:
         "memory_mib": [round(snapshot.memory) for snapshot in left.snapshots],
         "violations": violations,
     }
+
+
+def _lies(left: Left, snapshot: Snapshot) -> list[str]:
+    if snapshot.status is None:
+        return []
+    life = invariants.lives(left.witness[: snapshot.lines])[-1]
+    found = invariants.status_tells_of_silence(snapshot.status, life)
+    if snapshot.is_settled:
+        found += invariants.status_is_true(snapshot.status, life)
+    candle = (snapshot.candle - left.first) // CANDLE
+    return [f"candle {candle}: status: {text}" for text in found]
 
 
 def soak(seed: int, length: int) -> dict[str, Any]:

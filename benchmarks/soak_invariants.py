@@ -7,7 +7,7 @@ predicted for it, and `entry` of a trade. Its order is that in which things happ
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,20 @@ def lives(witness: Iterable[Line]) -> list[list[Line]]:
             found.append([])
         found[-1].append(line)
     return found
+
+
+def _made(life: Iterable[Line]) -> Iterator[Line]:
+    """Give the predictions that were made in a life.
+
+    What is shown of a pair's first candle is none of them: it is what was stored of it before.
+    """
+    begun = set()
+    for line in life:
+        if line["what"] != "row":
+            continue
+        if line["pair"] in begun and _is_prediction(line):
+            yield line
+        begun.add(line["pair"])
 
 
 def _is_prediction(row: Line) -> bool:
@@ -98,8 +112,25 @@ def _problem_of_entry(entry: Line, row: Line | None) -> list[str]:
     return []
 
 
-def predicted_once(witness: Iterable[Line], stored: Mapping[str, pd.DataFrame]) -> list[str]:
-    """Find candles that were predicted twice, or stored otherwise than they were predicted.
+def predicted_once(witness: Iterable[Line]) -> list[str]:
+    """Find candles that were predicted twice, or shown otherwise after a start."""
+    found: list[str] = []
+    seen: dict[tuple[str, int], Line] = {}
+    for life in lives(witness):
+        made = list(_made(life))
+        for row in (line for line in life if line["what"] == "row" and _is_prediction(line)):
+            key = (row["pair"], row["candle"])
+            where = f"{key[0]}: the candle of {_text(key[1])}"
+            if row in made:
+                found += [f"{where} was predicted twice"] if key in seen else []
+                seen[key] = row
+            elif not _is_same(seen.get(key), row["probabilities"]):
+                found.append(f"{where} was not predicted so before the start that shows it")
+    return found
+
+
+def stored_as_shown(witness: Iterable[Line], stored: Mapping[str, pd.DataFrame]) -> list[str]:
+    """Find predictions that are stored twice, in disorder, or otherwise than they were made.
 
     Parameters
     ----------
@@ -107,29 +138,26 @@ def predicted_once(witness: Iterable[Line], stored: Mapping[str, pd.DataFrame]) 
     stored : FreqAI's predictions by pair, as they lie on disk
     """
     found: list[str] = []
-    seen: dict[tuple[str, int], Line] = {}
-    for row in (line for line in witness if line["what"] == "row" and _is_prediction(line)):
-        key = (row["pair"], row["candle"])
-        if key in seen:
-            found.append(f"{key[0]}: the candle of {_text(key[1])} was predicted twice")
-        seen[key] = row
+    made = {(row["pair"], row["candle"]): row for life in lives(witness) for row in _made(life)}
     for pair, frame in stored.items():
         dates = frame[DATE_OF_PREDICTION]
         if not (dates.diff().dropna() > pd.Timedelta(0)).all():
             found.append(f"{pair}: the stored predictions are not in the order of time")
         for row in frame[frame[DO_PREDICT] == 1].to_dict("records"):
             candle = int(row[DATE_OF_PREDICTION].timestamp())
-            told = seen.get((pair, candle))
-            same = told and np.allclose(told["probabilities"], [row[c] for c in CLASSES], atol=1e-6)
-            if not same:
+            if not _is_same(made.get((pair, candle)), [row[name] for name in CLASSES]):
                 found.append(f"{pair}: what is stored of {_text(candle)} was never shown")
     return found
+
+
+def _is_same(row: Line | None, probabilities: Sequence[float]) -> bool:
+    return row is not None and np.allclose(row["probabilities"], probabilities, atol=1e-6)
 
 
 def kept_at_the_end(life: Iterable[Line], stored: Mapping[str, pd.DataFrame]) -> list[str]:
     """Find predictions of the last life, which was stopped in peace, that are not stored."""
     found = []
-    for row in (line for line in life if line["what"] == "row" and _is_prediction(line)):
+    for row in _made(life):
         frame = stored.get(row["pair"])
         date = pd.Timestamp(row["candle"], unit="s", tz="UTC")
         made = frame is not None and (
@@ -151,7 +179,7 @@ def predicted_in_calm(
     candles : openings, seconds since 1970 UTC, that nothing keeps from being predicted
     pairs : that should be
     """
-    rows = (line for line in witness if line["what"] == "row" and _is_prediction(line))
+    rows = (row for life in lives(witness) for row in _made(life))
     made = {(row["pair"], row["candle"]) for row in rows}
     return [
         f"{pair}: the candle of {_text(candle)} was not predicted in a quiet time"
@@ -176,7 +204,7 @@ def status_is_true(status: Mapping[str, Any], life: Sequence[Line]) -> list[str]
 
 def _lies(told: Mapping[str, Any], rows: Sequence[Line]) -> list[str]:
     found = []
-    made = [_is_prediction(row) for row in rows]
+    made = [_is_prediction(row) for row in rows[1:]]  # the first is what was stored before
     if told["predictions"] != sum(made):
         found.append(f"{told['predictions']} predictions are told of, {sum(made)} were made")
     if not any(made):
@@ -195,6 +223,23 @@ def _lies(told: Mapping[str, Any], rows: Sequence[Line]) -> list[str]:
         if closed != rows[-1]["candle"] + CANDLE:
             found.append(f"the newest candle is that of {_text(rows[-1]['candle'])}")
     return found
+
+
+def status_tells_of_silence(status: Mapping[str, Any], life: Sequence[Line]) -> list[str]:
+    """Find pairs without new candles for more than two, of which the status says nothing.
+
+    The bot looks at the beginning of each round, so the last round is what counts.
+    """
+    looks = [line["at"] for line in life if line["what"] == "loop"]
+    newest = {line["pair"]: line["candle"] for line in life if line["what"] == "row"}
+    return [
+        f"{pair}: no candle since that of {_text(candle)}, but no trouble is told of"
+        for pair, candle in newest.items()
+        if looks[-1] - candle - CANDLE > 2 * CANDLE
+        and (told := status["pairs"].get(pair)) is not None
+        and told["last_candle_closed"] is not None
+        and not told["keeps_out"]
+    ]
 
 
 def models_whole(folder: Path) -> list[str]:

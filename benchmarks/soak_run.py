@@ -4,6 +4,8 @@ import contextlib
 import json
 import subprocess
 import time
+import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,6 +16,7 @@ from benchmarks.soak_bot import Clock, SoakBot, exchange
 from benchmarks.soak_schedule import GRACE, OF_EXCHANGE, Kind, Planned, schedule
 from dualwindow_freqtrade.live_status import STATUS_FILE
 from dualwindow_sandbox.fault_request import request_fault
+from dualwindow_sandbox.faults import PATH
 from harness.bots import Place, small
 
 PAIRS, SPARE = ["BTC/USDT:USDT", "ETH/USDT:USDT"], "SOL/USDT:USDT"
@@ -26,17 +29,19 @@ _START = 240  # real seconds
 
 @dataclass(frozen=True)
 class Snapshot:
-    """How things stand when the bot has done its work of a candle.
+    """How things stand when the bot has done its work of a candle, or should have.
 
     Parameters
     ----------
     candle : its close, seconds since 1970 UTC
+    is_settled : whether it has
     lines : of the witness until now
-    status : what the bot says of itself; None if there is no file
+    status : what the bot says of itself; None where it could not be written
     memory : MiB
     """
 
     candle: int
+    is_settled: bool
     lines: int
     status: dict[str, Any] | None
     memory: float
@@ -50,8 +55,12 @@ class Left:
     ----------
     first : close of the first candle of the run, seconds since 1970 UTC
     length : candles
+    plan : what was to happen
+    place : the bot's folder
     doubtful : spans of candles, counted from the first and half open, in which the bot need not
         predict: faults and starts, and the grace after them
+    injected : how many faults of each kind have come about
+    ends : of the bot by itself, while nothing was wrong
     """
 
     first: int
@@ -61,8 +70,8 @@ class Left:
     witness: list[dict[str, Any]] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
     doubtful: list[tuple[int, int]] = field(default_factory=list)
-    injected: list[Planned] = field(default_factory=list)
-    troubles: list[str] = field(default_factory=list)
+    injected: Counter[str] = field(default_factory=Counter)
+    ends: list[str] = field(default_factory=list)
     log: str = ""
 
     def is_doubtful(self, candle: int) -> bool:
@@ -82,10 +91,9 @@ class Leader:
     def __init__(self, place: Place, bot: SoakBot, clock: Clock, address: str) -> None:
         self._place, self._bot, self._clock, self._address = place, bot, clock, address
         self._pairs = list(PAIRS)
-        self._started_at = 0  # candle
-        self._offset = 0  # of the witness's lines: those of the process that runs now
-        self._down_until: int | None = None
         self._candle = 0
+        self._started_at = 0  # candle
+        self._offset = 0  # of the witness's lines: where those of the last start begin
 
     # -- waiting
 
@@ -133,6 +141,7 @@ class Leader:
             rows = [line for line in self._witness() if line["what"] == "row"]
             predicted = {row["pair"] for row in rows if row["do_predict"] == 1}
             if predicted >= set(self._pairs):
+                assert abs(rows[-1]["at"] - self._clock.now()) < CANDLE, "it has another clock"
                 return self._next_close()
             close = self._next_close()
             if self._has_looped() and len(rows):
@@ -155,13 +164,12 @@ class Leader:
                 waiting.remove(fault)
                 if self._begin(fault):
                     lasting.append(fault)
-                    left.injected.append(fault)
+                    left.injected[fault.kind] += fault.kind not in OF_EXCHANGE
                     left.doubtful.append((fault.start, fault.stop + GRACE))
-                else:
-                    left.troubles.append(f"{fault.kind} could not be injected")
             self._one_candle(left, lasting)
             now = int((self._clock.now() - left.first) // CANDLE)
             self._candle = max(self._candle, now) + 1
+        left.injected += self._faults_that_hit()
 
     def _one_candle(self, left: Left, lasting: list[Planned]) -> None:
         close = left.first + self._candle * CANDLE
@@ -181,15 +189,15 @@ class Leader:
         )
         if not self._has_looped():  # a start takes as long as it takes
             left.doubtful.append((self._started_at, self._candle + 1 + GRACE))
-        elif settled and self._bot.is_up:
-            left.snapshots.append(self._snapshot(close))
+        elif self._bot.is_up:
+            left.snapshots.append(self._snapshot(close, is_settled=settled))
 
     def _keep_up(self, left: Left, lasting: list[Planned]) -> None:
         """Be the service manager: what has ended is started again."""
         if self._bot.is_up:
             return
         if not left.is_doubtful(self._candle) and not lasting:
-            left.troubles.append(f"candle {self._candle}: the bot had ended by itself")
+            left.ends.append(f"candle {self._candle}: the bot had ended by itself")
         self._start()
         left.doubtful.append((self._started_at, self._started_at + 1 + GRACE))
 
@@ -197,10 +205,11 @@ class Leader:
         self._offset, self._started_at = len(self._witness()), self._candle
         self._bot.start()
 
-    def _snapshot(self, close: int) -> Snapshot:
-        path = self._place.models / STATUS_FILE
-        status = json.loads(path.read_text()) if path.is_file() else None
-        return Snapshot(close, len(self._witness()), status, self._bot.memory())
+    def _snapshot(self, close: int, *, is_settled: bool) -> Snapshot:
+        path, lines = self._place.models / STATUS_FILE, len(self._witness())
+        can_be_written = path.is_file() and not self._ballast.is_file()
+        status = json.loads(path.read_text()) if can_be_written else None
+        return Snapshot(close, is_settled, lines, status, self._bot.memory())
 
     # -- faults
 
@@ -237,6 +246,13 @@ class Leader:
             self._offset, self._started_at = lines, self._candle
         return heard
 
+    def _faults_that_hit(self) -> Counter[str]:
+        """Count the exchange's faults that have hit a request."""
+        with urllib.request.urlopen(f"{self._address}{PATH}", timeout=10) as answer:
+            listed = json.load(answer)
+        faults = listed["active"] + listed["ended"]
+        return Counter(fault["kind"] for fault in faults if fault["hits"])
+
     @property
     def _ballast(self) -> Path:
         return self._place.models / "ballast"
@@ -265,7 +281,7 @@ def small_disk(folder: Path) -> Iterator[None]:
 
 def overlay() -> dict[str, Any]:
     """Return a configuration of small networks that are trained every few candles."""
-    options = {"identifier": "soak", "live_retrain_hours": 0.1, "purge_old_models": 2}
+    options = {"identifier": "soak", "live_retrain_hours": 0.2, "purge_old_models": 2}
     found = small(PAIRS, **options)
     found["exchange"]["ccxt_config"] = {"timeout": 3000}
     return found | {"internals": {"process_throttle_secs": 1}, "max_open_trades": 3}

@@ -81,14 +81,29 @@ def test_entries_on_anything_else_are(witness, opened, told):
     assert told in violation
 
 
+def test_what_is_stored_is_shown_again_after_a_start():
+    witness = [start(), row(0, 0), row(1), start(), row(1), row(2)]
+    assert invariants.predicted_once(witness) == []
+    status = told(predictions=1, candles_without_prediction=0, last_candle_closed=closed(2))
+    assert invariants.status_is_true(status, witness[3:]) == []
+
+
 def test_predicted_once():
-    assert invariants.predicted_once(SOUND, stored(row(0, 0), row(1), row(2), row(3))) == []
+    assert invariants.predicted_once(SOUND) == []
+    assert invariants.stored_as_shown(SOUND, stored(row(0, 0), row(1), row(2), row(3))) == []
 
 
 @pytest.mark.parametrize(
     ("witness", "on_disk", "told"),
     [
-        pytest.param([row(1), start(), row(1)], [row(1)], "predicted twice", id="twice"),
+        pytest.param([row(1), row(1)], [row(1)], "predicted twice", id="twice"),
+        pytest.param(
+            [row(1), start(), row(0, 0), row(1)], [row(1)], "predicted twice", id="once-per-life"
+        ),
+        pytest.param(
+            [row(1, 0), start(), row(1)], [], "not predicted so", id="a-no-that-became-a-yes"
+        ),
+        pytest.param([row(1)], [row(1), row(2, 0), row(3)], "never shown", id="stored-alone"),
         pytest.param([row(1)], [row(1), row(1)], "order of time", id="stored-twice"),
         pytest.param([row(1), row(2)], [row(2), row(1)], "order of time", id="disorder"),
         pytest.param([row(1)], [row(1), row(2)], "never shown", id="made-up"),
@@ -98,7 +113,10 @@ def test_predicted_once():
     ],
 )
 def test_predicted_or_stored_otherwise(witness, on_disk, told):
-    (violation,) = invariants.predicted_once([start(), *witness], stored(*on_disk))
+    witness = [start(), row(-1, 0), *witness]
+    found = invariants.predicted_once(witness)
+    found += invariants.stored_as_shown(witness, stored(*on_disk))
+    (violation,) = found
     assert told in violation
 
 
@@ -117,7 +135,11 @@ def test_every_candle_of_a_calm_is_predicted():
     assert "not predicted in a quiet time" in violation
 
 
-LIFE = [start(), row(0, 0), row(1), row(2, 0), row(3)]
+LIFE = [start(), row(-1, 0), row(0, 0), row(1), row(2, 0), row(3)]
+
+
+def closed(minute: int) -> str:
+    return f"{pd.Timestamp(BEGIN + 60 * minute + 60, unit='s'):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def told(**changes):
@@ -125,7 +147,7 @@ def told(**changes):
         "predictions": 2,
         "candles_without_prediction": 1,
         "keeps_out": {},
-        "last_candle_closed": "2023-11-14T22:18:00Z",
+        "last_candle_closed": closed(3),
     }
     return {"pairs": {PAIR: facts | changes}}
 
@@ -142,13 +164,28 @@ def test_a_true_status(without):
         pytest.param(told(candles_without_prediction=0), "0 candles", id="uncounted"),
         pytest.param(told(candles_without_prediction=3), "3 candles", id="counted-too-often"),
         pytest.param(told(keeps_out={"stale candles": ""}), "keeps out", id="no-trouble"),
-        pytest.param(told(last_candle_closed="2023-11-14T22:17:00Z"), "newest", id="old"),
+        pytest.param(told(last_candle_closed=closed(2)), "newest", id="old"),
         pytest.param({"pairs": {}}, "not in the status", id="silent"),
     ],
 )
 def test_a_lying_status(status, says):
     (violation,) = invariants.status_is_true(status, LIFE)
     assert says in violation
+
+
+def loop(minute: int):
+    return {"what": "loop", "at": BEGIN + 60 * minute}
+
+
+def test_the_status_tells_of_silence():
+    life, quiet = [start(), row(1), loop(4)], told()
+    assert invariants.status_tells_of_silence(quiet, life) == []  # exactly two candles
+    (violation,) = invariants.status_tells_of_silence(quiet, [*life, loop(5)])
+    assert "no trouble is told of" in violation
+    loud = told(keeps_out={"stale candles": "none for 180 s"})
+    assert invariants.status_tells_of_silence(loud, [*life, loop(5)]) == []
+    never = told(last_candle_closed=None)
+    assert invariants.status_tells_of_silence(never, [*life, loop(5)]) == []
 
 
 @pytest.fixture
