@@ -16,11 +16,11 @@ demo: .venv/installed ## the main job on synthetic candles, without the internet
 test: .venv/installed lint
 	$(MAKE) --jobs 2 test-bot test-rest
 
-test-bot: ## a bot trades for nine minutes, mostly waiting
-	$(BIN)/pytest -p no:cacheprovider tests/freqtrade/test_live_run.py
+test-bot: ## bots trade for a quarter of an hour, mostly waiting
+	$(BIN)/pytest -p no:cacheprovider tests/freqtrade/test_live_run.py tests/benchmarks/test_soak.py
 
 test-rest:
-	$(BIN)/pytest --ignore tests/freqtrade/test_live_run.py
+	$(BIN)/pytest --ignore tests/freqtrade/test_live_run.py --ignore tests/benchmarks/test_soak.py
 
 lint: .venv/installed
 	$(BIN)/ruff format --check .

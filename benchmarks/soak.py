@@ -18,7 +18,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import soak_invariants as invariants
-from benchmarks.soak_run import CANDLE, PAIRS, Left, Snapshot, run
+from benchmarks.soak_leader import CANDLE, PAIRS, Left, Snapshot
+from benchmarks.soak_run import run
 from benchmarks.soak_schedule import Kind
 
 RESULTS = Path(__file__).parent / "results" / "soak.json"
@@ -50,6 +51,7 @@ def judged(left: Left) -> dict[str, Any]:
         "starts": len(lives),
         "predicted": sum(row["do_predict"] == 1 for row in rows),
         "seen, not predicted": sum(row["do_predict"] != 1 for row in rows),
+        "predicted before their close": invariants.made_of_unfinished(left.witness, left.errors),
         "trades": len(trades),
         "tracebacks": left.log.count("Traceback"),
         "memory_mib": [round(snapshot.memory) for snapshot in left.snapshots],

@@ -189,6 +189,24 @@ def predicted_in_calm(
     ]
 
 
+def made_of_unfinished(witness: Sequence[Line], errors: Sequence[tuple[int, float]]) -> int:
+    """Count the predictions of candles that were still forming on the exchange.
+
+    freqtrade takes the newest candle for closed if the bot's clock says so.
+
+    Parameters
+    ----------
+    witness : of the whole run
+    errors : lines of the witness from which on the bot's clock was how many seconds ahead
+    """
+    found = 0
+    for i, line in enumerate(witness):
+        error = next((seconds for n, seconds in reversed(errors) if n <= i), 0.0)
+        if line["what"] == "row" and _is_prediction(line):
+            found += line["at"] - error < line["candle"] + CANDLE
+    return found
+
+
 def status_is_true(status: Mapping[str, Any], life: Sequence[Line]) -> list[str]:
     """Compare what the bot says of itself with what it has done in this life."""
     found = []

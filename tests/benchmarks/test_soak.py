@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import soak
-from benchmarks.soak_run import Left
+from benchmarks.soak_leader import Left
 from benchmarks.soak_schedule import Kind
 
 SHORT = 24  # candles

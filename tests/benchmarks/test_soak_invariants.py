@@ -135,6 +135,20 @@ def test_every_candle_of_a_calm_is_predicted():
     assert "not predicted in a quiet time" in violation
 
 
+@pytest.mark.parametrize(
+    ("errors", "expected"),
+    [
+        pytest.param([], 0, id="right-clock"),
+        pytest.param([(0, 20.0)], 2, id="ahead"),
+        pytest.param([(0, 20.0), (2, 0.0)], 1, id="mended"),
+        pytest.param([(0, -20.0)], 0, id="behind"),
+        pytest.param([(3, 20.0)], 0, id="too-late"),
+    ],
+)
+def test_predictions_of_candles_that_are_forming_are_counted(errors, expected):
+    assert invariants.made_of_unfinished([start(), row(1), row(2)], errors) == expected
+
+
 LIFE = [start(), row(-1, 0), row(0, 0), row(1), row(2, 0), row(3)]
 
 
