@@ -93,7 +93,9 @@ def schedule(seed: int, length: int, pairs: list[str], spare: str) -> tuple[Plan
         first = _one(rng, kind, start, pairs, spare)
         storm = [first]
         if rng.random() < 0.4:
-            storm.append(_one(rng, _other(rng, kind), start + int(rng.integers(2)), pairs, spare))
+            later = start + int(rng.integers(2))
+            hit = [spare] if kind is Kind.ADDED else pairs
+            storm.append(_one(rng, _other(rng, kind), later, hit, spare))
         over = max(fault.stop for fault in storm)
         if over + _CALM > length:
             break
@@ -108,8 +110,11 @@ def _other(rng: np.random.Generator, kind: Kind) -> Kind:
 
 
 def _one(rng: np.random.Generator, kind: Kind, start: int, pairs: list[str], spare: str) -> Planned:
-    least = 2 if kind in (Kind.MISSING, Kind.ADDED) else 1
-    length = 1 if kind is Kind.RELOAD else int(rng.integers(least, _LONGEST + 1))
+    length = int(rng.integers(2 if kind is Kind.MISSING else 1, _LONGEST + 1))
+    if kind is Kind.ADDED:
+        length += 5  # until it has been trained
+    elif kind is Kind.RELOAD:
+        length = 1
     draw: dict[str, Any] = {"pair": None}
     if kind in OF_EXCHANGE and rng.random() < 0.5:
         draw["pair"] = pairs[rng.integers(len(pairs))]

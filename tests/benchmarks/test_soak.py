@@ -17,9 +17,9 @@ SHORT = 24  # candles
 @pytest.mark.parametrize(
     ("seed", "kinds"),
     [
-        pytest.param(3, {Kind.FULL_DISK, Kind.REMOVED, Kind.MISSING}, id="3"),
-        pytest.param(37, {Kind.KILL, Kind.CUT, Kind.DUPLICATE}, id="37"),
-        pytest.param(58, {Kind.ADDED, Kind.MISSING, Kind.DUPLICATE}, id="58"),
+        pytest.param(3, {Kind.FULL_DISK, Kind.REMOVED, Kind.CUT}, id="3"),
+        pytest.param(30, {Kind.KILL, Kind.UNAVAILABLE, Kind.MISSING}, id="30"),
+        pytest.param(35, {Kind.CLOCK, Kind.FULL_DISK, Kind.MISSING}, id="35"),
     ],
 )
 def test_a_short_soak(seed, kinds):

@@ -56,12 +56,14 @@ def test_what_a_fault_needs_is_drawn_with_it():
     n = 0
     for fault in (fault for seed in SEEDS for fault in drawn(seed)):
         n += 1
-        assert fault.length >= (2 if fault.kind in (Kind.MISSING, Kind.ADDED) else 1)
+        assert fault.length >= {Kind.MISSING: 2, Kind.ADDED: 6}.get(fault.kind, 1)
         assert (fault.amount != 0) == (fault.kind in (Kind.CLOCK, Kind.KILL))
         if fault.kind is Kind.ADDED:
             assert fault.pair == SPARE
         elif fault.kind is Kind.REMOVED:
             assert fault.pair in PAIRS
-        elif fault.kind not in OF_EXCHANGE:
+        elif fault.kind in OF_EXCHANGE:
+            assert fault.pair in {None, *PAIRS, SPARE}
+        else:
             assert fault.pair is None
     assert n > 60
