@@ -24,6 +24,15 @@ from benchmarks.soak_schedule import Kind
 
 RESULTS = Path(__file__).parent / "results" / "soak.json"
 LENGTH = 60
+TOLD = (
+    "candles",
+    "candles in calm",
+    "predicted",
+    "seen, not predicted",
+    "predicted before their close",
+    "trades",
+    "starts",
+)
 
 
 def judged(left: Left) -> dict[str, Any]:
@@ -96,6 +105,12 @@ def show(results: dict[str, dict[str, Any]]) -> None:
     for kind in Kind:
         table.add_row(kind, str(counts[kind]))
     Console().print(table)
+    whole = [found for found in results.values() if "candles" in found]
+    sums = Counter({name: sum(found[name] for found in whole) for name in TOLD})
+    most = max((m for found in whole for m in found["memory_mib"]), default=0)
+    n = sum(len(found["violations"]) for found in results.values())
+    print(", ".join(f"{name}: {sums[name]}" for name in TOLD), end=", ")
+    print(f"most memory: {most} MiB, violations: {n}")
     for seed, found in results.items():
         for text in found["violations"]:
             print(f"seed {seed}: {text}")

@@ -1,6 +1,7 @@
 """Three short soaks, and how the command tells of one that fails."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def test_a_short_soak(seed, kinds):
 def test_the_command_names_the_seed_that_fails(tmp_path, monkeypatch, capsys):
     def run(seed: int, length: int, folder: Path, judge):
         found = {"injected": {"429": 2}, "violations": ["it broke"] if seed == 8 else []}
-        return found | {"length": length}
+        return found | dict.fromkeys(soak.TOLD, length) | {"memory_mib": [900 + seed, 5]}
 
     monkeypatch.setattr(soak, "run", run)
     monkeypatch.setattr(soak, "RESULTS", tmp_path / "soak.json")
@@ -49,7 +50,10 @@ def test_the_command_names_the_seed_that_fails(tmp_path, monkeypatch, capsys):
     assert "SEED=7" not in said
     results = json.loads((tmp_path / "soak.json").read_text())
     assert list(results) == ["7", "8", "9"]
-    assert results["9"]["length"] == 30
+    assert results["9"]["candles"] == 30
+    assert "candles: 90" in said
+    assert "most memory: 909 MiB, violations: 1" in said
+    assert re.search(r"429 +│ 6 ", said)
     assert [p.name for p in tmp_path.glob("soak-*")] == ["soak-8-"]  # what failed is kept
 
 
