@@ -54,17 +54,7 @@ def lives(witness: Iterable[Line]) -> list[list[Line]]:
 
 
 def _made(life: Iterable[Line]) -> Iterator[Line]:
-    """Give the predictions that were made in a life.
-
-    What is shown of a pair's first candle is none of them: it is what was stored of it before.
-    """
-    begun = set()
-    for line in life:
-        if line["what"] != "row":
-            continue
-        if line["pair"] in begun and _is_prediction(line):
-            yield line
-        begun.add(line["pair"])
+    return (line for line in life if line["what"] == "row" and _is_prediction(line))
 
 
 def _is_prediction(row: Line) -> bool:
@@ -113,19 +103,20 @@ def _problem_of_entry(entry: Line, row: Line | None) -> list[str]:
 
 
 def predicted_once(witness: Iterable[Line]) -> list[str]:
-    """Find candles that were predicted twice, or shown otherwise after a start."""
+    """Find candles that were predicted twice in a life, or otherwise after a start."""
     found: list[str] = []
-    seen: dict[tuple[str, int], Line] = {}
+    before: dict[tuple[str, int], Line] = {}
     for life in lives(witness):
-        made = list(_made(life))
-        for row in (line for line in life if line["what"] == "row" and _is_prediction(line)):
+        now: dict[tuple[str, int], Line] = {}
+        for row in _made(life):
             key = (row["pair"], row["candle"])
             where = f"{key[0]}: the candle of {_text(key[1])}"
-            if row in made:
-                found += [f"{where} was predicted twice"] if key in seen else []
-                seen[key] = row
-            elif not _is_same(seen.get(key), row["probabilities"]):
-                found.append(f"{where} was not predicted so before the start that shows it")
+            if key in now:
+                found.append(f"{where} was predicted twice")
+            elif key in before and not _is_same(before[key], row["probabilities"]):
+                found.append(f"{where} was predicted otherwise after a start")
+            now[key] = row
+        before |= now
     return found
 
 
@@ -222,7 +213,7 @@ def status_is_true(status: Mapping[str, Any], life: Sequence[Line]) -> list[str]
 
 def _lies(told: Mapping[str, Any], rows: Sequence[Line]) -> list[str]:
     found = []
-    made = [_is_prediction(row) for row in rows[1:]]  # the first is what was stored before
+    made = [_is_prediction(row) for row in rows]
     if told["predictions"] != sum(made):
         found.append(f"{told['predictions']} predictions are told of, {sum(made)} were made")
     if not any(made):
