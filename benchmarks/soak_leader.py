@@ -139,15 +139,18 @@ class Leader:
         while time.monotonic() < deadline:
             assert self._bot.is_up, "the bot ended at its first start"
             rows = [line for line in self.witness() if line["what"] == "row"]
-            predicted = {row["pair"] for row in rows if row["do_predict"] == 1}
-            if predicted >= set(self._pairs):
+            if {row["pair"] for row in rows if row["do_predict"] == 1} >= set(self._pairs):
                 assert abs(rows[-1]["at"] - self._clock.now()) < CANDLE, "it has another clock"
                 return self._next_close()
-            close = self._next_close()
-            if self._has_looped() and len(rows):
-                self._clock.jump_to(close + _AFTER_CLOSE)
-            self._wait(lambda close=close: self._is_settled(close), 5)
+            if self._has_models():
+                self._clock.jump_to(self._next_close() + _AFTER_CLOSE)
+            close = self._next_close() - CANDLE
+            self._wait(lambda close=close: self._has_models() and self._is_settled(close), 5)
         raise AssertionError(f"no predictions within {_START} s of the first start")
+
+    def _has_models(self) -> bool:
+        told = (self._status() or {"pairs": {}})["pairs"]
+        return all(told.get(pair, {}).get("model_trained") for pair in self._pairs)
 
     def _next_close(self) -> int:
         return int(self._clock.now() // CANDLE + 1) * CANDLE
@@ -206,10 +209,13 @@ class Leader:
         self._bot.start()
 
     def _snapshot(self, close: int, *, is_settled: bool) -> Snapshot:
-        path, lines = self._place.models / STATUS_FILE, len(self.witness())
+        lines = len(self.witness())
+        return Snapshot(close, is_settled, lines, self._status(), self._bot.memory())
+
+    def _status(self) -> dict[str, Any] | None:
+        path = self._place.models / STATUS_FILE
         can_be_written = path.is_file() and not self._ballast.is_file()
-        status = json.loads(path.read_text()) if can_be_written else None
-        return Snapshot(close, is_settled, lines, status, self._bot.memory())
+        return json.loads(path.read_text()) if can_be_written else None
 
     # -- faults
 
