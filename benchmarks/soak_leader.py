@@ -184,8 +184,7 @@ class Leader:
         if any(fault.kind is Kind.KILL for fault in lasting):
             return
         self._keep_up(left, lasting)
-        hindered = any(fault.kind in OF_EXCHANGE for fault in lasting)
-        seconds = _PATIENCE if lasting and (hindered or self._has_looped()) else CANDLE
+        seconds = _PATIENCE if lasting and self._has_looped() else CANDLE  # a start meets faults
         settled = self._wait(
             lambda: self._is_settled(close) or not self._bot.is_up,
             min(seconds, close + CANDLE - self._clock.now()),

@@ -92,7 +92,7 @@ def schedule(seed: int, length: int, pairs: list[str], spare: str) -> tuple[Plan
     for kind in pack:
         first = _one(rng, kind, start, pairs, spare)
         storm = [first]
-        if rng.random() < 0.4:
+        if kind is Kind.ADDED or rng.random() < 0.4:
             later = start + int(rng.integers(2))
             hit = [spare] if kind is Kind.ADDED else pairs
             storm.append(_one(rng, _other(rng, kind), later, hit, spare))
