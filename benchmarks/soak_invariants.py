@@ -235,16 +235,17 @@ def _lies(told: Mapping[str, Any], rows: Sequence[Line]) -> list[str]:
 
 
 def status_tells_of_silence(status: Mapping[str, Any], life: Sequence[Line]) -> list[str]:
-    """Find pairs without new candles for more than two, of which the status says nothing.
+    """Find pairs of the whitelist without candles for more than two, and no word of it.
 
     The bot looks at the beginning of each round, so the last round is what counts.
     """
-    looks = [line["at"] for line in life if line["what"] == "loop"]
+    looks = [line for line in life if line["what"] == "loop"]
     newest = {line["pair"]: line["candle"] for line in life if line["what"] == "row"}
     return [
         f"{pair}: no candle since that of {_text(candle)}, but no trouble is told of"
         for pair, candle in newest.items()
-        if looks[-1] - candle - CANDLE > 2 * CANDLE
+        if pair in looks[-1]["pairs"]
+        and looks[-1]["at"] - candle - CANDLE > 2 * CANDLE
         and (told := status["pairs"].get(pair)) is not None
         and told["last_candle_closed"] is not None
         and not told["keeps_out"]

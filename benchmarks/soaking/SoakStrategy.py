@@ -28,9 +28,9 @@ class SoakStrategy(DualWindowStrategy):
         _write("start", pid=os.getpid())
 
     def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
-        """Tell that the round before is over."""
+        """Tell that the round before is over, and which pairs are on the whitelist."""
         super().bot_loop_start(current_time, **kwargs)
-        _write("loop")
+        _write("loop", pairs=self.dp.current_whitelist())
 
     def populate_entry_trend(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         """Tell what is known of the newest candle, and whether it would be entered on."""

@@ -187,19 +187,20 @@ def test_a_lying_status(status, says):
     assert says in violation
 
 
-def loop(minute: int):
-    return {"what": "loop", "at": BEGIN + 60 * minute}
+def loop(minute: int, *pairs: str):
+    return {"what": "loop", "at": BEGIN + 60 * minute, "pairs": pairs}
 
 
 def test_the_status_tells_of_silence():
-    life, quiet = [start(), row(1), loop(4)], told()
-    assert invariants.status_tells_of_silence(quiet, life) == []  # exactly two candles
-    (violation,) = invariants.status_tells_of_silence(quiet, [*life, loop(5)])
+    life, late, quiet = [start(), row(1)], loop(5, PAIR), told()
+    assert invariants.status_tells_of_silence(quiet, [*life, loop(4, PAIR)]) == []  # exactly two
+    (violation,) = invariants.status_tells_of_silence(quiet, [*life, late])
     assert "no trouble is told of" in violation
     loud = told(keeps_out={"stale candles": "none for 180 s"})
-    assert invariants.status_tells_of_silence(loud, [*life, loop(5)]) == []
+    assert invariants.status_tells_of_silence(loud, [*life, late]) == []
     never = told(last_candle_closed=None)
-    assert invariants.status_tells_of_silence(never, [*life, loop(5)]) == []
+    assert invariants.status_tells_of_silence(never, [*life, late]) == []
+    assert invariants.status_tells_of_silence(quiet, [*life, late, loop(6)]) == []  # it has left
 
 
 @pytest.fixture
