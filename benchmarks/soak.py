@@ -39,14 +39,18 @@ def judged(left: Left) -> dict[str, Any]:
     """Hold what a run has left against the invariants."""
     place, stored, trades = left.place, left.place.predictions(), left.place.trades()
     lives = invariants.lives(left.witness)
-    calm = [i for i in range(left.length) if not left.is_doubtful(i)]
-    openings = [left.first + (i - 1) * CANDLE for i in calm]
+    calm = [
+        (pair, left.first + (i - 1) * CANDLE)
+        for i in range(left.length)
+        for pair in PAIRS
+        if not left.is_doubtful(i, pair)
+    ]
     violations = list(left.ends)
     violations += invariants.entries_on_predictions(left.witness, trades)
     violations += invariants.predicted_once(left.witness)
     violations += invariants.stored_as_shown(left.witness, stored)
     violations += invariants.kept_at_the_end(lives[-1], stored)
-    violations += invariants.predicted_in_calm(left.witness, openings, PAIRS)
+    violations += invariants.predicted_in_calm(left.witness, calm)
     violations += invariants.models_whole(place.models)
     violations += invariants.memory_bound([snapshot.memory for snapshot in left.snapshots])
     for snapshot in left.snapshots:
@@ -55,7 +59,7 @@ def judged(left: Left) -> dict[str, Any]:
     return {
         "plan": [vars(fault) | {"kind": fault.kind.value} for fault in left.plan],
         "injected": dict(left.injected),
-        "candles": left.length,
+        "candles": left.length * len(PAIRS),
         "candles in calm": len(calm),
         "starts": len(lives),
         "predicted": sum(row["do_predict"] == 1 for row in rows),

@@ -159,23 +159,19 @@ def kept_at_the_end(life: Iterable[Line], stored: Mapping[str, pd.DataFrame]) ->
     return found
 
 
-def predicted_in_calm(
-    witness: Iterable[Line], candles: Iterable[int], pairs: Iterable[str]
-) -> list[str]:
+def predicted_in_calm(witness: Iterable[Line], expected: Iterable[tuple[str, int]]) -> list[str]:
     """Find candles of quiet times that were not predicted.
 
     Parameters
     ----------
     witness : of the whole run
-    candles : openings, seconds since 1970 UTC, that nothing keeps from being predicted
-    pairs : that should be
+    expected : pairs, and the openings of their candles, seconds since 1970 UTC, that nothing
+        keeps from being predicted
     """
-    rows = (row for life in lives(witness) for row in _made(life))
-    made = {(row["pair"], row["candle"]) for row in rows}
+    made = {(row["pair"], row["candle"]) for life in lives(witness) for row in _made(life)}
     return [
         f"{pair}: the candle of {_text(candle)} was not predicted in a quiet time"
-        for candle in candles
-        for pair in pairs
+        for pair, candle in expected
         if (pair, candle) not in made
     ]
 

@@ -5,7 +5,7 @@ import json
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,8 +54,8 @@ class Left:
     length : candles
     plan : what was to happen
     place : the bot's folder
-    doubtful : spans of candles, counted from the first and half open, in which the bot need not
-        predict: faults and starts, and the grace after them
+    doubtful : spans of candles, counted from the first and half open, in which a pair, or with None
+        any, need not be predicted: faults and starts, and the grace after them
     injected : how many faults of each kind have come about
     ends : of the bot by itself, while nothing was wrong
     errors : of the bot's clock: lines of the witness from which on it is how many seconds ahead
@@ -67,15 +67,17 @@ class Left:
     place: Place
     witness: list[dict[str, Any]] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
-    doubtful: list[tuple[int, int]] = field(default_factory=list)
+    doubtful: list[tuple[int, int, str | None]] = field(default_factory=list)
     injected: Counter[str] = field(default_factory=Counter)
     ends: list[str] = field(default_factory=list)
     errors: list[tuple[int, float]] = field(default_factory=list)
     log: str = ""
 
-    def is_doubtful(self, candle: int) -> bool:
+    def is_doubtful(self, candle: int, pair: str | None = None) -> bool:
         """Tell whether a candle, counted from the first, need not be predicted."""
-        return any(begin <= candle < end for begin, end in self.doubtful)
+        return any(
+            begin <= candle < end and whose in (None, pair) for begin, end, whose in self.doubtful
+        )
 
 
 class Leader:
@@ -112,12 +114,12 @@ class Leader:
     def _has_looped(self) -> bool:
         return any(line["what"] == "loop" for line in self._lines())
 
-    def _is_settled(self, close: int) -> bool:
-        """Tell whether all pairs have been looked at and the round is over."""
+    def _is_settled(self, close: int, pairs: Collection[str]) -> bool:
+        """Tell whether these pairs have been looked at and the round is over."""
         lines = self._lines()
         rows = [i for i, line in enumerate(lines) if line["what"] == "row"]
         seen = {lines[i]["pair"] for i in rows if lines[i]["candle"] >= close - CANDLE}
-        if not seen >= set(self._pairs):
+        if not rows or not seen >= set(pairs):
             return False
         return any(line["what"] == "loop" for line in lines[rows[-1] :])
 
@@ -145,7 +147,7 @@ class Leader:
             if self._has_models():
                 self._clock.jump_to(self._next_close() + _AFTER_CLOSE)
             close = self._next_close() - CANDLE
-            self._wait(lambda close=close: self._has_models() and self._is_settled(close), 5)
+            self._wait(lambda close=close: self._has_models() and self._is_settled(close, PAIRS), 5)
         raise AssertionError(f"no predictions within {_START} s of the first start")
 
     def _has_models(self) -> bool:
@@ -168,7 +170,8 @@ class Leader:
                 if self._begin(fault, left):
                     lasting.append(fault)
                     left.injected[fault.kind] += fault.kind not in OF_EXCHANGE
-                    left.doubtful.append((fault.start, fault.stop + GRACE))
+                    if not fault.is_harmless:
+                        left.doubtful.append((fault.start, fault.stop + GRACE, fault.concerned))
             self._one_candle(left, lasting)
             now = int((self._clock.now() - left.first) // CANDLE)
             self._candle = max(self._candle, now) + 1
@@ -184,13 +187,16 @@ class Leader:
         if any(fault.kind is Kind.KILL for fault in lasting):
             return
         self._keep_up(left, lasting)
-        seconds = _PATIENCE if lasting and self._has_looped() else CANDLE  # a start meets faults
+        harm = [fault for fault in lasting if not fault.is_harmless]
+        spared = set(self._pairs) - {fault.concerned for fault in harm}
+        is_hopeless = any(fault.concerned is None for fault in harm)
+        seconds = _PATIENCE if is_hopeless and self._has_looped() else CANDLE
         settled = self._wait(
-            lambda: self._is_settled(close) or not self._bot.is_up,
+            lambda: self._is_settled(close, spared) or not self._bot.is_up,
             min(seconds, close + CANDLE - self._clock.now()),
         )
         if not self._has_looped():  # a start takes as long as it takes
-            left.doubtful.append((self._started_at, self._candle + 1 + GRACE))
+            left.doubtful.append((self._started_at, self._candle + 1 + GRACE, None))
         elif self._bot.is_up:
             left.snapshots.append(self._snapshot(close, is_settled=settled))
 
@@ -200,12 +206,12 @@ class Leader:
             return
         if not left.is_doubtful(self._candle) and not lasting:
             left.ends.append(f"candle {self._candle}: the bot had ended by itself")
-        self._start()
-        left.doubtful.append((self._started_at, self._started_at + 1 + GRACE))
-
-    def _start(self) -> None:
-        self._offset, self._started_at = len(self.witness()), self._candle
+        self._expect_start(left)
         self._bot.start()
+
+    def _expect_start(self, left: Left) -> None:
+        self._offset, self._started_at = len(self.witness()), self._candle
+        left.doubtful.append((self._candle, self._candle + 1 + GRACE, None))
 
     def _snapshot(self, close: int, *, is_settled: bool) -> Snapshot:
         lines = len(self.witness())
@@ -228,11 +234,11 @@ class Leader:
         elif fault.kind is Kind.FULL_DISK:
             return self._fill()
         elif fault.kind is Kind.ADDED:
-            return self._reload([*self._pairs, str(fault.pair)])
+            return self._reload([*self._pairs, str(fault.pair)], left)
         elif fault.kind is Kind.REMOVED:
-            return self._reload([pair for pair in self._pairs if pair != fault.pair])
+            return self._reload([pair for pair in self._pairs if pair != fault.pair], left)
         elif fault.kind is Kind.RELOAD:
-            return self._reload(self._pairs)
+            return self._reload(self._pairs, left)
         return True
 
     def _end(self, fault: Planned, left: Left) -> None:
@@ -241,18 +247,19 @@ class Leader:
         elif fault.kind is Kind.FULL_DISK:
             self._ballast.unlink(missing_ok=True)
         elif fault.kind in (Kind.ADDED, Kind.REMOVED):
-            self._reload(PAIRS)
+            self._reload(PAIRS, left)
 
     def _set_clock(self, error: float, left: Left) -> None:
         left.errors.append((len(self.witness()), error))
         self._clock.set_error(error)
 
-    def _reload(self, pairs: Sequence[str]) -> bool:
+    def _reload(self, pairs: Sequence[str], left: Left) -> bool:
         lines = len(self.witness())
         heard = self._bot.is_up and self._bot.reload(list(pairs))
         if heard:
             self._pairs = list(pairs)
-            self._offset, self._started_at = lines, self._candle
+            self._expect_start(left)
+            self._offset = lines
         return heard
 
     def _faults_that_hit(self) -> Counter[str]:

@@ -68,6 +68,20 @@ class Planned:
         """Candle at which it is over."""
         return self.start + self.length
 
+    @property
+    def is_harmless(self) -> bool:
+        """Whether predictions go on; what a reload interrupts is a matter of the start."""
+        return self.kind in (Kind.FULL_DISK, Kind.RELOAD)
+
+    @property
+    def concerned(self) -> str | None:
+        """The only pair that need not be predicted; None if none need be.
+
+        freqtrade waits for a pair that is refused or gets no answer, longer than a candle lasts.
+        """
+        waits = self.kind in (Kind.TOO_MANY_REQUESTS, Kind.SILENCE)
+        return None if waits else self.pair
+
 
 def schedule(seed: int, length: int, pairs: list[str], spare: str) -> tuple[Planned, ...]:
     """Draw what happens in a run, the same for the same arguments.

@@ -129,9 +129,9 @@ def test_what_was_predicted_before_a_stop_is_kept():
 
 
 def test_every_candle_of_a_calm_is_predicted():
-    candles = [BEGIN + 60, BEGIN + 120]
-    assert invariants.predicted_in_calm(SOUND, candles, [PAIR]) == []
-    (violation,) = invariants.predicted_in_calm(SOUND, [*candles, BEGIN], [PAIR])
+    calm = [(PAIR, BEGIN + 60), (PAIR, BEGIN + 120)]
+    assert invariants.predicted_in_calm(SOUND, calm) == []
+    (violation,) = invariants.predicted_in_calm(SOUND, [*calm, (PAIR, BEGIN)])
     assert "not predicted in a quiet time" in violation
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from benchmarks.soak import LENGTH
-from benchmarks.soak_schedule import GRACE, OF_EXCHANGE, Kind, schedule
+from benchmarks.soak_schedule import GRACE, OF_EXCHANGE, Kind, Planned, schedule
 
 PAIRS = ["BTC/USDT:USDT", "ETH/USDT:USDT"]
 SPARE = "SOL/USDT:USDT"
@@ -67,3 +67,18 @@ def test_what_a_fault_needs_is_drawn_with_it():
         else:
             assert fault.pair is None
     assert n > 60
+
+
+@pytest.mark.parametrize(
+    ("kind", "pair", "concerned"),
+    [
+        pytest.param(Kind.UNAVAILABLE, "BTC", "BTC", id="one-pair"),
+        pytest.param(Kind.UNAVAILABLE, None, None, id="all"),
+        pytest.param(Kind.SILENCE, "BTC", None, id="all-wait-for-one"),
+        pytest.param(Kind.KILL, None, None, id="the-bot"),
+    ],
+)
+def test_whom_a_fault_concerns(kind, pair, concerned):
+    assert Planned(kind, pair, start=1, length=2).concerned == concerned
+    assert Planned(kind, pair, start=1, length=2).stop == 3
+    assert not Planned(kind, pair, start=1, length=2).is_harmless
