@@ -78,7 +78,7 @@ def _lies(left: Left, snapshot: Snapshot) -> list[str]:
     life = invariants.lives(left.witness[: snapshot.lines])[-1]
     found = invariants.status_tells_of_silence(snapshot.status, life)
     if snapshot.is_settled:
-        found += invariants.status_is_true(snapshot.status, life)
+        found += invariants.status_is_true(snapshot.status, life, snapshot.candle - CANDLE)
     candle = (snapshot.candle - left.first) // CANDLE
     return [f"candle {candle}: status: {text}" for text in found]
 
@@ -115,9 +115,6 @@ def show(results: dict[str, dict[str, Any]]) -> None:
     n = sum(len(found["violations"]) for found in results.values())
     print(", ".join(f"{name}: {sums[name]}" for name in TOLD), end=", ")
     print(f"most memory: {most} MiB, violations: {n}")
-    for seed, found in results.items():
-        for text in found["violations"]:
-            print(f"seed {seed}: {text}")
 
 
 def main() -> int:
@@ -132,6 +129,7 @@ def main() -> int:
         print(
             f"seed {seed}: {len(found['violations'])} violations, {found['seconds']} s", flush=True
         )
+        print(*found["violations"], sep="\n", end="\n" * bool(found["violations"]), flush=True)
         RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps(results, indent=1))
     show(results)

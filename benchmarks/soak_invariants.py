@@ -194,8 +194,15 @@ def made_of_unfinished(witness: Sequence[Line], errors: Sequence[tuple[int, floa
     return found
 
 
-def status_is_true(status: Mapping[str, Any], life: Sequence[Line]) -> list[str]:
-    """Compare what the bot says of itself with what it has done in this life."""
+def status_is_true(status: Mapping[str, Any], life: Sequence[Line], candle: int) -> list[str]:
+    """Compare what the bot says of itself with what it has done in this life.
+
+    Parameters
+    ----------
+    status : at the end of a round
+    life : until then
+    candle : opening of the newest that has closed, seconds since 1970 UTC
+    """
     found = []
     for pair in sorted({line["pair"] for line in life if line["what"] == "row"}):
         rows = [line for line in life if line["what"] == "row" and line["pair"] == pair]
@@ -203,11 +210,11 @@ def status_is_true(status: Mapping[str, Any], life: Sequence[Line]) -> list[str]
         if told is None:
             found.append(f"{pair}: is not in the status")
             continue
-        found += [f"{pair}: {text}" for text in _lies(told, rows)]
+        found += [f"{pair}: {text}" for text in _lies(told, rows, candle)]
     return found
 
 
-def _lies(told: Mapping[str, Any], rows: Sequence[Line]) -> list[str]:
+def _lies(told: Mapping[str, Any], rows: Sequence[Line], candle: int) -> list[str]:
     found = []
     made = [_is_prediction(row) for row in rows]
     if told["predictions"] != sum(made):
@@ -221,7 +228,7 @@ def _lies(told: Mapping[str, Any], rows: Sequence[Line]) -> list[str]:
             f"{told['candles_without_prediction']} candles without a prediction are told of, "
             f"there were {least}"
         )
-    if made[-1] and told["keeps_out"]:
+    if made[-1] and told["keeps_out"] and rows[-1]["candle"] >= candle:
         found.append(f"{list(told['keeps_out'])} keeps out, yet the newest candle was predicted")
     if made[-1]:
         closed = datetime.fromisoformat(told["last_candle_closed"]).timestamp()

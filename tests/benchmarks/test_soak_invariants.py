@@ -85,7 +85,7 @@ def test_what_is_stored_is_shown_again_after_a_start():
     witness = [start(), row(0, 0), row(1), start(), row(1), row(2)]
     assert invariants.predicted_once(witness) == []
     status = told(candles_without_prediction=0, last_candle_closed=closed(2))
-    assert invariants.status_is_true(status, witness[3:]) == []
+    assert invariants.status_is_true(status, witness[3:], BEGIN + 120) == []
 
 
 def test_predicted_once():
@@ -166,9 +166,17 @@ def told(**changes):
     return {"pairs": {PAIR: facts | changes}}
 
 
+NOW = BEGIN + 180
+
+
+def test_what_keeps_out_of_a_later_candle_is_no_lie():
+    silent = told(keeps_out={"stale candles": ""})
+    assert invariants.status_is_true(silent, LIFE, NOW + 60) == []
+
+
 @pytest.mark.parametrize("without", [1, 3])
 def test_a_true_status(without):
-    assert invariants.status_is_true(told(candles_without_prediction=without), LIFE) == []
+    assert invariants.status_is_true(told(candles_without_prediction=without), LIFE, NOW) == []
 
 
 @pytest.mark.parametrize(
@@ -183,7 +191,7 @@ def test_a_true_status(without):
     ],
 )
 def test_a_lying_status(status, says):
-    (violation,) = invariants.status_is_true(status, LIFE)
+    (violation,) = invariants.status_is_true(status, LIFE, NOW)
     assert says in violation
 
 
