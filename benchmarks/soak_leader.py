@@ -174,7 +174,7 @@ class Leader:
                         left.doubtful.append((fault.start, fault.stop + GRACE, fault.concerned))
             self._one_candle(left, lasting)
             now = int((self._clock.now() - left.first) // CANDLE)
-            self._candle = max(self._candle, now) + 1
+            self._candle = max(self._candle + 1, now)
         left.injected += self._faults_that_hit()
 
     def _one_candle(self, left: Left, lasting: list[Planned]) -> None:
