@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 BIN := .venv/bin
 
-.PHONY: demo test test-bot test-rest lint mutants bench bench-skill bench-live clean
+.PHONY: demo test test-bot test-rest lint mutants bench bench-skill bench-live soak clean
 
 .venv/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -16,11 +16,11 @@ demo: .venv/installed ## the main job on synthetic candles, without the internet
 test: .venv/installed lint
 	$(MAKE) --jobs 2 test-bot test-rest
 
-test-bot: ## a bot trades for nine minutes, mostly waiting
-	$(BIN)/pytest -p no:cacheprovider tests/freqtrade/test_live_run.py
+test-bot: ## bots trade for a quarter of an hour, mostly waiting
+	$(BIN)/pytest -p no:cacheprovider tests/freqtrade/test_live_run.py tests/benchmarks/test_soak.py
 
 test-rest:
-	$(BIN)/pytest --ignore tests/freqtrade/test_live_run.py
+	$(BIN)/pytest --ignore tests/freqtrade/test_live_run.py --ignore tests/benchmarks/test_soak.py
 
 lint: .venv/installed
 	$(BIN)/ruff format --check .
@@ -41,6 +41,9 @@ bench-skill: .venv/installed ## walk-forward skill; about forty minutes
 
 bench-live: .venv/installed ## bots in real minutes: about two and a half hours; nothing else should run
 	$(BIN)/python -W ignore -m benchmarks.live $(ARGS)
+
+soak: .venv/installed ## bots in faults that a seed fixes: make soak SEED=1 RUNS=20; about two minutes each
+	$(BIN)/python -W ignore -m benchmarks.soak $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(ARGS)
 
 clean:
 	rm -rf .venv build mutants *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -50,9 +50,9 @@ def small(pairs: list[str], **freqai: Any) -> dict[str, Any]:
 
 
 class Place:
-    """A user data folder with candles until midnight and a configuration."""
+    """A user data folder with candles until `end`, or last midnight, and a configuration."""
 
-    def __init__(self, folder: Path, overlay: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, overlay: dict[str, Any], end: datetime | None = None) -> None:
         self.user_data = folder / "user_data"
         self.user_data.mkdir(parents=True)
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -63,7 +63,8 @@ class Place:
         self.candles = self.user_data / "candles"
         pairs = [p.partition(":")[0] for p in overlay["exchange"]["pair_whitelist"]]
         days = 48 + overlay["freqai"]["train_period_days"]
-        words = ["--days", str(days), "--end", f"{datetime.now(UTC):%Y-%m-%d}", "--pairs", *pairs]
+        day = f"{end or datetime.now(UTC):%Y-%m-%d}"
+        words = ["--days", str(days), "--end", day, "--pairs", *pairs]
         made = dualwindow("sandbox", "data", "--out", str(self.candles), *words)
         assert made.returncode == 0, made.stderr
 
