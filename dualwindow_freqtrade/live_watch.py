@@ -85,7 +85,7 @@ class LiveWatch:
         seen = prediction.valid[-1] or prediction.failed[-1]
         scores = prediction.scores[-1] if seen else None
         sound = self._judge(opened, scores, dk, is_constant=is_constant)
-        self._rounds[dk.pair].is_predicted = bool(sound and prediction.valid[-1])
+        self._round(dk.pair).is_predicted = bool(sound and prediction.valid[-1])
         return prediction if sound or is_constant else prediction.without_newest()
 
     def finish(self, opened: float, dk: FreqaiDataKitchen) -> bool:
@@ -98,7 +98,7 @@ class LiveWatch:
         Whether the newest row may be traded on. FreqAI keeps what it has stored of a candle that
         it has seen before, whatever is in doubt now.
         """
-        current = self._rounds[dk.pair]
+        current = self._round(dk.pair)
         has_model = TRAINED_AT in dk.data["extra_returns_per_train"]
         if has_model and not current.is_judged and dk.check_if_model_expired(_trained_at(dk)):
             self._judge(opened, None, dk, is_asked=False)
@@ -106,6 +106,9 @@ class LiveWatch:
         self._status.finish(dk.pair, trained, predicted=current.is_predicted if has_model else None)
         self._status.flush()
         return current.is_sound
+
+    def _round(self, pair: str) -> _Round:
+        return self._rounds.setdefault(pair, _Round(elapsed()))
 
     def notice_silence(self, now: float, analysed: Mapping[str, float]) -> None:
         """Notice pairs whose candles no longer come, or that are not analysed.
@@ -126,7 +129,7 @@ class LiveWatch:
         is_constant: bool = False,
         is_asked: bool = True,
     ) -> bool:
-        current, closed = self._rounds[dk.pair], opened + self._step
+        current, closed = self._round(dk.pair), opened + self._step
         reading = Reading(
             now=epoch_seconds(),
             closed=closed,

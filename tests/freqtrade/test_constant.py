@@ -75,6 +75,6 @@ def test_a_bot_shows_them_says_so_and_enters_on_none(tmp_path, caplog):
     assert entries(strategy, seen) == 0
     status = json.loads((tmp_path / "models" / "test" / STATUS_FILE).read_text())["pairs"][PAIR]
     assert list(status["keeps_out"]) == ["constant probabilities"]
-    assert status["counts"]["constant probabilities"] == 2
-    assert (status["predictions"], status["candles_without_prediction"]) == (0, 2)
+    assert status["counts"]["constant probabilities"] == 3
+    assert (status["predictions"], status["candles_without_prediction"]) == (0, 3)
     assert caplog.text.count("constant probabilities (the model tells no two candles apart)") == 1

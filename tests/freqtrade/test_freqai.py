@@ -11,9 +11,10 @@ from freqtrade.exceptions import OperationalException, StrategyError
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
 from dualwindow.learning.record import ClassCounts, TrainingRecord
+from dualwindow.market.candles import Candles
 from dualwindow.settings import KINDS
 from dualwindow_freqtrade import feature_pipeline, model_fingerprint
-from dualwindow_freqtrade.freqai_frames import describe_training
+from dualwindow_freqtrade.freqai_frames import describe_training, feature_rows
 from dualwindow_freqtrade.freqai_names import BACKTEST_PREDICTION, METADATA_FILE, MODEL_FILE, TARGET
 from dualwindow_freqtrade.training_report import REPORT_FILE
 from harness.freqai_run import (
@@ -508,18 +509,19 @@ def test_live_predictions_agree_with_the_backtest_path(live):
     dk = train_now(strategy)
     assert len(list(dk.data_path.glob(f"*{REPORT_FILE}"))) == 1
 
-    first = at(strategy, minutes, 2799)  # the whole frame, which FreqAI marks as no prediction
-    assert (first["do_predict"] == 0).all()
+    first = at(strategy, minutes, 2799)  # of which only the newest candle is predicted
+    assert first["do_predict"].tolist() == [0.0] * 999 + [1.0]
     shown = {row: at(strategy, minutes, row).iloc[-1] for row in range(2800, 2830)}
     strategy.dp.frames["1m"] = minutes
     dk = FreqaiDataKitchen(config, live=True, pair=PAIR)
     frame = dk.use_strategy_to_populate_indicators(
         strategy, prediction_dataframe=minutes.copy(), pair=PAIR
     )
-    model.model = model.dd.load_data(PAIR, dk)
-    expected, valid = model.predict(frame.iloc[2000:2830], dk)
-    assert valid[-30:].all()
+    artifact, part = model.dd.load_data(PAIR, dk), frame.iloc[2000:2830]
+    features = feature_rows(part, artifact.record.features, PAIR)
+    expected = artifact.predict(Candles.from_frame(part, 60), features)
+    assert expected.valid[-30:].all()
     for row, last in shown.items():
         assert last["do_predict"] == 1
-        wanted = expected[CLASSES].iloc[row - 2000].to_numpy()
+        wanted = expected.probabilities[row - 2000]
         np.testing.assert_allclose(last[CLASSES].to_numpy(float), wanted, atol=1e-6)
