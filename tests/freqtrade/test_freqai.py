@@ -122,17 +122,17 @@ def test_other_confidence_reuses_cached_predictions(frames, tmp_path):
 @pytest.mark.parametrize("window", range(4))
 def test_trap_backtest_predictions_are_not_one_candle_late(run, frames, window):
     config, strategy, result = run
-    dk = load_model(config, strategy, window, live=True)
-    frame = featured(config, strategy, frames)
+    load_model(config, strategy, window, live=True)
+    model, frame = strategy.freqai.model, featured(config, strategy, frames)
     start = frame.index[frame["date"] == "2024-02-02"][0]
     for offset in (0, 1, HISTORY - 2, HISTORY - 1, HISTORY, 200):  # the window's start included
         row = start + 360 * window + offset
         tail = frame.iloc[row - HISTORY + 1 : row + 1]
-        prediction, do_predict = strategy.freqai.predict(tail, dk, first=False)
-        assert len(prediction) == HISTORY
-        assert do_predict[-1] == 1
+        features = feature_rows(tail, model.record.features, PAIR)
+        prediction = model.predict(Candles.from_frame(tail, 60), features, n_newest=1)
+        assert prediction.valid.tolist() == [False] * (HISTORY - 1) + [True]
         shown = out_of_sample(result).loc[row - start, CLASSES].to_numpy(float)
-        np.testing.assert_allclose(prediction[CLASSES].iloc[-1], shown, atol=1e-6)
+        np.testing.assert_allclose(prediction.probabilities[-1], shown, atol=1e-6)
 
 
 def test_trap_nan_mask_is_kept(run, frames):
