@@ -57,6 +57,7 @@ def test_lives_begin_with_a_start():
 
 def test_entries_on_predictions_are_none_of_the_violations():
     assert invariants.entries_on_predictions(SOUND, trades(1)) == []
+    assert invariants.entries_on_predictions(SOUND, trades(5)) == []  # a slow exchange
 
 
 @pytest.mark.parametrize(
@@ -71,6 +72,10 @@ def test_entries_on_predictions_are_none_of_the_violations():
         pytest.param([row(0, enters=True), entry(0, 600)], (), "540 s old", id="an-old-one"),
         pytest.param([entry(0)], (), "before any candle", id="nothing-seen"),
         pytest.param([row(0, enters=True)], (0,), "no entry was seen", id="unseen-trade"),
+        pytest.param(
+            [row(0, enters=True), entry(0)], (0, 0), "no entry was seen", id="two-of-one-entry"
+        ),
+        pytest.param([row(0, enters=True), entry(0)], (5,), "no entry was seen", id="too-late"),
         pytest.param(
             [row(0, enters=True), start(), entry(0)], (), "before any", id="of-the-life-before"
         ),
