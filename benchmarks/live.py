@@ -185,7 +185,7 @@ def hour(
     """Watch pairs for an hour from their first models on, retrained every 12 minutes."""
     options = {"conv_width": 180, "live_retrain_hours": 0.2, "train_period_days": 7}
     network = {"model_training_parameters": {"stride": stride, "epochs": 4} | training}
-    overlay = small(list(pairs), **options, **network)
+    overlay = small(list(pairs), **options, **network) | {"dry_run_wallet": 100_000}
     place, began = Place(folder, overlay), pd.Timestamp.now("UTC")
     bot = Bot(place, folder / "bot.log")
     try:

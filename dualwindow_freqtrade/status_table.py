@@ -70,7 +70,8 @@ def _left(date: str | None, now: float) -> str:
 def _age(date: str | None, now: float) -> str:
     if date is None:
         return "none yet"
-    return _length(now - datetime.fromisoformat(date).timestamp())
+    seconds = now - datetime.fromisoformat(date).timestamp()
+    return _length(seconds) if seconds >= 0 else f"{_length(-seconds)} ahead"  # of the clock
 
 
 def _length(seconds: float) -> str:

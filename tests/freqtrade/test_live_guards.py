@@ -140,6 +140,8 @@ def test_the_status_file_and_its_table(tmp_path):
     console = Console(width=160, record=True)
     console.print(status_table("mine", facts, now=8000.0))
     shown = console.export_text()
+    console.print(status_table("early", facts, now=400.0))
+    assert "100 s ahead" in console.export_text(clear=False)
     for text in ("mine, written 117 min ago", "2.1 h", "65 min ago", "15.60 (31.00)"):
         assert text in shown
     assert "1 x slow prediction" in shown
