@@ -101,6 +101,7 @@ def _on_disk(
 def _grown(history: DataFrame, candles: DataFrame, pair: str, timeframe: str) -> DataFrame:
     if history.empty:  # nothing could be downloaded before the start
         return candles
+    history = _without_changed(history, candles, pair, timeframe)
     last = history["date"].iloc[-1]
     newer = candles[candles["date"] > last]
     if newer.empty:
@@ -116,6 +117,26 @@ def _grown(history: DataFrame, candles: DataFrame, pair: str, timeframe: str) ->
             first,
         )
     return pd.concat([history, newer], ignore_index=True)
+
+
+def _without_changed(
+    history: DataFrame, candles: DataFrame, pair: str, timeframe: str
+) -> DataFrame:
+    """Drop the newest candle in memory if it has come again with another price.
+
+    It was still forming: freqtrade tells by the machine's clock, which may be ahead.
+    """
+    again = candles[candles["date"] == history["date"].iloc[-1]]
+    if len(history) < 2 or again.empty or again["close"].iloc[-1] == history["close"].iloc[-1]:
+        return history
+    logger.info(
+        "%s: the %s candle of %s has changed after it was seen; if that happens often, the "
+        "machine's clock is ahead of the exchange's",
+        pair,
+        timeframe,
+        history["date"].iloc[-1],
+    )
+    return history.iloc[:-1]
 
 
 def _without_ancient(history: DataFrame, needed: TimeRange) -> DataFrame:

@@ -67,6 +67,22 @@ def test_a_pair_that_joins_later_is_analysed_trained_and_predicted(tmp_path):
     assert at(strategy, minutes, ROW + 2, OTHER).iloc[-1][DO_PREDICT] == 1
 
 
+def test_a_candle_that_was_still_forming_is_replaced_by_the_one_that_closed(tmp_path, caplog):
+    strategy, minutes = two_pairs(tmp_path)
+    forming = minutes.copy()
+    forming.loc[ROW, ["close", "volume"]] = (100.5, 0.1)
+    at(strategy, forming, ROW)
+    history = strategy.freqai.dd.historic_data[PAIR]
+    assert history["1m"]["close"].iloc[-1] == 100.5
+    with caplog.at_level("INFO"):
+        at(strategy, minutes, ROW + 1)
+    columns = ["date", "close", "volume"]
+    expected = minutes[columns].iloc[ROW - 1 : ROW + 2].reset_index(drop=True)
+    found = history["1m"][columns].tail(3).reset_index(drop=True)
+    pd.testing.assert_frame_equal(found, expected)
+    assert caplog.text.count("has changed after it was seen") == 1
+
+
 def test_candles_that_no_training_needs_any_more_leave_memory(tmp_path):
     strategy, minutes = two_pairs(tmp_path)
     at(strategy, minutes, ROW)
