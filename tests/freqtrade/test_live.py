@@ -64,6 +64,7 @@ def trained(tmp_path):
 
 
 def status_of(strategy) -> dict:
+    strategy.freqai._live_watch._status.write()  # it is not written too often
     return json.loads((folder_of(strategy) / STATUS_FILE).read_text())["pairs"][PAIR]
 
 
@@ -192,6 +193,7 @@ def test_weights_that_are_no_numbers_are_no_model(trained, caplog, monkeypatch):
 )
 def test_damaged_records_are_set_aside(trained, caplog, name, kept):
     strategy, minutes = trained
+    strategy.freqai.dd.save_historic_predictions_to_disk()  # of which the next makes the backup
     strategy.freqai.shutdown()
     path = folder_of(strategy) / name
     content = path.read_bytes()
