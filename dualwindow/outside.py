@@ -6,8 +6,10 @@ depends on them is seen, and a bot can be led through time.
 
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def epoch_seconds() -> float:
@@ -20,6 +22,8 @@ def elapsed() -> float:
     return time.monotonic()
 
 
-def chance(seed: int | Sequence[int]) -> np.random.Generator:
+def chance(seed: int | Sequence[int]) -> "np.random.Generator":
     """Make random numbers that are the same for the same seed, on every machine."""
+    import numpy as np  # not above: commands ask for the time, and wait for nothing heavy
+
     return np.random.default_rng(seed)
