@@ -1,5 +1,6 @@
 """Train a network with Keras: batches, progress, and one compiled model per network."""
 
+import contextlib
 import math
 import threading
 from collections.abc import Sequence
@@ -72,8 +73,8 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
         self, samples: Samples, history: int, batch_size: int, rng: np.random.Generator | None
     ) -> None:
         super().__init__(workers=1, use_multiprocessing=False)
-        self._samples, self._history, self._batch_size = samples, history, batch_size
-        self._rng = rng
+        self._samples: Samples | None = samples
+        self._history, self._batch_size, self._rng = history, batch_size, rng
         self._order = np.arange(len(samples.ends))
         self.on_epoch_end()
 
@@ -82,6 +83,7 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __getitem__(self, index: int) -> tuple[FloatArray, IntArray, FloatArray]:
         picked = self._order[index * self._batch_size : (index + 1) * self._batch_size]
+        assert self._samples is not None
         rows, ends, labels, weights = self._samples
         windows = gather(rows.features, ends[picked], self._history)
         return windows, labels[picked], weights[picked]
@@ -89,6 +91,10 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
     def on_epoch_end(self) -> None:
         if self._rng is not None:
             self._rng.shuffle(self._order)
+
+    def release(self) -> None:
+        """Let go of all samples: TensorFlow keeps every generator that it was ever given."""
+        self._samples, self._order = None, np.empty(0, dtype=np.int64)
 
 
 class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
@@ -174,7 +180,9 @@ def fit_network(
     trainer = _trainer(network)
     batches = _Batches(training, network.history, settings.batch_size, chance(settings.seed))
     later = _Batches(validation, network.history, PREDICT_BATCH, None)
-    with trainer.lock:
+    with trainer.lock, contextlib.ExitStack() as at_last:
+        at_last.callback(batches.release)
+        at_last.callback(later.release)
         trainer.reset(settings, len(batches), start)
         start_loss = None
         if start is not None:

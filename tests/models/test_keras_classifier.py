@@ -1,8 +1,10 @@
 """What all networks share: how they are trained, kept and run."""
 
 import dataclasses
+import gc
 import subprocess
 import sys
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import keras
@@ -276,3 +278,19 @@ def test_what_is_kept_is_the_average_of_the_weights_over_an_epoch():
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
     moved = [np.abs(a - w).max() for a, w in zip(kept, seen[-1], strict=True)]
     assert max(moved) > 0.01
+
+
+def test_a_training_leaves_none_of_its_samples_behind():
+    # TensorFlow keeps every generator, and with it whatever that refers to.
+    samples = separable()
+    gone = [weakref.ref(part.rows.features) for part in samples]
+    fit(samples)
+    with pytest.raises(KeyboardInterrupt):
+        fit(samples, hooks=Hooks(interrupt=stop))
+    del samples
+    gc.collect()
+    assert [ref() for ref in gone] == [None, None]
+
+
+def stop() -> None:
+    raise KeyboardInterrupt
