@@ -1,7 +1,6 @@
 """A bot and an exchange on a clock that leaves out idle waiting."""
 
 import asyncio
-import base64
 import contextlib
 import json
 import mmap
@@ -12,7 +11,6 @@ import struct
 import subprocess
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -159,16 +157,9 @@ class SoakBot:
         overlay: dict[str, Any] = json.loads((self._place.user_data / "over.json").read_text())
         overlay["exchange"]["pair_whitelist"] = pairs
         (self._place.user_data / "over.json").write_text(json.dumps(overlay))
-        credentials = json.loads((self._place.user_data / "rest_api.json").read_text())
-        login = base64.b64encode(f"freqtrader:{credentials['password']}".encode()).decode()
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self._place.port}/api/v1/reload_config",
-            headers={"Authorization": f"Basic {login}"},
-            method="POST",
-        )
         for _ in range(20):
             with contextlib.suppress(OSError):
-                urllib.request.urlopen(request, timeout=10).close()
+                self._place.ask("reload_config", "POST")
                 return True
             time.sleep(0.5)
         return False

@@ -79,16 +79,10 @@ def _compare_one_pair(bench: Workbench, pair: str, stored: DataFrame, report: Re
 
 
 def _is_prediction(rows: DataFrame, model: Artifact | None) -> BoolArray:
-    """Mark what a live run has predicted: with `do_predict` 0 if all probabilities are the same.
-
-    FreqAI also stores, with `do_predict` 0, what the first model says of candles it has learnt.
-    """
+    """Mark what a live run has predicted: with `do_predict` 0 if all probabilities are the same."""
     if model is None or not model.record.is_constant:
         return (rows[DO_PREDICT] == 1).to_numpy()
-    learnt_until = pd.Timestamp(model.context.date[-1], unit="s", tz="UTC")
-    is_later = pd.DatetimeIndex(rows[DATE_OF_PREDICTION]) > learnt_until
-    sums = rows[list(CLASSES)].to_numpy(np.float64).sum(axis=1)
-    return is_later & np.isclose(sums, 1, atol=1e-3)
+    return np.isclose(rows[list(CLASSES)].to_numpy(np.float64).sum(axis=1), 1, atol=1e-3)
 
 
 def _changes(model: Artifact, bench: Workbench) -> str:

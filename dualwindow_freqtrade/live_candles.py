@@ -1,7 +1,7 @@
 """Keep the candles of a live bot in memory: each pair by itself, and none for ever."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from pandas import DataFrame
 logger = logging.getLogger(__name__)
 
 _DAY = pd.Timedelta("1D")
+_AT_ONCE = 10_000  # candles that are fetched before a bot is asked whether it stops
 _FEW_MINUTES = 900  # seconds of a hole that is left alone: as many minutes untraded are none
 
 
@@ -216,53 +217,60 @@ def needed_for(trained_on: TimeRange, config: Mapping[str, Any]) -> TimeRange:
     return TimeRange("date", "date", trained_on.startts - back, trained_on.stopts)
 
 
+def missing_spans(
+    drawer: FreqaiDataDrawer, pair: str, needed: TimeRange
+) -> dict[tuple[str, str], list[tuple[int, int]]]:
+    """List what is lacking of each input of a pair, by pair and timeframe, as `lacking` does."""
+    histories = drawer.historic_data
+    return {
+        (p, t): spans
+        for p, t in inputs(pair, drawer.freqai_info)
+        if (spans := lacking(histories.get(p, {}).get(t), t, needed))
+    }
+
+
 def complete_history(
-    drawer: FreqaiDataDrawer, pair: str, needed: TimeRange, live: Mapping[str, Any]
-) -> bool:
-    """Fetch the candles that a training needs and that are not in memory.
+    drawer: FreqaiDataDrawer,
+    wanted: Mapping[tuple[str, str], list[tuple[int, int]]],
+    live: Mapping[str, Any],
+    interrupt: Callable[[], None] = lambda: None,
+) -> None:
+    """Fetch candles that are not in memory.
 
     With an exchange of its own, so that the bot's is not kept from its work meanwhile.
 
     Parameters
     ----------
     drawer : FreqAI's, which holds the candles
-    pair : to be trained
-    needed : what its inputs have to cover
+    wanted : of `missing_spans`; the exchange may not have them all
     live : freqtrade's configuration
-
-    Returns
-    -------
-    Whether anything was missing. It may be so still, if the exchange has no more.
+    interrupt : called every few days of candles; what it raises ends the fetching
 
     Raises
     ------
     Exception
         Whatever the exchange raises; what came before is kept.
     """
-    wanted = {
-        (p, t): spans
-        for p, t in inputs(pair, drawer.freqai_info)
-        if (spans := lacking(drawer.historic_data.get(p, {}).get(t), t, needed))
-    }
-    if not wanted:
-        return False
-    names = ", ".join(f"{p} {t}" for p, t in wanted)
-    logger.info("%s: candles that its training needs are fetched (%s)", pair, names)
     config = dict(live)
     kind = config.get("candle_type_def", CandleType.SPOT)
     exchange = ExchangeResolver.load_exchange(config, validate=False)
     try:
-        for (other, timeframe), spans in wanted.items():
-            for since, until in spans:
+        for (pair, timeframe), spans in wanted.items():
+            length = _AT_ONCE * timeframe_to_seconds(timeframe)
+            for since, until in (part for span in spans for part in _parts(*span, length)):
+                interrupt()
                 fetched = exchange.get_historic_ohlcv(
-                    other, timeframe, 1000 * since, kind, until_ms=1000 * until
+                    pair, timeframe, 1000 * since, kind, until_ms=1000 * until
                 )
                 with drawer.history_lock:
-                    frames = drawer.historic_data.setdefault(other, {})
+                    frames = drawer.historic_data.setdefault(pair, {})
                     frames[timeframe] = _filled_in(frames.get(timeframe), fetched, timeframe)
     finally:
         exchange.close()
-    return True
+
+
+def _parts(since: int, until: int, length: int) -> Iterator[tuple[int, int]]:
+    return ((start, min(start + length, until)) for start in range(since, until, length))
 
 
 def _filled_in(history: DataFrame | None, fetched: DataFrame, timeframe: str) -> DataFrame:

@@ -4,7 +4,7 @@ import logging
 import math
 import shutil
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from freqtrade.configuration import TimeRange
@@ -14,7 +14,7 @@ from freqtrade.strategy import IStrategy
 
 from dualwindow.outside import elapsed, epoch_seconds
 from dualwindow.samples.data import TrainingError
-from dualwindow_freqtrade.live_candles import complete_history, needed_for
+from dualwindow_freqtrade.live_candles import complete_history, missing_spans, needed_for
 from dualwindow_freqtrade.live_folder import is_of_machine
 from dualwindow_freqtrade.live_pace import Pace
 from dualwindow_freqtrade.live_status import Status
@@ -115,7 +115,6 @@ class LiveLoop:
         model.train_timer("start")
         began = elapsed()
         try:
-            self._complete_history(pair, timerange, strategy)
             model.extract_data_and_train_model(timerange, pair, strategy, dk, loaded)
         except Exception as error:
             self._log_failure(pair, error)
@@ -137,17 +136,24 @@ class LiveLoop:
         Without it nothing is trained: a model of a fraction of its candles would be used for hours.
         What the exchange does not have is asked for once an hour: a young coin has no more.
         """
+        drawer, config = self._model.dd, self._model.config
+        needed = needed_for(trained_on, config)
+        wanted = missing_spans(drawer, pair, needed)
         asked = self._asked.get(pair, -math.inf)
-        if strategy.dp._exchange is None or elapsed() < asked + _LONGEST_REST:
+        if not wanted or strategy.dp._exchange is None or elapsed() < asked + _LONGEST_REST:
             return
-        needed = needed_for(trained_on, self._model.config)
+        logger.info("%s: candles that its training needs are fetched (%s)", pair, _named(wanted))
         try:
-            if complete_history(self._model.dd, pair, needed, self._model.config):
-                self._asked[pair] = elapsed()
+            complete_history(drawer, wanted, config, self.stop_if_asked)
+        except TrainingStoppedError:
+            raise
         except Exception as error:  # of the exchange, of ccxt, of the network
-            failed = CandlesNotFetchedError(f"its candles could not be fetched: {error}")
-            self._count_failure(pair, failed)
-            raise failed from error
+            raise CandlesNotFetchedError(f"its candles could not be fetched: {error}") from error
+        if left := missing_spans(drawer, pair, needed):
+            self._asked[pair] = elapsed()
+            logger.warning(
+                "%s: the exchange lacks candles for its training: %s", pair, _named(left)
+            )
 
     def _rested(self, pairs: Iterable[str]) -> list[str]:
         now = elapsed()
@@ -165,20 +171,27 @@ class LiveLoop:
         )
 
     def train_or_undo(
-        self, train: Callable[[], None], pair: str, dk: FreqaiDataKitchen, until: int
+        self,
+        train: Callable[[], None],
+        trained_on: TimeRange,
+        strategy: IStrategy,
+        dk: FreqaiDataKitchen,
     ) -> None:
         """Let FreqAI train and save, or leave everything as it was.
 
         Parameters
         ----------
         train : FreqAI's own method, which notes the time of a training also if saving it fails
-        pair, dk : what is trained, and where it is saved
-        until : the end of its candles, seconds since 1970 UTC
+        trained_on : its candles, which are fetched first where memory lacks them
+        strategy : asks the exchange
+        dk : of the pair, and where the model is saved
         """
+        pair = dk.pair
         pairs = self._model.dd.pair_dict
         before = dict(pairs[pair])
         try:
             self.stop_if_asked()
+            self._complete_history(pair, trained_on, strategy)
             train()
         except Exception as error:
             now = pairs[pair]
@@ -191,7 +204,7 @@ class LiveLoop:
             self._count_failure(pair, error)
             raise
         self._failures.pop(pair, None)
-        self._status.trained(pair, until)
+        self._status.trained(pair, trained_on.stopts)
         self._status.write()
 
     def _count_failure(self, pair: str, error: Exception) -> None:
@@ -200,3 +213,9 @@ class LiveLoop:
         self._failures[pair] = _Failures(n, rest, elapsed() + rest)
         diverged = str(error) if isinstance(error, FloatingPointError) else None
         self._status.training_failed(pair, diverged)
+
+
+def _named(spans: Mapping[tuple[str, str], Sequence[tuple[int, int]]]) -> str:
+    """Name pairs and timeframes, and how many hours of each."""
+    hours = {key: sum(end - begin for begin, end in parts) / 3600 for key, parts in spans.items()}
+    return ", ".join(f"{pair} {timeframe}: {n:.1f} h" for (pair, timeframe), n in hours.items())

@@ -188,7 +188,7 @@ class DualWindowLSTM(BaseClassifierModel):
         """Train and save, or leave everything as it was."""
         arguments = (new_trained_timerange, pair, strategy, dk, data_load_timerange)
         train_and_save = partial(super().extract_data_and_train_model, *arguments)
-        self._live_loop.train_or_undo(train_and_save, pair, dk, new_trained_timerange.stopts)
+        self._live_loop.train_or_undo(train_and_save, new_trained_timerange, strategy, dk)
 
     def start_scanning(self, *arguments: Any, **options: Any) -> None:
         """Start the thread that trains, and one that sees to the end of the process."""

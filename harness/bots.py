@@ -87,13 +87,14 @@ class Place:
         done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr[-2000:]
 
-    def ask(self, what: str) -> dict[str, Any]:
-        """Ask the bot's REST API."""
+    def ask(self, what: str, method: str = "GET") -> dict[str, Any]:
+        """Ask the bot's REST API, or with POST, tell it to do something."""
         credentials = json.loads((self.user_data / "rest_api.json").read_text())
         login = base64.b64encode(f"freqtrader:{credentials['password']}".encode()).decode()
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}/api/v1/{what}",
             headers={"Authorization": f"Basic {login}"},
+            method=method,
         )
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)

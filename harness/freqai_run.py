@@ -1,5 +1,6 @@
 """Real FreqAI, the real model and the real strategy, on frames instead of an exchange."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from freqtrade.resolvers import StrategyResolver
 from freqtrade.resolvers.freqaimodel_resolver import FreqaiModelResolver
 from pandas import DataFrame
 
+from dualwindow_freqtrade.live_status import STATUS_FILE
 from harness.places import ROOT
 
 PAIR = "BTC/USDT:USDT"
@@ -190,3 +192,9 @@ def train_now(strategy, pair: str = PAIR) -> FreqaiDataKitchen:
 def out_of_sample(result: DataFrame) -> DataFrame:
     """Return the candles of the backtest, without those it was trained on."""
     return result[result["date"] >= "2024-02-02"].reset_index(drop=True)
+
+
+def status_of(strategy) -> dict[str, Any]:
+    """Read what the status file of a dry run says."""
+    strategy.freqai._live_watch._status.write()  # it is not written too often
+    return json.loads((strategy.freqai.full_path / STATUS_FILE).read_text())

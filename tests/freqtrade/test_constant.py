@@ -7,7 +7,6 @@ import pytest
 from benchmarks.report_backtest import prediction_row
 from dualwindow.market.labels import CLASSES
 from dualwindow_freqtrade.freqai_names import BACKTEST_PREDICTION
-from dualwindow_freqtrade.live_status import STATUS_FILE
 from dualwindow_freqtrade.training_report import REPORT_FILE
 from harness.freqai_run import (
     PAIR,
@@ -18,6 +17,7 @@ from harness.freqai_run import (
     live_configuration,
     market,
     out_of_sample,
+    status_of,
     train_now,
 )
 
@@ -73,7 +73,7 @@ def test_a_bot_shows_them_says_so_and_enters_on_none(tmp_path, caplog):
     assert newest[NAMES].sum() == pytest.approx(1)
     assert len(seen[NAMES].tail(2).astype(float).round(9).drop_duplicates()) == 1
     assert entries(strategy, seen) == 0
-    status = json.loads((tmp_path / "models" / "test" / STATUS_FILE).read_text())["pairs"][PAIR]
+    status = status_of(strategy)["pairs"][PAIR]
     assert list(status["keeps_out"]) == ["constant probabilities"]
     assert status["counts"]["constant probabilities"] == 3
     assert (status["predictions"], status["candles_without_prediction"]) == (0, 3)

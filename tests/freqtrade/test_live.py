@@ -35,9 +35,8 @@ from dualwindow_freqtrade.freqai_names import (
     trained_at,
     trainings_of,
 )
-from dualwindow_freqtrade.live_status import STATUS_FILE
 from dualwindow_freqtrade.stored_predictions import missing_columns
-from harness.freqai_run import PAIR, at, dry_run, live_configuration, train_now
+from harness.freqai_run import PAIR, at, dry_run, live_configuration, status_of, train_now
 from harness.places import ROOT
 
 CLASSES = ["SHORT", "HOLD", "LONG"]
@@ -61,11 +60,6 @@ def trained(tmp_path):
     for row in (2799, 2800, 2801):
         at(strategy, minutes, row)
     return strategy, minutes
-
-
-def status_of(strategy) -> dict:
-    strategy.freqai._live_watch._status.write()  # it is not written too often
-    return json.loads((folder_of(strategy) / STATUS_FILE).read_text())["pairs"][PAIR]
 
 
 def last(strategy, minutes, row: int):
@@ -281,7 +275,7 @@ def test_what_fails_after_a_model_is_saved_is_no_failed_training(trained, caplog
     assert "pair_dictionary.json could not be saved" in caplog.text
     assert f"{before}, an old model, could not be removed" in caplog.text
     stamp = last(strategy, minutes, 2802)[TRAINED_AT]
-    facts = status_of(strategy)
+    facts = status_of(strategy)["pairs"][PAIR]
     assert (facts["trainings"], facts["failed_trainings"]) == (2, 0)
     assert stamp == model.dd.pair_dict[PAIR]["trained_timestamp"]
     assert f"sub-train-BTC_{stamp:.0f}" != before.name
@@ -433,7 +427,7 @@ def test_a_training_that_diverged_keeps_the_strategy_out_until_the_next(trained,
     with pytest.raises(FloatingPointError):
         train_now(strategy)
     assert last(strategy, minutes, 2802)["do_predict"] == 0
-    assert status_of(strategy)["counts"]["training diverged"] == 1
+    assert status_of(strategy)["pairs"][PAIR]["counts"]["training diverged"] == 1
     # Another failure is no good end.
     monkeypatch.setattr("dualwindow.models.keras_classifier.fit_network", full)
     with pytest.raises(OSError, match="No space left"):
@@ -485,7 +479,7 @@ def test_scores_that_are_no_numbers_are_no_prediction(trained, monkeypatch):
         lambda fitted, rows, ends: np.full((len(ends), 3), np.nan),
     )
     assert last(strategy, minutes, 2802)["do_predict"] == 0
-    facts = status_of(strategy)
+    facts = status_of(strategy)["pairs"][PAIR]
     assert facts["counts"]["scores are no numbers"] == 1
 
 
@@ -542,7 +536,7 @@ def test_candles_that_no_longer_come_are_noticed_once(trained, caplog):
     for seconds in (61, 179, 181, 240):
         again.bot_loop_start(closed + pd.Timedelta(seconds=seconds))
     assert caplog.text.count("stale candles (none for 181 s") == 1
-    facts = status_of(again)
+    facts = status_of(again)["pairs"][PAIR]
     assert facts["counts"]["stale candles"] == 1
 
 
@@ -602,7 +596,7 @@ def test_a_trouble_keeps_the_strategy_out_and_is_logged_once(trained, caplog, gu
         again.mode.value, again.entry_short.value, again.entry_long.value = "custom", 0.01, 0.01
         assert again.populate_entry_trend(seen, {"pair": PAIR})["enter_tag"].isna().iloc[-1]
     assert caplog.text.count(f"{PAIR}: {said} (") == 1
-    facts = status_of(again)
+    facts = status_of(again)["pairs"][PAIR]
     assert facts["counts"][said] == 4
     assert said in facts["keeps_out"]
 
@@ -612,13 +606,13 @@ def test_an_expired_model_is_counted(trained):
     again, _ = restart(strategy, expiration_hours=1e-6)
     at(again, minutes, 2802)
     assert last(again, minutes, 2803)["do_predict"] == 2
-    facts = status_of(again)
+    facts = status_of(again)["pairs"][PAIR]
     assert facts["counts"]["expired model"] == 2
 
 
 def test_the_status_tells_ages_and_times(trained):
     strategy, minutes = trained
-    facts = status_of(strategy)
+    facts = status_of(strategy)["pairs"][PAIR]
     assert facts["predictions"] == 3
     assert facts["trainings"] == 1
     assert facts["failed_trainings"] == 0

@@ -1,7 +1,6 @@
 """Several pairs in the real FreqAI: what befalls one of them must not silence the others."""
 
 import gc
-import json
 import threading
 import time
 import weakref
@@ -14,12 +13,13 @@ from exchanges import SYNTHETIC, ccxt_settings, serving
 from freqtrade.configuration import TimeRange
 from freqtrade.enums import CandleType
 from freqtrade.exceptions import OperationalException
+from freqtrade.freqai.base_models.BaseClassifierModel import BaseClassifierModel
 
 from dualwindow.learning.artifact import Artifact
+from dualwindow_freqtrade import live_candles, live_loop
 from dualwindow_freqtrade.freqai_names import COLUMNS, DO_PREDICT
-from dualwindow_freqtrade.live_candles import complete_history, lacking, needed_for
-from dualwindow_freqtrade.live_status import STATUS_FILE
-from harness.freqai_run import PAIR, at, dry_run, live_configuration, train_now
+from dualwindow_freqtrade.live_candles import complete_history, lacking, missing_spans, needed_for
+from harness.freqai_run import PAIR, at, dry_run, live_configuration, status_of, train_now
 
 OTHER = "ETH/USDT:USDT"
 ROW = 2800
@@ -38,12 +38,6 @@ def trained(user_data, **freqai):
     at(strategy, minutes, ROW - 2)
     train_now(strategy)
     return strategy, minutes
-
-
-def status_of(strategy) -> dict:
-    strategy.freqai._live_watch._status.write()  # it is not written too often
-    path = strategy.config["user_data_dir"] / "models" / "test" / STATUS_FILE
-    return json.loads(path.read_text())
 
 
 def test_a_pair_without_a_history_begins_with_the_candles_at_hand_and_silences_nobody(tmp_path):
@@ -277,13 +271,16 @@ def exchange():
         pytest.param([], id="everything"),
     ],
 )
-def test_a_training_fetches_the_candles_that_memory_lacks(tmp_path, exchange, kept):
+def test_a_training_fetches_the_candles_that_memory_lacks(tmp_path, exchange, kept, monkeypatch):
     strategy, minutes = trained(tmp_path)
     start = int(minutes["date"].iloc[560].timestamp())
     needed = TimeRange("date", "date", start, start + 86400)
     history = strategy.freqai.dd.historic_data[PAIR]
     mine = history["1m"] = minutes.iloc[list(kept)].reset_index(drop=True)
-    assert complete_history(strategy.freqai.dd, PAIR, needed, strategy.config | exchange)
+    wanted = missing_spans(strategy.freqai.dd, PAIR, needed)
+    assert (PAIR, "1m") in wanted
+    monkeypatch.setattr(live_candles, "_AT_ONCE", 700)  # so that there are several parts
+    complete_history(strategy.freqai.dd, wanted, strategy.config | exchange)
     found = history["1m"]
     inside = found["date"].between(minutes["date"].iloc[560], minutes["date"].iloc[1999])
     assert inside.sum() == 1440
@@ -292,7 +289,7 @@ def test_a_training_fetches_the_candles_that_memory_lacks(tmp_path, exchange, ke
     pd.testing.assert_frame_equal(
         found[found["date"].isin(mine["date"])].reset_index(drop=True), mine, check_freq=False
     )
-    assert not complete_history(strategy.freqai.dd, PAIR, needed, {})  # nothing is missing now
+    assert missing_spans(strategy.freqai.dd, PAIR, needed) == {}
 
 
 @pytest.mark.parametrize(
@@ -337,7 +334,7 @@ def test_without_its_candles_nothing_is_trained_until_the_exchange_answers(
     strategy.freqai.dd.pair_dict[PAIR]["trained_timestamp"] = 0
     monkeypatch.setattr(strategy.dp, "current_whitelist", lambda: [PAIR])
     monkeypatch.setattr(
-        strategy.freqai, "extract_data_and_train_model", lambda *a: trainings.append(a)
+        BaseClassifierModel, "extract_data_and_train_model", lambda s, *a: trainings.append(a)
     )
     refused = {
         "exchange": exchange["exchange"] | {"ccxt_config": ccxt_settings("http://127.0.0.1:1")}
@@ -351,6 +348,37 @@ def test_without_its_candles_nothing_is_trained_until_the_exchange_answers(
     loop._failures.clear()
     loop._train_most_overdue(strategy)
     assert len(trainings) == 1
-    n_fetched = caplog.text.count("are fetched")
-    loop._train_most_overdue(strategy)  # asked for once an hour
-    assert (len(trainings), caplog.text.count("are fetched")) == (2, n_fetched)
+    day = strategy.freqai.dd.historic_data[PAIR]["1m"]
+    strategy.freqai.dd.historic_data[PAIR]["1m"] = day.drop(index=range(2000, 2200))
+    loop._train_most_overdue(strategy)  # what has come since is fetched at once
+    assert len(strategy.freqai.dd.historic_data[PAIR]["1m"]) >= len(day)
+    assert "the exchange lacks" not in caplog.text
+
+
+def test_what_the_exchange_does_not_have_is_told_and_asked_for_once_an_hour(
+    tmp_path, caplog, monkeypatch
+):
+    strategy, _ = trained(tmp_path)
+    strategy.dp._exchange, asked = "there", []
+    monkeypatch.setattr(live_loop, "complete_history", lambda *a: asked.append(a))
+    for _ in range(3):
+        train_now(strategy)
+        time.sleep(1.1)  # models are named after the second of their training
+    assert len(asked) == 1
+    assert caplog.text.count("the exchange lacks candles for its training") == 1
+
+
+def test_a_stop_ends_the_fetching_of_candles(tmp_path, exchange, caplog):
+    strategy, _ = trained(tmp_path)
+    strategy.config |= exchange
+    strategy.dp._exchange = "there"
+    history, model = strategy.freqai.dd.historic_data[PAIR], strategy.freqai
+    history["1m"] = history["1m"].tail(10)
+    before = dict(model.dd.pair_dict[PAIR])
+    checks = iter([True, False])
+    model._live_loop._goes_on = lambda seconds: next(checks)
+    with caplog.at_level("INFO"):
+        train_now(strategy)
+    assert "training stopped; the model before it stays" in caplog.text
+    assert len(history["1m"]) == 10
+    assert model.dd.pair_dict[PAIR] == before

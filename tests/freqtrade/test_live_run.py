@@ -44,7 +44,7 @@ def test_six_minutes_then_a_restart_then_parity(tmp_path):
     bot = Bot(place, tmp_path / "second.log")
     try:
         bot.wait_for("goes on with the model in", 180)
-        time.sleep(130)  # the first candle after a start is never predicted
+        time.sleep(130)  # two candles
     finally:
         assert bot.stop(n_signals=2) < 60  # the second breaks freqtrade's own cleaning up off
     assert bot.said().count("goes on with the model in") == len(PAIRS)

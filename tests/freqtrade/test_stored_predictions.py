@@ -63,7 +63,7 @@ def start(user_data: Path, **freqai) -> FreqaiDataDrawer:
 
 
 def show(drawer: FreqaiDataDrawer, minute: int) -> None:
-    """The first candle of a process, which is not predicted."""
+    """Hand FreqAI the first frame of a process, before its newest candle is predicted."""
     candles = candles_until(minute)
     first = DataFrame({TARGET: "HOLD", **dict.fromkeys(COLUMNS, 0.0)}, index=range(CANDLES))
     if PAIR not in drawer.historic_predictions:
