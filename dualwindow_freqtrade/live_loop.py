@@ -14,7 +14,7 @@ from freqtrade.strategy import IStrategy
 
 from dualwindow.outside import elapsed, epoch_seconds
 from dualwindow.samples.data import TrainingError
-from dualwindow_freqtrade.live_candles import complete_history, missing_spans, needed_for
+from dualwindow_freqtrade.live_fetching import complete_history, missing_spans, needed_for
 from dualwindow_freqtrade.live_folder import is_of_machine
 from dualwindow_freqtrade.live_pace import Pace
 from dualwindow_freqtrade.live_status import Status

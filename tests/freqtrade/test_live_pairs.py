@@ -16,9 +16,9 @@ from freqtrade.exceptions import OperationalException
 from freqtrade.freqai.base_models.BaseClassifierModel import BaseClassifierModel
 
 from dualwindow.learning.artifact import Artifact
-from dualwindow_freqtrade import live_candles, live_loop
+from dualwindow_freqtrade import live_fetching, live_loop
 from dualwindow_freqtrade.freqai_names import COLUMNS, DO_PREDICT
-from dualwindow_freqtrade.live_candles import complete_history, lacking, missing_spans, needed_for
+from dualwindow_freqtrade.live_fetching import complete_history, lacking, missing_spans, needed_for
 from harness.freqai_run import PAIR, at, dry_run, live_configuration, status_of, train_now
 
 OTHER = "ETH/USDT:USDT"
@@ -279,7 +279,7 @@ def test_a_training_fetches_the_candles_that_memory_lacks(tmp_path, exchange, ke
     mine = history["1m"] = minutes.iloc[list(kept)].reset_index(drop=True)
     wanted = missing_spans(strategy.freqai.dd, PAIR, needed)
     assert (PAIR, "1m") in wanted
-    monkeypatch.setattr(live_candles, "_AT_ONCE", 700)  # so that there are several parts
+    monkeypatch.setattr(live_fetching, "_AT_ONCE", 700)  # so that there are several parts
     complete_history(strategy.freqai.dd, wanted, strategy.config | exchange)
     found = history["1m"]
     inside = found["date"].between(minutes["date"].iloc[560], minutes["date"].iloc[1999])
