@@ -39,10 +39,10 @@ bench: .venv/installed ## half an hour; nothing else should run
 bench-skill: .venv/installed ## walk-forward skill; about forty minutes
 	$(BIN)/python -W ignore -m benchmarks.skill $(ARGS)
 
-bench-live: .venv/installed ## bots in real minutes: about two and a half hours; nothing else should run
+bench-live: .venv/installed ## bots in real minutes: about four hours; nothing else should run
 	$(BIN)/python -W ignore -m benchmarks.live $(ARGS)
 
-soak: .venv/installed ## bots in faults that a seed fixes: make soak SEED=1 RUNS=20; about two minutes each
+soak: .venv/installed ## bots in faults that a seed fixes: make soak SEED=1 RUNS=20; two to four minutes each
 	$(BIN)/python -W ignore -m benchmarks.soak $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(ARGS)
 
 clean:
