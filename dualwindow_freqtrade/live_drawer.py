@@ -11,7 +11,7 @@ import rapidjson
 from freqtrade.freqai.data_drawer import METADATA_NUMBER_MODE, FreqaiDataDrawer
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.strategy import IStrategy
-from pandas import DataFrame
+from pandas import DataFrame, Series
 from pandas.api.types import is_numeric_dtype
 
 from dualwindow.arrays import IntArray
@@ -20,6 +20,7 @@ from dualwindow_freqtrade.freqai_names import (
     ALL_TRAININGS,
     DATE_OF_PREDICTION,
     DISSIMILARITY,
+    DO_PREDICT,
     FEATURE_PIPELINE,
     LABEL_PIPELINE,
     METADATA_FILE,
@@ -129,9 +130,26 @@ class WholeFilesDrawer(FreqaiDataDrawer):
         dk: FreqaiDataKitchen,
         strat_df: DataFrame,
     ) -> None:
-        """Add the newest prediction, and keep of those before what FreqAI needs."""
+        """Add the newest prediction, and keep of those before what FreqAI needs.
+
+        A bot that comes back within a candle, perhaps with a newer model, asks for it again. What
+        was predicted of it stays, and is what the strategy is given: it was acted on.
+        """
+        if self._is_predicted(pair, strat_df.iloc[-1]):
+            rows = self.historic_predictions[pair]
+            self.model_return_values[pair] = rows.tail(len(strat_df)).reset_index(drop=True)
+            return
         super().append_model_predictions(pair, predictions, do_preds, dk, strat_df)
         self._let_older_go(pair, len(strat_df))
+
+    def _is_predicted(self, pair: str, candle: Series) -> bool:
+        """Tell whether the newest stored row is a prediction of this candle as it is now."""
+        newest = self.historic_predictions[pair].iloc[-1]
+        return (
+            newest[DO_PREDICT] == 1
+            and newest[DATE_OF_PREDICTION] == candle["date"]
+            and all(newest[f"{price}_price"] == candle[price] for price in ("high", "low", "close"))
+        )
 
     def _let_older_go(self, pair: str, n_candles: int) -> None:
         """Move predictions that FreqAI no longer reads from memory to a file, many at a time.

@@ -107,6 +107,28 @@ def test_a_restart_goes_on_with_model_and_predictions(trained, caplog):
     )
 
 
+def test_what_was_predicted_of_a_candle_stays_though_a_newer_model_is_asked_again(trained):
+    strategy, minutes = trained
+    first = last(strategy, minutes, 2802)
+    strategy.freqai.continual_learning = True  # or the same candles would make the same model
+    train_now(strategy)  # between the prediction and the stop
+    strategy.freqai.shutdown()
+    again, _ = restart(strategy, continual_learning=True)
+    stored = again.freqai.dd.historic_predictions
+    n = len(stored[PAIR])
+    shown, row = last(again, minutes, 2802), stored[PAIR].iloc[-1]
+    for name in (*CLASSES, TRAINED_AT, DO_PREDICT):
+        assert shown[name] == row[name] == first[name], name
+    # The same minute with another price: it was still forming.
+    closed = minutes.assign(close=minutes["close"].where(minutes.index != 2802, minutes["low"]))
+    shown, row = last(again, closed, 2802), stored[PAIR].iloc[-1]
+    assert len(stored[PAIR]) == n
+    assert row["close_price"] == minutes["low"][2802]
+    for name in CLASSES:
+        assert shown[name] == row[name] != first[name], name
+    assert last(again, closed, 2803)[DO_PREDICT] == 1
+
+
 def test_a_model_of_other_settings_is_retrained_and_both_values_are_told(trained, caplog):
     strategy, minutes = trained
     changed = {"lstm_units": [3], "dense_units": [], "epochs": 1, "stride": 1}
