@@ -29,7 +29,7 @@ from benchmarks.live_faults import Goal, checked, faults, gaps
 from benchmarks.live_pairs import many_pairs
 from benchmarks.live_storage import storage
 from benchmarks.live_warm_start import warm_start
-from dualwindow_freqtrade.freqai_names import DATE_OF_PREDICTION
+from dualwindow_freqtrade.freqai.names import DATE_OF_PREDICTION
 from dualwindow_sandbox.listings import COINS
 from harness.bots import Bot, Place, small
 from harness.freqai_run import PAIR, at, dry_run, live_configuration, train_now

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from dualwindow_freqtrade.freqai_names import (
+from dualwindow_freqtrade.freqai.names import (
     ALL_TRAININGS,
     DATE_OF_PREDICTION,
     DO_PREDICT,

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.live_faults import Goal
-from dualwindow_freqtrade.freqai_names import DO_PREDICT
+from dualwindow_freqtrade.freqai.names import DO_PREDICT
 from harness.freqai_run import PAIR, at, dry_run, live_configuration, train_now
 
 NETWORK = {"stride": 10, "epochs": 2, "lstm_units": [128, 64, 32], "dense_units": [32, 16]}

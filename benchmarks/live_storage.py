@@ -15,7 +15,7 @@ from freqtrade.freqai.data_drawer import FreqaiDataDrawer
 from pandas import DataFrame
 
 from benchmarks.live_faults import Goal
-from dualwindow_freqtrade.freqai_names import (
+from dualwindow_freqtrade.freqai.names import (
     COLUMNS,
     DATE_OF_PREDICTION,
     DO_PREDICT,
@@ -25,9 +25,9 @@ from dualwindow_freqtrade.freqai_names import (
     TARGET,
     TRAINED_AT,
 )
-from dualwindow_freqtrade.live_drawer import CANDLES_AT_ONCE, take_over
-from dualwindow_freqtrade.live_folder import repair_folder
-from dualwindow_freqtrade.stored_predictions import LEAST_OLDER
+from dualwindow_freqtrade.live.drawer import CANDLES_AT_ONCE, take_over
+from dualwindow_freqtrade.live.folder import repair_folder
+from dualwindow_freqtrade.live.stored_predictions import LEAST_OLDER
 from harness.freqai_run import live_configuration
 
 START = pd.Timestamp("2026-10-01", tz="UTC")

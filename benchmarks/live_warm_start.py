@@ -18,7 +18,7 @@ from dualwindow.samples.data import TrainingData
 from dualwindow.samples.pair_data import PairData
 from dualwindow.samples.scaling import FeatureScaler
 from dualwindow.settings import Settings
-from dualwindow_freqtrade.configuration import read_configuration
+from dualwindow_freqtrade.freqai.configuration import read_configuration
 from harness.places import ROOT, SHARED
 
 DATADIR = SHARED / "binance"

@@ -29,8 +29,8 @@ from dualwindow.learning.parallel import Workers
 from dualwindow.market.candle_files import CandleFileError
 from dualwindow.samples.pair_data import PairData
 from dualwindow.settings import RangesSettings, Settings
-from dualwindow_freqtrade.configuration import ConfigurationError, read_configuration
-from dualwindow_freqtrade.threads import quiet_tensorflow
+from dualwindow_freqtrade.freqai.configuration import ConfigurationError, read_configuration
+from dualwindow_freqtrade.freqai.threads import quiet_tensorflow
 from harness.places import ROOT, SHARED
 
 RESULTS = Path(__file__).parent / "results" / "skill.json"

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from dualwindow.market.labels import CLASSES
-from dualwindow_freqtrade.freqai_names import (
+from dualwindow_freqtrade.freqai.names import (
     ALL_TRAININGS,
     DATE_OF_PREDICTION,
     DO_PREDICT,

@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.soak_bot import Clock, SoakBot
 from benchmarks.soak_schedule import GRACE, OF_EXCHANGE, Kind, Planned
-from dualwindow_freqtrade.live_status import STATUS_FILE
+from dualwindow_freqtrade.live.status import STATUS_FILE
 from dualwindow_sandbox.fault_request import request_fault
 from dualwindow_sandbox.faults import PATH
 from harness.bots import Place

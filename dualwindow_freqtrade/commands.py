@@ -15,8 +15,8 @@ _FOUND = 1
 def _status(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from dualwindow_freqtrade.live_status import STATUS_FILE
-    from dualwindow_freqtrade.status_table import seconds_silent, status_table
+    from dualwindow_freqtrade.live.status import STATUS_FILE
+    from dualwindow_freqtrade.live.status_table import seconds_silent, status_table
 
     files = sorted(arguments.models.glob(f"*/{STATUS_FILE}"))
     if not files:
@@ -39,9 +39,9 @@ def _status(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> int:
     from freqtrade.exceptions import FreqtradeException
 
-    from dualwindow_freqtrade.check_leak import check_leak
-    from dualwindow_freqtrade.check_parity import check_parity
-    from dualwindow_freqtrade.workbench import Workbench, read_words_of_check
+    from dualwindow_freqtrade.checks.leak import check_leak
+    from dualwindow_freqtrade.checks.parity import check_parity
+    from dualwindow_freqtrade.freqai.workbench import Workbench, read_words_of_check
 
     checks = {"parity": check_parity, "leak": check_leak}
     logging.disable(logging.INFO)  # freqtrade tells its whole start

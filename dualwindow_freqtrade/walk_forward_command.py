@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dualwindow.learning.record import TrainingRecord
     from dualwindow.learning.walk_forward import Step, WalkForward
     from dualwindow.samples.pair_data import PairData
-    from dualwindow_freqtrade.configuration import Configuration
+    from dualwindow_freqtrade.freqai.configuration import Configuration
 
 # The handlers import what they need, so that --help does not wait for freqtrade.
 _SUMMARY = "summary.json"
@@ -36,14 +36,14 @@ _MINE = ("datadir", "pairs", "timerange", "config", "out")  # not with --for-bac
 def _walk_forward(arguments: argparse.Namespace) -> int:
     from dualwindow.learning.clusters import ClusterError
     from dualwindow.learning.parallel import TaskError, WorkersDied
-    from dualwindow_freqtrade.threads import quiet_tensorflow
+    from dualwindow_freqtrade.freqai.threads import quiet_tensorflow
 
     quiet_tensorflow()
     run = _for_backtest if arguments.for_backtest else _to_folder
     try:
         return run(arguments)
     except TaskError as error:
-        from dualwindow_freqtrade.configuration import translated
+        from dualwindow_freqtrade.freqai.configuration import translated
 
         cause = error.__cause__ or error
         raise CommandError(f"walk-forward: {translated(str(cause))}") from error
@@ -55,7 +55,7 @@ def _to_folder(arguments: argparse.Namespace) -> int:
     from dualwindow.learning.fold_store import Store, WalkForwardError
     from dualwindow.learning.folds import FoldError
     from dualwindow.learning.walk_forward import run, tasks
-    from dualwindow_freqtrade.configuration import translated
+    from dualwindow_freqtrade.freqai.configuration import translated
 
     if arguments.out is None:
         raise CommandError("walk-forward: --out DIR is missing, for the predictions and records")
@@ -87,7 +87,7 @@ def _to_folder(arguments: argparse.Namespace) -> int:
 def _for_backtest(arguments: argparse.Namespace) -> int:
     from freqtrade.exceptions import FreqtradeException
 
-    from dualwindow_freqtrade.backtest_training import train_backtest
+    from dualwindow_freqtrade.backtest.training import train_backtest
 
     given = [f"--{name}" for name in _MINE if getattr(arguments, name) is not None]
     if given:
@@ -116,7 +116,7 @@ def _configured(paths: Sequence[Path] | None) -> tuple[dict[str, Any], "Configur
     from freqtrade.exceptions import FreqtradeException
     from freqtrade.misc import deep_merge_dicts
 
-    from dualwindow_freqtrade.configuration import ConfigurationError, read_configuration
+    from dualwindow_freqtrade.freqai.configuration import ConfigurationError, read_configuration
 
     try:
         loaded = load_from_files([str(path) for path in paths or [_default_configuration()]])

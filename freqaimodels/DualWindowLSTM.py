@@ -20,32 +20,35 @@ from dualwindow.learning.artifact import Artifact
 from dualwindow.learning.training import train
 from dualwindow.market.candles import Candles
 from dualwindow.models.classifier import Hooks
-from dualwindow_freqtrade import backtest_drawer, freqai_frames, live_drawer, training_report
-from dualwindow_freqtrade.backtest_cache import BacktestCache
-from dualwindow_freqtrade.backtest_comparison import BacktestComparison
-from dualwindow_freqtrade.backtest_windows import (
+from dualwindow_freqtrade.backtest import drawer as backtest_drawer
+from dualwindow_freqtrade.backtest.cache import BacktestCache
+from dualwindow_freqtrade.backtest.comparison import BacktestComparison
+from dualwindow_freqtrade.backtest.windows import (
     cached_windows,
     populate_from_candles,
     write_whole_predictions,
 )
-from dualwindow_freqtrade.configuration import (
+from dualwindow_freqtrade.freqai import frames as freqai_frames
+from dualwindow_freqtrade.freqai import training_report
+from dualwindow_freqtrade.freqai.configuration import (
     ConfigurationError,
     in_users_words,
     read_configuration,
 )
-from dualwindow_freqtrade.feature_pipeline import PipelineScaler, prepared
-from dualwindow_freqtrade.freqai_names import COLUMNS
-from dualwindow_freqtrade.live_candles import LateInputs
-from dualwindow_freqtrade.live_folder import repair_folder
-from dualwindow_freqtrade.live_loop import LiveLoop
-from dualwindow_freqtrade.live_pace import Pace
-from dualwindow_freqtrade.live_status import Status
-from dualwindow_freqtrade.live_watch import LiveWatch, limits_of
-from dualwindow_freqtrade.model_fingerprint import Fingerprint
-from dualwindow_freqtrade.process_end import end_with_main_thread
-from dualwindow_freqtrade.saved_models import SavedModels, load_backtest_model
-from dualwindow_freqtrade.stored_predictions import stored_predictions
-from dualwindow_freqtrade.threads import allowed_threads, cap_threads
+from dualwindow_freqtrade.freqai.feature_pipeline import PipelineScaler, prepared
+from dualwindow_freqtrade.freqai.fingerprint import Fingerprint
+from dualwindow_freqtrade.freqai.names import COLUMNS
+from dualwindow_freqtrade.freqai.threads import allowed_threads, cap_threads
+from dualwindow_freqtrade.live import drawer as live_drawer
+from dualwindow_freqtrade.live.candles import LateInputs
+from dualwindow_freqtrade.live.folder import repair_folder
+from dualwindow_freqtrade.live.loop import LiveLoop
+from dualwindow_freqtrade.live.pace import Pace
+from dualwindow_freqtrade.live.process_end import end_with_main_thread
+from dualwindow_freqtrade.live.saved_models import SavedModels, load_backtest_model
+from dualwindow_freqtrade.live.status import Status
+from dualwindow_freqtrade.live.stored_predictions import stored_predictions
+from dualwindow_freqtrade.live.watch import LiveWatch, limits_of
 
 
 class DualWindowLSTM(BaseClassifierModel):

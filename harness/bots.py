@@ -16,8 +16,8 @@ from typing import Any
 
 import pandas as pd
 
-from dualwindow_freqtrade.live_status import STATUS_FILE
-from dualwindow_freqtrade.stored_predictions import stored_predictions
+from dualwindow_freqtrade.live.status import STATUS_FILE
+from dualwindow_freqtrade.live.stored_predictions import stored_predictions
 from harness.places import PROGRAMS, ROOT
 
 

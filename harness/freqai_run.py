@@ -13,7 +13,7 @@ from freqtrade.resolvers import StrategyResolver
 from freqtrade.resolvers.freqaimodel_resolver import FreqaiModelResolver
 from pandas import DataFrame
 
-from dualwindow_freqtrade.live_status import STATUS_FILE
+from dualwindow_freqtrade.live.status import STATUS_FILE
 from harness.places import ROOT
 
 PAIR = "BTC/USDT:USDT"

@@ -21,17 +21,17 @@ from dualwindow.market.candles import Candles
 from dualwindow.market.features import FEATURES, candle_features
 from dualwindow.market.hours import HourlyLevels, fresh_levels, hourly_levels
 from dualwindow.market.labels import CLASSES, HOLD, LONG, SHORT, UNKNOWN, Labelling
-from dualwindow_freqtrade.hyperopt_file import values_found
-from dualwindow_freqtrade.live_candles import refuse_short_frames
-from dualwindow_freqtrade.rest_api import close_rest_api
-from dualwindow_freqtrade.rule_parameters import (
+from dualwindow_freqtrade.live.candles import refuse_short_frames
+from dualwindow_freqtrade.live.rest_api import close_rest_api
+from dualwindow_freqtrade.strategy.hyperopt_file import values_found
+from dualwindow_freqtrade.strategy.rule_parameters import (
     Begun,
     begin_parameters,
     limit_margin,
     read_fees,
     rule_of,
 )
-from dualwindow_freqtrade.rule_report import Terms, log_rule, warn_of_liquidation
+from dualwindow_freqtrade.strategy.rule_report import Terms, log_rule, warn_of_liquidation
 
 
 class DualWindowStrategy(IStrategy):

@@ -28,9 +28,9 @@ from freqtrade.constants import (
     HYPEROPT_LOSS_BUILTIN,
 )
 
-from dualwindow_freqtrade.live_guards import Limits, Reading
-from dualwindow_freqtrade.live_pace import Pace
-from dualwindow_freqtrade.live_status import Status
+from dualwindow_freqtrade.live.guards import Limits, Reading
+from dualwindow_freqtrade.live.pace import Pace
+from dualwindow_freqtrade.live.status import Status
 from harness.places import ROOT
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())

@@ -16,10 +16,10 @@ class _Hook(MetaPathFinder):
     """Waits for the module that is to be watched, and lets everything else pass."""
 
     def find_spec(self, name, path=None, target=None):
-        if name != "dualwindow_freqtrade.live_loop":
+        if name != "dualwindow_freqtrade.live.loop":
             return
         sys.meta_path.remove(self)
-        import dualwindow_freqtrade.live_drawer as drawer
+        import dualwindow_freqtrade.live.drawer as drawer
 
         counts = {"n": 0}
 

@@ -1,7 +1,10 @@
 """Write files so that a reader, or a crash, finds the old content or the new, never half of it."""
 
+import errno
 import os
 from pathlib import Path
+
+_PASSING = (errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 def write_aside(
@@ -52,3 +55,10 @@ def set_aside(path: Path) -> Path:
         n += 1
         damaged = path.with_name(f"{path.name}.damaged-{n}")
     return path.replace(damaged)
+
+
+def is_of_machine(error: Exception) -> bool:
+    """Tell whether what reading a file has raised is of the machine, and passes, or of the file."""
+    if isinstance(error, MemoryError):
+        return True
+    return isinstance(error, OSError) and error.errno in _PASSING

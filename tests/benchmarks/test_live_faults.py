@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import live_faults
-from dualwindow_freqtrade.freqai_names import DATE_OF_PREDICTION, DO_PREDICT
+from dualwindow_freqtrade.freqai.names import DATE_OF_PREDICTION, DO_PREDICT
 from harness.bots import Place
 from harness.freqai_run import PAIR, at, dry_run, live_configuration, train_now
 

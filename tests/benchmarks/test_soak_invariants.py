@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import soak_invariants as invariants
-from dualwindow_freqtrade.freqai_names import DATE_OF_PREDICTION, DO_PREDICT, PAIR_DICTIONARY
+from dualwindow_freqtrade.freqai.names import DATE_OF_PREDICTION, DO_PREDICT, PAIR_DICTIONARY
 
 PAIR = "BTC/USDT:USDT"
 BEGIN = 1_700_000_040  # a whole minute

@@ -8,7 +8,7 @@ import pytest
 from freqtrade.exceptions import OperationalException
 from freqtrade.resolvers.freqaimodel_resolver import FreqaiModelResolver
 
-from dualwindow_freqtrade.freqai_names import (
+from dualwindow_freqtrade.freqai.names import (
     ALL_TRAININGS,
     BACKTEST_PREDICTION,
     GLOBAL_METADATA,

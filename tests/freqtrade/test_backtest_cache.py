@@ -3,8 +3,8 @@ import json
 import pandas as pd
 import pytest
 
-from dualwindow_freqtrade.backtest_cache import CacheError, CacheRecord
-from dualwindow_freqtrade.model_fingerprint import digest_candles
+from dualwindow_freqtrade.backtest.cache import CacheError, CacheRecord
+from dualwindow_freqtrade.freqai.fingerprint import digest_candles
 
 
 def test_what_is_recorded_is_compared_in_the_next_run(tmp_path):

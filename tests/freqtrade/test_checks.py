@@ -10,14 +10,14 @@ from pathlib import Path
 import cloudpickle
 import pytest
 
-from dualwindow_freqtrade.freqai_names import (
+from dualwindow_freqtrade.freqai.names import (
     ALL_TRAININGS,
     BACKTEST_PREDICTION,
     GLOBAL_METADATA,
     OLDER_PREDICTIONS,
     STORED_PREDICTIONS,
 )
-from dualwindow_freqtrade.stored_predictions import store_older
+from dualwindow_freqtrade.live.stored_predictions import store_older
 from harness.overlays import SMALL, merged
 from harness.places import ROOT
 

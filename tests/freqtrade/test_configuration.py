@@ -12,7 +12,7 @@ from dualwindow.judging.decisions import Thresholds, thresholds
 from dualwindow.learning.fingerprint import flatten
 from dualwindow.samples.data import TrainingError
 from dualwindow.settings import KINDS, RangesSettings
-from dualwindow_freqtrade.configuration import (
+from dualwindow_freqtrade.freqai.configuration import (
     KEYS,
     Configuration,
     ConfigurationError,

@@ -6,8 +6,8 @@ import pytest
 
 from benchmarks.report_backtest import prediction_row
 from dualwindow.market.labels import CLASSES
-from dualwindow_freqtrade.freqai_names import BACKTEST_PREDICTION
-from dualwindow_freqtrade.training_report import REPORT_FILE
+from dualwindow_freqtrade.freqai.names import BACKTEST_PREDICTION
+from dualwindow_freqtrade.freqai.training_report import REPORT_FILE
 from harness.freqai_run import (
     PAIR,
     at,

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from dualwindow_freqtrade.freqai_names import BACKTEST_PREDICTION
+from dualwindow_freqtrade.freqai.names import BACKTEST_PREDICTION
 from harness.overlays import SMALL, merged
 from harness.places import PROGRAMS, ROOT, SHARED, in_sandbox
 

@@ -10,8 +10,8 @@ from datasieve.transforms import (
 )
 from sklearn.preprocessing import MinMaxScaler
 
-from dualwindow_freqtrade import feature_pipeline
-from dualwindow_freqtrade.feature_pipeline import PipelineScaler, prepared
+from dualwindow_freqtrade.freqai import feature_pipeline
+from dualwindow_freqtrade.freqai.feature_pipeline import PipelineScaler, prepared
 
 
 def pipeline() -> Pipeline:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from freqtrade.exceptions import OperationalException
 
-from dualwindow_freqtrade import model_fingerprint
-from dualwindow_freqtrade.feature_digest import made_up_candles, rounded
-from dualwindow_freqtrade.model_fingerprint import Fingerprint
+from dualwindow_freqtrade.freqai import fingerprint as model_fingerprint
+from dualwindow_freqtrade.freqai.feature_digest import made_up_candles, rounded
+from dualwindow_freqtrade.freqai.fingerprint import Fingerprint
 from harness.freqai_run import (
     PAIR,
     at,

@@ -19,9 +19,9 @@ from freqtrade.exceptions import OperationalException
 from dualwindow.cli import main
 from dualwindow.learning.parallel import Workers
 from dualwindow.market import files
-from dualwindow_freqtrade import backtest_training
-from dualwindow_freqtrade.backtest_training import Window, train_backtest, train_window
-from dualwindow_freqtrade.freqai_names import (
+from dualwindow_freqtrade.backtest import training as backtest_training
+from dualwindow_freqtrade.backtest.training import Window, train_backtest, train_window
+from dualwindow_freqtrade.freqai.names import (
     BACKTEST_PREDICTION,
     METADATA_FILE,
     MODEL_FILE,

@@ -13,10 +13,11 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from dualwindow.learning.record import ClassCounts, TrainingRecord
 from dualwindow.market.candles import Candles
 from dualwindow.settings import KINDS
-from dualwindow_freqtrade import feature_pipeline, model_fingerprint
-from dualwindow_freqtrade.freqai_frames import describe_training, feature_rows
-from dualwindow_freqtrade.freqai_names import BACKTEST_PREDICTION, METADATA_FILE, MODEL_FILE, TARGET
-from dualwindow_freqtrade.training_report import REPORT_FILE
+from dualwindow_freqtrade.freqai import feature_pipeline
+from dualwindow_freqtrade.freqai import fingerprint as model_fingerprint
+from dualwindow_freqtrade.freqai.frames import describe_training, feature_rows
+from dualwindow_freqtrade.freqai.names import BACKTEST_PREDICTION, METADATA_FILE, MODEL_FILE, TARGET
+from dualwindow_freqtrade.freqai.training_report import REPORT_FILE
 from harness.freqai_run import (
     HISTORY,
     PAIR,

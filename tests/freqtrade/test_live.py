@@ -16,9 +16,9 @@ import pytest
 from freqtrade.freqai.base_models.BaseClassifierModel import BaseClassifierModel
 
 import dualwindow.market.files
-import dualwindow_freqtrade.live_drawer
+import dualwindow_freqtrade.live.drawer
 from dualwindow.models.keras_classifier import FittedNetwork, KerasClassifier
-from dualwindow_freqtrade.freqai_names import (
+from dualwindow_freqtrade.freqai.names import (
     ALL_TRAININGS,
     COLUMNS,
     DATE_OF_PREDICTION,
@@ -35,7 +35,7 @@ from dualwindow_freqtrade.freqai_names import (
     trained_at,
     trainings_of,
 )
-from dualwindow_freqtrade.stored_predictions import missing_columns
+from dualwindow_freqtrade.live.stored_predictions import missing_columns
 from harness.freqai_run import PAIR, at, dry_run, live_configuration, status_of, train_now
 from harness.places import ROOT
 
@@ -286,13 +286,13 @@ def test_what_fails_after_a_model_is_saved_is_no_failed_training(trained, caplog
     model, (before,) = strategy.freqai, folder_of(strategy).glob(ALL_TRAININGS)
     model.freqai_info["purge_old_models"] = 1
     time.sleep(1.1)
-    monkeypatch.setattr(dualwindow_freqtrade.live_drawer, "shutil", SimpleNamespace(rmtree=full))
-    write = dualwindow_freqtrade.live_drawer.write_aside
+    monkeypatch.setattr(dualwindow_freqtrade.live.drawer, "shutil", SimpleNamespace(rmtree=full))
+    write = dualwindow_freqtrade.live.drawer.write_aside
 
     def only_models(path: Path, content: bytes) -> None:
         full() if path.name == PAIR_DICTIONARY else write(path, content)
 
-    monkeypatch.setattr(dualwindow_freqtrade.live_drawer, "write_aside", only_models)
+    monkeypatch.setattr(dualwindow_freqtrade.live.drawer, "write_aside", only_models)
     train_now(strategy)
     assert "pair_dictionary.json could not be saved" in caplog.text
     assert f"{before}, an old model, could not be removed" in caplog.text

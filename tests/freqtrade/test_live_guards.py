@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from dualwindow_freqtrade.live_guards import Guard, Limits, Reading, Trouble
-from dualwindow_freqtrade.live_pace import Pace
-from dualwindow_freqtrade.live_status import STATUS_FILE, Status
-from dualwindow_freqtrade.status_table import status_table
+from dualwindow_freqtrade.live.guards import Guard, Limits, Reading, Trouble
+from dualwindow_freqtrade.live.pace import Pace
+from dualwindow_freqtrade.live.status import STATUS_FILE, Status
+from dualwindow_freqtrade.live.status_table import status_table
 
 LIMITS = Limits(candle_age=60, duration=30, identical=3, model_age=3600)
 SOUND = {"now": 1000.0, "closed": 998.0, "trained": 500.0, "duration": 0.1}

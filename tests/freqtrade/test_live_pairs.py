@@ -16,9 +16,10 @@ from freqtrade.exceptions import OperationalException
 from freqtrade.freqai.base_models.BaseClassifierModel import BaseClassifierModel
 
 from dualwindow.learning.artifact import Artifact
-from dualwindow_freqtrade import live_fetching, live_loop
-from dualwindow_freqtrade.freqai_names import COLUMNS, DO_PREDICT
-from dualwindow_freqtrade.live_fetching import complete_history, lacking, missing_spans, needed_for
+from dualwindow_freqtrade.freqai.names import COLUMNS, DO_PREDICT
+from dualwindow_freqtrade.live import fetching as live_fetching
+from dualwindow_freqtrade.live import loop as live_loop
+from dualwindow_freqtrade.live.fetching import complete_history, lacking, missing_spans, needed_for
 from harness.freqai_run import PAIR, at, dry_run, live_configuration, status_of, train_now
 
 OTHER = "ETH/USDT:USDT"

@@ -5,7 +5,7 @@ import time
 import pandas as pd
 import pytest
 
-from dualwindow_freqtrade.freqai_names import DATE_OF_PREDICTION, TRAINED_AT
+from dualwindow_freqtrade.freqai.names import DATE_OF_PREDICTION, TRAINED_AT
 from harness.bots import Bot, Place, dualwindow, small
 
 PAIRS = [f"{coin}/USDT:USDT" for coin in ("BTC", "ETH", "SOL", "XRP")]

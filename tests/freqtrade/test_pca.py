@@ -12,8 +12,8 @@ from dualwindow.market.candles import Candles
 from dualwindow.market.labels import CLASSES
 from dualwindow.models import keras_classifier
 from dualwindow.models.classifier import make_classifier
-from dualwindow_freqtrade.feature_pipeline import PipelineScaler
-from dualwindow_freqtrade.freqai_frames import feature_rows
+from dualwindow_freqtrade.freqai.feature_pipeline import PipelineScaler
+from dualwindow_freqtrade.freqai.frames import feature_rows
 from harness.freqai_run import PAIR, at, dry_run, live_configuration, train_now
 
 N_FEATURES = 8

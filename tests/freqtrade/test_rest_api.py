@@ -8,7 +8,7 @@ from freqtrade.enums import RunMode
 from freqtrade.resolvers import StrategyResolver
 
 from dualwindow.market import files
-from dualwindow_freqtrade.rest_api import CredentialsError, close_rest_api, rest_credentials
+from dualwindow_freqtrade.live.rest_api import CredentialsError, close_rest_api, rest_credentials
 from harness.freqai_run import live_configuration
 
 

@@ -12,8 +12,7 @@ from freqtrade.freqai.data_drawer import FreqaiDataDrawer
 from pandas import DataFrame
 
 import dualwindow.market.files
-from dualwindow_freqtrade import live_drawer
-from dualwindow_freqtrade.freqai_names import (
+from dualwindow_freqtrade.freqai.names import (
     COLUMNS,
     DATE_OF_PREDICTION,
     DO_PREDICT,
@@ -24,8 +23,9 @@ from dualwindow_freqtrade.freqai_names import (
     TARGET,
     TRAINED_AT,
 )
-from dualwindow_freqtrade.live_folder import repair_folder
-from dualwindow_freqtrade.stored_predictions import (
+from dualwindow_freqtrade.live import drawer as live_drawer
+from dualwindow_freqtrade.live.folder import repair_folder
+from dualwindow_freqtrade.live.stored_predictions import (
     LEAST_OLDER,
     missing_columns,
     store_older,

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from dualwindow_freqtrade.threads import allowed_threads
+from dualwindow_freqtrade.freqai.threads import allowed_threads
 
 
 @pytest.mark.parametrize(

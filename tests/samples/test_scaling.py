@@ -9,7 +9,7 @@ from datasieve.transforms import SKLearnWrapper
 from sklearn.preprocessing import MinMaxScaler
 
 from dualwindow.samples.scaling import FeatureScaler, RowScaler, known_rows
-from dualwindow_freqtrade.feature_pipeline import PipelineScaler, prepared
+from dualwindow_freqtrade.freqai.feature_pipeline import PipelineScaler, prepared
 
 
 def freqais(kind: str = "standard") -> PipelineScaler:

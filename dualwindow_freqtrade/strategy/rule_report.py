@@ -13,7 +13,7 @@ from freqtrade.strategy import DecimalParameter, IStrategy
 from dualwindow.judging.decisions import Rule, break_even
 from dualwindow.market.labels import CLASSES, LONG, SHORT, Barriers
 from dualwindow.settings import ConfidenceSettings
-from dualwindow_freqtrade.rule_parameters import Begun
+from dualwindow_freqtrade.strategy.rule_parameters import Begun
 
 logger = logging.getLogger(__name__)
 

@@ -12,11 +12,11 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from dualwindow.arrays import FloatArray
 from dualwindow.learning.artifact import Prediction
 from dualwindow.outside import elapsed, epoch_seconds
-from dualwindow_freqtrade.configuration import GuardSettings
-from dualwindow_freqtrade.freqai_names import TRAINED_AT
-from dualwindow_freqtrade.live_candles import LateInputs
-from dualwindow_freqtrade.live_guards import Limits, Reading
-from dualwindow_freqtrade.live_status import Status
+from dualwindow_freqtrade.freqai.configuration import GuardSettings
+from dualwindow_freqtrade.freqai.names import TRAINED_AT
+from dualwindow_freqtrade.live.candles import LateInputs
+from dualwindow_freqtrade.live.guards import Limits, Reading
+from dualwindow_freqtrade.live.status import Status
 
 
 def limits_of(config: Mapping[str, Any], guards: GuardSettings) -> Limits:

@@ -10,10 +10,10 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
 from dualwindow.learning.artifact import Artifact, format_trouble
 from dualwindow.learning.fingerprint import all_differences
-from dualwindow_freqtrade.freqai_names import TRAINED_LIVE
-from dualwindow_freqtrade.live_drawer import WholeFilesDrawer
-from dualwindow_freqtrade.live_folder import is_of_machine
-from dualwindow_freqtrade.model_fingerprint import Fingerprint
+from dualwindow.market.files import is_of_machine
+from dualwindow_freqtrade.freqai.fingerprint import Fingerprint
+from dualwindow_freqtrade.freqai.names import TRAINED_LIVE
+from dualwindow_freqtrade.live.drawer import WholeFilesDrawer
 
 logger = logging.getLogger(__name__)
 

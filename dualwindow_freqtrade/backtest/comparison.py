@@ -12,7 +12,7 @@ from dualwindow.market.candles import Candles
 from dualwindow.market.labels import UNKNOWN, Labelling
 from dualwindow.reports.terminal import comparison_table, window_table
 from dualwindow.settings import Settings
-from dualwindow_freqtrade.freqai_frames import true_labels
+from dualwindow_freqtrade.freqai.frames import true_labels
 
 
 class BacktestComparison:

@@ -17,7 +17,7 @@ from dualwindow.judging.decisions import (
 )
 from dualwindow.market.labels import Barriers
 from dualwindow.settings import ConfidenceSettings
-from dualwindow_freqtrade.hyperopt_file import configured_parameter
+from dualwindow_freqtrade.strategy.hyperopt_file import configured_parameter
 
 logger = logging.getLogger(__name__)
 

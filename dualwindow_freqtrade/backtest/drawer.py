@@ -5,7 +5,7 @@ from typing import Any
 from freqtrade.freqai.data_drawer import FreqaiDataDrawer
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
-from dualwindow_freqtrade.live_drawer import WholeFilesDrawer
+from dualwindow_freqtrade.live.drawer import WholeFilesDrawer
 
 
 def take_over(drawer: FreqaiDataDrawer) -> None:

@@ -13,7 +13,7 @@ from freqtrade.freqai.data_drawer import FreqaiDataDrawer
 from freqtrade.resolvers import ExchangeResolver
 from pandas import DataFrame
 
-from dualwindow_freqtrade.live_candles import inputs
+from dualwindow_freqtrade.live.candles import inputs
 
 _AT_ONCE = 10_000  # candles that are fetched before a bot is asked whether it stops
 _FEW_MINUTES = 900  # seconds of a hole that is left alone: as many minutes untraded are none

@@ -17,9 +17,10 @@ from dualwindow.judging import decisions
 from dualwindow.learning.fingerprint import digest, digest_code, flatten
 from dualwindow.learning.record import versions
 from dualwindow.settings import ClassifierSettings, NetworkSettings, Settings
-from dualwindow_freqtrade import feature_pipeline, freqai_frames
-from dualwindow_freqtrade.configuration import users_key
-from dualwindow_freqtrade.feature_digest import digest_features
+from dualwindow_freqtrade.freqai import feature_pipeline
+from dualwindow_freqtrade.freqai import frames as freqai_frames
+from dualwindow_freqtrade.freqai.configuration import users_key
+from dualwindow_freqtrade.freqai.feature_digest import digest_features
 
 # Through which features and scores pass on their way between FreqAI and the core.
 _MODEL_MODULES = (freqai_frames, feature_pipeline, decisions)

@@ -11,9 +11,9 @@ from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
 from dualwindow.market.files import write_aside
-from dualwindow_freqtrade.backtest_cache import CachedWindow
-from dualwindow_freqtrade.freqai_names import BACKTEST_PREDICTION, METADATA_FILE, MODEL_FILE
-from dualwindow_freqtrade.model_fingerprint import digest_candles
+from dualwindow_freqtrade.backtest.cache import CachedWindow
+from dualwindow_freqtrade.freqai.fingerprint import digest_candles
+from dualwindow_freqtrade.freqai.names import BACKTEST_PREDICTION, METADATA_FILE, MODEL_FILE
 
 
 def cached_windows(

@@ -17,7 +17,7 @@ from dualwindow.market.candles import Candles
 from dualwindow.market.labels import CLASSES, UNKNOWN, Labelling
 from dualwindow.samples.data import TrainingData
 from dualwindow.settings import Settings
-from dualwindow_freqtrade.freqai_names import COLUMNS, DO_PREDICT, TARGET, TRAINED_AT, trained_at
+from dualwindow_freqtrade.freqai.names import COLUMNS, DO_PREDICT, TARGET, TRAINED_AT, trained_at
 
 
 def true_labels(candles: Candles, settings: Settings) -> IntArray:

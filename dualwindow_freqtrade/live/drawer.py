@@ -1,6 +1,5 @@
 """Keep the files of a live FreqAI whole: written aside and renamed."""
 
-import json
 import logging
 import shutil
 from pathlib import Path
@@ -16,7 +15,7 @@ from pandas.api.types import is_numeric_dtype
 
 from dualwindow.arrays import IntArray
 from dualwindow.market.files import write_aside
-from dualwindow_freqtrade.freqai_names import (
+from dualwindow_freqtrade.freqai.names import (
     ALL_TRAININGS,
     DATE_OF_PREDICTION,
     DISSIMILARITY,
@@ -32,8 +31,9 @@ from dualwindow_freqtrade.freqai_names import (
     TRAINED_ROWS,
     coin_of,
 )
-from dualwindow_freqtrade.live_candles import append_newest
-from dualwindow_freqtrade.stored_predictions import (
+from dualwindow_freqtrade.live.candles import append_newest
+from dualwindow_freqtrade.live.folder import was_trained_live
+from dualwindow_freqtrade.live.stored_predictions import (
     LEAST_OLDER,
     give_memory_back,
     missing_columns,
@@ -54,15 +54,6 @@ def _remove(folder: Path) -> None:
         shutil.rmtree(folder)
     except OSError as error:
         logger.error("%s, an old model, could not be removed: %s", folder, error)
-
-
-def _was_trained_live(folder: Path) -> bool:
-    """Tell whether a bot has trained the model in a folder, and no backtest beside it."""
-    try:
-        (path,) = folder.glob(f"*{METADATA_FILE}")
-        return bool(json.loads(path.read_text()).get(TRAINED_LIVE))
-    except (OSError, ValueError):  # none, or damaged
-        return False
 
 
 def take_over(drawer: FreqaiDataDrawer) -> None:
@@ -284,7 +275,7 @@ class WholeFilesDrawer(FreqaiDataDrawer):
         in_use = {Path(newest["data_path"]) for newest in self.pair_dict.values()}
         by_coin: dict[str, list[Path]] = {}
         for path in sorted(self.full_path.glob(f"{ALL_TRAININGS}/*{MODEL_FILE}")):
-            if _was_trained_live(path.parent):
+            if was_trained_live(path.parent):
                 by_coin.setdefault(coin_of(path.parent), []).append(path.parent)
         for folders in by_coin.values():
             for folder in folders[:-n_kept]:

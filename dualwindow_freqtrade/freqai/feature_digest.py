@@ -19,8 +19,8 @@ from pandas import DataFrame
 
 from dualwindow.arrays import FloatArray
 from dualwindow.learning.fingerprint import digest
+from dualwindow.market.files import is_of_machine
 from dualwindow.outside import chance
-from dualwindow_freqtrade.live_folder import is_of_machine
 
 logger = logging.getLogger(__name__)
 

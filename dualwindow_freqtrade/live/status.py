@@ -14,8 +14,8 @@ from typing import Any
 
 from dualwindow.market.files import write_aside
 from dualwindow.outside import elapsed, epoch_seconds
-from dualwindow_freqtrade.live_guards import OF_ANALYSIS, Guard, Limits, Reading, Trouble
-from dualwindow_freqtrade.live_pace import Pace
+from dualwindow_freqtrade.live.guards import OF_ANALYSIS, Guard, Limits, Reading, Trouble
+from dualwindow_freqtrade.live.pace import Pace
 
 logger = logging.getLogger(__name__)
 

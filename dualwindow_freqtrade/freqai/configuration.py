@@ -19,7 +19,7 @@ from dualwindow.settings import (
     LabelSettings,
     Settings,
 )
-from dualwindow_freqtrade.freqai_keys import FEATURE_KEYS, FREQAI_KEYS, SPLIT_KEYS, refused_keys
+from dualwindow_freqtrade.freqai.keys import FEATURE_KEYS, FREQAI_KEYS, SPLIT_KEYS, refused_keys
 
 logger = logging.getLogger(__name__)
 

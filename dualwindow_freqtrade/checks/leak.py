@@ -12,9 +12,9 @@ from pandas import DataFrame
 from dualwindow.arrays import BoolArray
 from dualwindow.learning.artifact import Artifact
 from dualwindow.outside import chance
-from dualwindow_freqtrade.check_report import Report
-from dualwindow_freqtrade.freqai_names import FEATURE_PREFIX, LABEL_PREFIX, RAW_SCORES
-from dualwindow_freqtrade.workbench import Workbench
+from dualwindow_freqtrade.checks.report import Report
+from dualwindow_freqtrade.freqai.names import FEATURE_PREFIX, LABEL_PREFIX, RAW_SCORES
+from dualwindow_freqtrade.freqai.workbench import Workbench
 
 Column = npt.NDArray[Any]  # numbers, or the names of classes
 

@@ -12,12 +12,12 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.freqai.freqai_interface import IFreqaiModel
 from freqtrade.strategy import IStrategy
 
+from dualwindow.market.files import is_of_machine
 from dualwindow.outside import elapsed, epoch_seconds
 from dualwindow.samples.data import TrainingError
-from dualwindow_freqtrade.live_fetching import complete_history, missing_spans, needed_for
-from dualwindow_freqtrade.live_folder import is_of_machine
-from dualwindow_freqtrade.live_pace import Pace
-from dualwindow_freqtrade.live_status import Status
+from dualwindow_freqtrade.live.fetching import complete_history, missing_spans, needed_for
+from dualwindow_freqtrade.live.pace import Pace
+from dualwindow_freqtrade.live.status import Status
 
 logger = logging.getLogger(__name__)
 

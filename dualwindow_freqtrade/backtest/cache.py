@@ -17,13 +17,13 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
 from dualwindow.learning.fingerprint import all_differences, differences, flatten
 from dualwindow.market.files import write_aside
-from dualwindow_freqtrade.freqai_names import (
+from dualwindow_freqtrade.freqai.fingerprint import Fingerprint
+from dualwindow_freqtrade.freqai.names import (
     ALL_TRAININGS,
     BACKTEST_PREDICTION,
     METADATA_FILE,
     MODEL_FILE,
 )
-from dualwindow_freqtrade.model_fingerprint import Fingerprint
 
 _FILE = "dualwindow_cache.json"
 

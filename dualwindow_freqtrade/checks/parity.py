@@ -12,15 +12,15 @@ from dualwindow.arrays import BoolArray
 from dualwindow.learning.artifact import Artifact
 from dualwindow.learning.fingerprint import all_differences
 from dualwindow.market.labels import CLASSES
-from dualwindow_freqtrade.check_report import Report
-from dualwindow_freqtrade.freqai_names import (
+from dualwindow_freqtrade.checks.report import Report
+from dualwindow_freqtrade.freqai.names import (
     DATE_OF_PREDICTION,
     DO_PREDICT,
     STORED_PREDICTIONS,
     TRAINED_AT,
 )
-from dualwindow_freqtrade.stored_predictions import stored_predictions
-from dualwindow_freqtrade.workbench import Workbench
+from dualwindow_freqtrade.freqai.workbench import Workbench
+from dualwindow_freqtrade.live.stored_predictions import stored_predictions
 
 _TOLERANCE = 1e-4  # of a probability; float32 in batches of other sizes differs by 1e-7
 _SHOWN = 5

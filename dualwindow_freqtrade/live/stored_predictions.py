@@ -12,7 +12,7 @@ from pandas import DataFrame
 from pandas.api.types import is_string_dtype
 
 from dualwindow.market.files import set_aside, write_aside
-from dualwindow_freqtrade.freqai_names import (
+from dualwindow_freqtrade.freqai.names import (
     COLUMNS,
     DATE_OF_PREDICTION,
     DO_PREDICT,

@@ -18,7 +18,7 @@ from pandas import DataFrame
 
 from dualwindow.learning.artifact import Artifact, Prediction, format_trouble
 from dualwindow.market.candles import Candles
-from dualwindow_freqtrade.freqai_names import MODEL_FILE, trained_at, trainings_of
+from dualwindow_freqtrade.freqai.names import MODEL_FILE, trained_at, trainings_of
 
 
 class _Market:

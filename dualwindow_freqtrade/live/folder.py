@@ -1,6 +1,5 @@
 """Make a folder of models fit to be loaded by a live bot, whatever has happened to it."""
 
-import errno
 import json
 import logging
 import shutil
@@ -10,7 +9,7 @@ from pathlib import Path
 import cloudpickle
 
 from dualwindow.market.files import set_aside, write_aside
-from dualwindow_freqtrade.freqai_names import (
+from dualwindow_freqtrade.freqai.names import (
     ALL_TRAININGS,
     GLOBAL_METADATA,
     METADATA_FILE,
@@ -19,12 +18,10 @@ from dualwindow_freqtrade.freqai_names import (
     PAIR_DICTIONARY,
     STORED_PREDICTIONS,
     STORED_PREDICTIONS_BACKUP,
+    TRAINED_LIVE,
 )
 
 logger = logging.getLogger(__name__)
-
-# Errors of the machine, not of the file that was being read.
-_PASSING = (errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 def repair_folder(folder: Path) -> None:
@@ -48,11 +45,13 @@ def repair_folder(folder: Path) -> None:
         logger.warning("the predictions come from their backup, %s", backup)
 
 
-def is_of_machine(error: Exception) -> bool:
-    """Tell whether an error is of the machine, and passes, and not of the file."""
-    if isinstance(error, MemoryError):
-        return True
-    return isinstance(error, OSError) and error.errno in _PASSING
+def was_trained_live(folder: Path) -> bool:
+    """Tell whether a bot has trained the model in a folder, and no backtest beside it."""
+    try:
+        (path,) = folder.glob(f"*{METADATA_FILE}")
+        return bool(json.loads(path.read_text()).get(TRAINED_LIVE))
+    except (OSError, ValueError):  # none, or damaged
+        return False
 
 
 def _set_aside_unless(path: Path, is_whole: Callable[[Path], bool]) -> None:

@@ -20,10 +20,10 @@ from pandas import DataFrame
 
 from dualwindow.learning.parallel import Workers, run_tasks
 from dualwindow.learning.record import TrainingRecord
-from dualwindow_freqtrade.backtest_cache import BacktestCache
-from dualwindow_freqtrade.backtest_windows import cached_windows
-from dualwindow_freqtrade.training_report import REPORT_FILE
-from dualwindow_freqtrade.workbench import Workbench, read_words
+from dualwindow_freqtrade.backtest.cache import BacktestCache
+from dualwindow_freqtrade.backtest.windows import cached_windows
+from dualwindow_freqtrade.freqai.training_report import REPORT_FILE
+from dualwindow_freqtrade.freqai.workbench import Workbench, read_words
 
 Report = Callable[[int, TrainingRecord, int], None]
 

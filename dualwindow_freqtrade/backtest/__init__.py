@@ -1,0 +1,1 @@
+"""Train, cache and compare the windows of a backtest."""

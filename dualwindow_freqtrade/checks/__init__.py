@@ -1,0 +1,1 @@
+"""Hold a live run or a strategy against a backtest."""

@@ -1,0 +1,1 @@
+"""FreqAI's words and frames, translated to those of the core and back."""

@@ -1,0 +1,1 @@
+"""Keep a bot that is left alone right: candles, trainings, predictions, files, status."""
