@@ -132,6 +132,8 @@ class DualWindowLSTM(BaseClassifierModel):
             for pair in provider.current_whitelist()
         }
         self._live_watch.notice_silence(now, analysed)
+        for pair in self._live_watch.take_gone(analysed):
+            self.dd.let_go(pair)
 
     def define_data_pipeline(self, threads: int = -1) -> Pipeline:
         """FreqAI's pipeline (scaler, PCA, SVM, dissimilarity index) with the chosen scaler."""
@@ -197,6 +199,16 @@ class DualWindowLSTM(BaseClassifierModel):
         """Start the thread that trains, and one that sees to the end of the process."""
         super().start_scanning(*arguments, **options)
         end_with_main_thread(self._threads[-1])
+
+    def shutdown(self) -> None:
+        """Stop, and wait for the thread that trains, whatever FreqAI is told about waiting.
+
+        A training ends after its batch. Of two bots with the same files, the one that is reloaded
+        would write its status and its predictions over those of the next.
+        """
+        super().shutdown()
+        for thread in self._threads:
+            thread.join()
 
     def _start_scanning(self, strategy: IStrategy) -> None:
         """Be the thread that trains."""

@@ -292,3 +292,26 @@ class WholeFilesDrawer(FreqaiDataDrawer):
         self.model_dictionary.pop(coin, None)
         self.meta_data_dictionary.pop(coin, None)
         self.pair_dict[coin] = self.empty_pair_dict.copy()
+
+    def let_go(self, pair: str) -> None:
+        """Release the memory of a pair that is no longer traded; all that was saved stays.
+
+        A pairlist that rotates would otherwise keep every pair that was ever in it. Should it come
+        back, its model is loaded again, and its candles and predictions are as of a new process.
+        """
+        rows = self.historic_predictions.get(pair)
+        if rows is not None:
+            try:
+                store_older(self.full_path, pair, rows)
+            except (OSError, TypeError, ValueError) as error:
+                logger.error("%s stays in memory, its predictions are not stored: %s", pair, error)
+                return
+        if pair not in self.freqai_info["feature_parameters"].get("include_corr_pairlist", []):
+            with self.history_lock:
+                self.historic_data.pop(pair, None)
+        with self.pair_dict_lock:
+            self.model_dictionary.pop(pair, None)
+            self.meta_data_dictionary.pop(pair, None)
+        self.model_return_values.pop(pair, None)
+        self.historic_predictions.pop(pair, None)
+        logger.info("%s has left the whitelist; its candles and model leave memory", pair)

@@ -1,6 +1,6 @@
 """Time and judge the live predictions of every pair, and keep what is in doubt from being used."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +29,9 @@ def limits_of(config: Mapping[str, Any], guards: GuardSettings) -> Limits:
         identical=guards.max_identical,
         model_age=3600.0 * hours if hours > 0 else np.inf,
     )
+
+
+_GONE = 3600.0  # seconds without an analysis, after which a pair may leave memory
 
 
 @dataclass
@@ -119,6 +122,20 @@ class LiveWatch:
         analysed : when the last analysis of each pair of the whitelist was finished
         """
         self._status.notice_silence(now, self._step, analysed)
+
+    def take_gone(self, whitelist: Container[str]) -> list[str]:
+        """Name each pair once that is not asked for, and was not analysed for an hour.
+
+        A pair that has left the whitelist is analysed as long as it has an open trade.
+        """
+        gone = [
+            pair
+            for pair, last in self._rounds.items()
+            if pair not in whitelist and elapsed() - last.began > _GONE
+        ]
+        for pair in gone:
+            del self._rounds[pair]
+        return gone
 
     def _judge(
         self,

@@ -16,10 +16,18 @@ from freqtrade.exceptions import OperationalException
 from freqtrade.freqai.base_models.BaseClassifierModel import BaseClassifierModel
 
 from dualwindow.learning.artifact import Artifact
-from dualwindow_freqtrade.freqai.names import COLUMNS, DO_PREDICT
+from dualwindow_freqtrade.freqai.names import (
+    COLUMNS,
+    DATE_OF_PREDICTION,
+    DO_PREDICT,
+    TRAINED_AT,
+)
+from dualwindow_freqtrade.live import candles as live_candles
 from dualwindow_freqtrade.live import fetching as live_fetching
 from dualwindow_freqtrade.live import loop as live_loop
+from dualwindow_freqtrade.live import watch as live_watch
 from dualwindow_freqtrade.live.fetching import complete_history, lacking, missing_spans, needed_for
+from dualwindow_freqtrade.live.stored_predictions import stored_predictions
 from harness.freqai_run import PAIR, at, dry_run, live_configuration, status_of, train_now
 
 OTHER = "ETH/USDT:USDT"
@@ -223,6 +231,53 @@ def test_a_bot_that_was_reloaded_leaves_nothing_behind(tmp_path):
     gc.collect()
     assert gone() is None
     assert [t.name for t in threading.enumerate()].count("end with the main thread") == 1
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_a_shutdown_waits_for_the_thread_that_trains(tmp_path, wait):
+    config = live_configuration(tmp_path, wait_for_training_iteration_on_reload=wait)
+    strategy, minutes = dry_run(config)
+    del strategy.freqai.start_scanning  # the real one
+    at(strategy, minutes, ROW)
+    (thread,) = strategy.freqai._threads
+    strategy.ft_bot_cleanup()
+    assert not thread.is_alive()
+
+
+def test_a_pair_that_left_the_whitelist_leaves_memory_and_may_come_back(tmp_path, monkeypatch):
+    strategy, minutes = trained(tmp_path)
+    drawer, hours = strategy.freqai.dd, 0.0
+    monkeypatch.setattr(live_watch, "elapsed", lambda: 3600 * hours)
+    drawer.historic_data[OTHER] = drawer.historic_data[PAIR].copy()
+    train_now(strategy, OTHER)
+    for row in (ROW, ROW + 1):
+        at(strategy, minutes, row)
+        expected = at(strategy, minutes, row, OTHER).iloc[-1]
+        assert expected[DO_PREDICT] == 1
+    frames = strategy.dp.others.pop(OTHER)
+    memory = (
+        drawer.historic_data,
+        drawer.historic_predictions,
+        drawer.model_return_values,
+        drawer.model_dictionary,
+        drawer.meta_data_dictionary,
+    )
+    hours = 1.0
+    strategy.bot_loop_start(minutes["date"].iloc[ROW + 1])
+    assert all(OTHER in held for held in memory)  # the hour is not over
+    hours = 1.001
+    strategy.bot_loop_start(minutes["date"].iloc[ROW + 1])
+    assert not any(OTHER in held for held in memory)
+    assert all(PAIR in held for held in memory)  # it has been silent, but is asked for
+    strategy.dp.others[OTHER] = frames
+    monkeypatch.setattr(live_candles, "_on_disk", lambda *_: minutes.head(0))
+    shown = at(strategy, minutes, ROW + 2, OTHER).iloc[-1]
+    assert shown[DO_PREDICT] == 1
+    assert shown[TRAINED_AT] == expected[TRAINED_AT]
+    drawer.save_historic_predictions_to_disk()
+    stored = stored_predictions(strategy.freqai.full_path)[OTHER]
+    made = stored[stored[DO_PREDICT] == 1]
+    assert list(made[DATE_OF_PREDICTION]) == list(minutes["date"].iloc[ROW : ROW + 3])
 
 
 def test_a_history_that_live_candles_never_fill_is_refused_at_the_start(tmp_path):
