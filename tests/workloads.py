@@ -1,5 +1,6 @@
 """Tasks for workers in other processes, which import them by name."""
 
+import faulthandler
 import os
 import signal
 import sys
@@ -93,6 +94,7 @@ def spin(folder: Path) -> NoReturn:
 
 
 if __name__ == "__main__":
+    faulthandler.dump_traceback_later(60, repeat=True)  # where it hangs, if it does not end
     from dualwindow.learning.parallel import Workers, run_tasks
 
     list(run_tasks(spin, [Path(sys.argv[1])] * 2, Workers(n=2)))

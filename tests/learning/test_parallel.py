@@ -184,15 +184,24 @@ def test_idle_workers_end(monkeypatch):
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_workers_end_with_their_parent(end, tmp_path):
-    with subprocess.Popen(
-        [sys.executable, ROOT / "tests" / "workloads.py", tmp_path],
-        env=os.environ | {"PYTHONPATH": PATHS},
-        stderr=subprocess.DEVNULL,
-    ) as parent:
-        wait_until(lambda: len(list(tmp_path.iterdir())) == 2)
-        pids = [int(path.name) for path in tmp_path.iterdir()]
+    (begun := tmp_path / "begun").mkdir()
+    said = tmp_path / "said"
+    with (
+        said.open("wb") as out,
+        subprocess.Popen(
+            [sys.executable, ROOT / "tests" / "workloads.py", begun],
+            env=os.environ | {"PYTHONPATH": PATHS},
+            stderr=out,
+        ) as parent,
+    ):
+        wait_until(lambda: len(list(begun.iterdir())) == 2)
+        pids = [int(path.name) for path in begun.iterdir()]
         parent.send_signal(end)
-        parent.wait(30)
+        try:
+            parent.wait(90)
+        except subprocess.TimeoutExpired:
+            parent.kill()
+            pytest.fail(f"it did not end:\n{said.read_text(errors='replace')}")
 
     wait_until(lambda: not any(is_alive(pid) for pid in pids))
 
