@@ -285,7 +285,8 @@ def main() -> int:
         show([(part, results[part]["goals"])])
         if all(goal[2] for goal in results[part]["goals"]):
             shutil.rmtree(folder)
-    show((part, results[part]["goals"]) for part in chosen.only)
+    if len(chosen.only) > 1:
+        show((part, results[part]["goals"]) for part in chosen.only)
     return 0 if all(g[2] for part in chosen.only for g in results[part]["goals"]) else 1
 
 

@@ -132,8 +132,10 @@ class DualWindowLSTM(BaseClassifierModel):
             for pair in provider.current_whitelist()
         }
         self._live_watch.notice_silence(now, analysed)
-        for pair in self._live_watch.take_gone(analysed):
-            self.dd.let_go(pair)
+        for pair in self._live_watch.gone(analysed):
+            if not self._live_loop.is_training(pair) and self.dd.let_go(pair):
+                self._live_watch.forget(pair)
+                self._saved_models.forget(pair)
 
     def define_data_pipeline(self, threads: int = -1) -> Pipeline:
         """FreqAI's pipeline (scaler, PCA, SVM, dissimilarity index) with the chosen scaler."""

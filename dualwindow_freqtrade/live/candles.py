@@ -13,7 +13,7 @@ from freqtrade.exchange import timeframe_to_seconds
 from freqtrade.freqai.data_drawer import FreqaiDataDrawer
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.strategy import IStrategy
-from pandas import DataFrame
+from pandas import DataFrame, Series
 
 logger = logging.getLogger(__name__)
 
@@ -118,12 +118,12 @@ def _grown(history: DataFrame, candles: DataFrame, pair: str, timeframe: str) ->
 def _without_changed(
     history: DataFrame, candles: DataFrame, pair: str, timeframe: str
 ) -> DataFrame:
-    """Drop the newest candle in memory if it has come again with another price.
+    """Drop the newest candle in memory if it has come again with other prices or volume.
 
     It was still forming: freqtrade tells by the machine's clock, which may be ahead.
     """
     again = candles[candles["date"] == history["date"].iloc[-1]]
-    if len(history) < 2 or again.empty or again["close"].iloc[-1] == history["close"].iloc[-1]:
+    if len(history) < 2 or again.empty or _same(again.iloc[-1], history.iloc[-1]):
         return history
     logger.info(
         "%s: the %s candle of %s has changed after it was seen; if that happens often, the "
@@ -133,6 +133,10 @@ def _without_changed(
         history["date"].iloc[-1],
     )
     return history.iloc[:-1]
+
+
+def _same(one: Series, other: Series) -> bool:
+    return all(one[name] == other[name] for name in ("open", "high", "low", "close", "volume"))
 
 
 def _without_ancient(history: DataFrame, needed: TimeRange) -> DataFrame:

@@ -17,6 +17,7 @@ from dualwindow.arrays import IntArray
 from dualwindow.market.files import write_aside
 from dualwindow_freqtrade.freqai.names import (
     ALL_TRAININGS,
+    COLUMNS,
     DATE_OF_PREDICTION,
     DISSIMILARITY,
     DO_PREDICT,
@@ -293,19 +294,24 @@ class WholeFilesDrawer(FreqaiDataDrawer):
         self.meta_data_dictionary.pop(coin, None)
         self.pair_dict[coin] = self.empty_pair_dict.copy()
 
-    def let_go(self, pair: str) -> None:
-        """Release the memory of a pair that is no longer traded; all that was saved stays.
+    def let_go(self, pair: str) -> bool:
+        """Release the memory of a pair that is no longer traded; tell whether it could be.
 
-        A pairlist that rotates would otherwise keep every pair that was ever in it. Should it come
-        back, its model is loaded again, and its candles and predictions are as of a new process.
+        A pairlist that rotates would otherwise keep every pair that was ever in it. What it has
+        predicted goes to a file; should it come back, it begins anew with its saved model.
         """
         rows = self.historic_predictions.get(pair)
         if rows is not None:
+            # A pair's first frame was not predicted.
+            rows = rows[(rows[list(COLUMNS)] != 0).any(axis=1).cummax()]
+        if rows is not None and len(rows):
             try:
                 store_older(self.full_path, pair, rows)
             except (OSError, TypeError, ValueError) as error:
-                logger.error("%s stays in memory, its predictions are not stored: %s", pair, error)
-                return
+                if not self._older_stay:
+                    logger.error("%s stays in memory, it could not be stored: %s", pair, error)
+                self._older_stay = True
+                return False
         if pair not in self.freqai_info["feature_parameters"].get("include_corr_pairlist", []):
             with self.history_lock:
                 self.historic_data.pop(pair, None)
@@ -315,3 +321,4 @@ class WholeFilesDrawer(FreqaiDataDrawer):
         self.model_return_values.pop(pair, None)
         self.historic_predictions.pop(pair, None)
         logger.info("%s has left the whitelist; its candles and model leave memory", pair)
+        return True

@@ -15,7 +15,7 @@ from pandas import DataFrame
 
 from dualwindow_freqtrade.live.candles import inputs
 
-_AT_ONCE = 10_000  # candles that are fetched before a bot is asked whether it stops
+_AT_ONCE = 2_000  # candles that are fetched before a bot is asked whether it stops
 _FEW_MINUTES = 900  # seconds of a hole that is left alone: as many minutes untraded are none
 
 
@@ -78,23 +78,27 @@ def complete_history(
     drawer : FreqAI's, which holds the candles
     wanted : of `missing_spans`; the exchange may not have them all
     live : freqtrade's configuration
-    interrupt : called every few days of candles; what it raises ends the fetching
+    interrupt : called every 2,000 candles; what it raises ends the fetching
 
     Raises
     ------
     Exception
         Whatever the exchange raises; what came before is kept.
     """
-    config = dict(live)
+    # Not from Binance's archive of files: freqtrade's way there, of an exchange whose markets are
+    # not loaded yet, waits for a lock that it holds itself.
+    config = {**live, "exchange": {**live["exchange"], "only_from_ccxt": True}}
     kind = config.get("candle_type_def", CandleType.SPOT)
     exchange = ExchangeResolver.load_exchange(config, validate=False)
     try:
         for (pair, timeframe), spans in wanted.items():
-            length = _AT_ONCE * timeframe_to_seconds(timeframe)
+            step = timeframe_to_seconds(timeframe)
+            length = _AT_ONCE * step
             for since, until in (part for span in spans for part in _parts(*span, length)):
                 interrupt()
+                # One more, because freqtrade drops the last of them, which might be forming.
                 fetched = exchange.get_historic_ohlcv(
-                    pair, timeframe, 1000 * since, kind, until_ms=1000 * until
+                    pair, timeframe, 1000 * since, kind, until_ms=1000 * (until + step)
                 )
                 with drawer.history_lock:
                     frames = drawer.historic_data.setdefault(pair, {})

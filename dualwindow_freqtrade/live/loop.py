@@ -56,7 +56,12 @@ class LiveLoop:
     def __init__(self, model: IFreqaiModel, status: Status, pace: Pace) -> None:
         self._model, self._status, self._pace = model, status, pace
         self._failures: dict[str, _Failures] = {}
+        self._training: str | None = None
         self._asked: dict[str, float] = {}  # when the exchange was asked for more candles of a pair
+
+    def is_training(self, pair: str) -> bool:
+        """Whether this pair is in training now."""
+        return pair == self._training
 
     def stop_if_asked(self) -> None:
         """End a training when the bot shuts down; called between its steps."""
@@ -113,13 +118,15 @@ class LiveLoop:
             return
         dk.set_paths(pair, timerange.stopts)
         model.train_timer("start")
-        began = elapsed()
+        began, self._training = elapsed(), pair
         try:
             model.extract_data_and_train_model(timerange, pair, strategy, dk, loaded)
         except Exception as error:
             self._log_failure(pair, error)
         else:
             self._pace.take([elapsed() - began], len(whitelist))
+        finally:
+            self._training = None
         model.train_timer("stop", pair)
         model.dd.save_historic_predictions_to_disk()
         if model.freqai_info.get("write_metrics_to_disk", False):

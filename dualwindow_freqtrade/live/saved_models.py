@@ -63,6 +63,10 @@ class SavedModels:
                 self._load(pair)
                 self._looked_for.add(pair)
 
+    def forget(self, pair: str) -> None:
+        """Look for its model again when it comes back."""
+        self._looked_for.discard(pair)
+
     def _load(self, pair: str) -> None:
         """Load a saved model, or go on as if there were none: a new one will be trained."""
         if not self._drawer.get_pair_dict_info(pair)[0]:

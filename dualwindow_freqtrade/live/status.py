@@ -23,6 +23,9 @@ STATUS_FILE = "dualwindow_status.json"
 _REMEMBERED = 1000  # durations from which a median is taken
 _SECONDS_PER_PAIR = 0.01  # between two writings of the file
 _UNFINISHED = 3  # candles without a finished analysis that a start or an outage may take
+# Between two looks, after which the bot was stopped and goes on. A loop may take minutes while an
+# exchange does not answer, and that is when silence must be seen.
+_STOPPED_SECONDS, _STOPPED_CANDLES = 1800, 10
 
 
 @dataclass
@@ -174,7 +177,7 @@ class Status:
         began: dict[str, dict[Trouble, str]] = {}
         ended: dict[str, set[Trouble]] = {}
         with self._lock:
-            if now - self._looked > _UNFINISHED * step:  # the bot was stopped, and goes on
+            if now - self._looked > max(_STOPPED_SECONDS, _STOPPED_CANDLES * step):
                 self._leave(list(self._pairs))
             self._leave(self._pairs.keys() - analysed.keys())
             self._looked = now
@@ -200,6 +203,12 @@ class Status:
                 state.since = None
                 state.guard.present = {}
                 self._changed(pair)
+
+    def forget(self, pair: str) -> None:
+        """Leave a pair out, which has left the bot's memory, until it is analysed again."""
+        with self._lock:
+            self._pairs.pop(pair, None)
+            self._told.pop(pair, None)
 
     def stop(self) -> None:
         """Show that the bot has ended, and was not killed."""

@@ -13,7 +13,7 @@ from dualwindow.arrays import FloatArray
 from dualwindow.learning.artifact import Prediction
 from dualwindow.outside import elapsed, epoch_seconds
 from dualwindow_freqtrade.freqai.configuration import GuardSettings
-from dualwindow_freqtrade.freqai.names import TRAINED_AT
+from dualwindow_freqtrade.freqai.names import DO_PREDICT, TRAINED_AT
 from dualwindow_freqtrade.live.candles import LateInputs
 from dualwindow_freqtrade.live.guards import Limits, Reading
 from dualwindow_freqtrade.live.status import Status
@@ -31,7 +31,8 @@ def limits_of(config: Mapping[str, Any], guards: GuardSettings) -> Limits:
     )
 
 
-_GONE = 3600.0  # seconds without an analysis, after which a pair may leave memory
+# Without an analysis for an hour, and for three candles, a pair may leave memory.
+_GONE_SECONDS, _GONE_CANDLES = 3600, 3
 
 
 @dataclass
@@ -41,7 +42,6 @@ class _Round:
     began: float
     is_judged: bool = False
     is_sound: bool = True
-    is_predicted: bool = False
 
 
 class LiveWatch:
@@ -88,7 +88,6 @@ class LiveWatch:
         seen = prediction.valid[-1] or prediction.failed[-1]
         scores = prediction.scores[-1] if seen else None
         sound = self._judge(opened, scores, dk, is_constant=is_constant)
-        self._round(dk.pair).is_predicted = bool(sound and prediction.valid[-1])
         return prediction if sound or is_constant else prediction.without_newest()
 
     def finish(self, opened: float, dk: FreqaiDataKitchen) -> bool:
@@ -106,7 +105,9 @@ class LiveWatch:
         if has_model and not current.is_judged and dk.check_if_model_expired(_trained_at(dk)):
             self._judge(opened, None, dk, is_asked=False)
         trained = _trained_at(dk) if has_model else None
-        self._status.finish(dk.pair, trained, predicted=current.is_predicted if has_model else None)
+        # As it is shown: of a candle that was predicted before, what is stored is given again.
+        shown = bool(dk.return_dataframe[DO_PREDICT].iloc[-1] == 1) and current.is_sound
+        self._status.finish(dk.pair, trained, predicted=shown if has_model else None)
         self._status.flush()
         return current.is_sound
 
@@ -123,19 +124,19 @@ class LiveWatch:
         """
         self._status.notice_silence(now, self._step, analysed)
 
-    def take_gone(self, whitelist: Container[str]) -> list[str]:
-        """Name each pair once that is not asked for, and was not analysed for an hour.
+    def gone(self, whitelist: Container[str]) -> list[str]:
+        """Name the pairs that are not asked for, and were not analysed for an hour.
 
         A pair that has left the whitelist is analysed as long as it has an open trade.
         """
-        gone = [
-            pair
-            for pair, last in self._rounds.items()
-            if pair not in whitelist and elapsed() - last.began > _GONE
-        ]
-        for pair in gone:
-            del self._rounds[pair]
-        return gone
+        latest = elapsed() - max(_GONE_SECONDS, _GONE_CANDLES * self._step)
+        rounds = self._rounds.items()
+        return [pair for pair, last in rounds if pair not in whitelist and last.began < latest]
+
+    def forget(self, pair: str) -> None:
+        """Forget a pair until it is analysed again."""
+        self._rounds.pop(pair, None)
+        self._status.forget(pair)
 
     def _judge(
         self,

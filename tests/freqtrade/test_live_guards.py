@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from dualwindow_freqtrade.live import status as live_status
 from dualwindow_freqtrade.live.guards import Guard, Limits, Reading, Trouble
 from dualwindow_freqtrade.live.pace import Pace
 from dualwindow_freqtrade.live.status import STATUS_FILE, Status
@@ -196,6 +197,29 @@ def test_of_a_pair_that_is_not_asked_for_no_candles_are_expected(tmp_path, caplo
 def test_a_bot_that_was_stopped_expects_nothing_of_the_time_between(tmp_path, caplog):
     watched(tmp_path, 1000, 1060, 9000)
     assert "stale candles" not in caplog.text
+
+
+def test_silence_is_seen_also_when_a_loop_takes_minutes(tmp_path):
+    status = watched(tmp_path, *range(1000, 2000, 200), **dict.fromkeys(PAIRS, 998.0))
+    assert kept_out(status, tmp_path) == {pair: ["stale candles"] for pair in PAIRS}
+    status.notice_silence(3700, 60, dict.fromkeys(PAIRS, 998.0))  # it was stopped
+    assert kept_out(status, tmp_path) == {pair: [] for pair in PAIRS}
+
+
+def test_the_file_follows_what_happens_and_not_too_often(tmp_path, monkeypatch):
+    status, seconds = status_in(tmp_path), 100.0
+    monkeypatch.setattr(live_status, "elapsed", lambda: seconds)
+
+    def predictions() -> int:
+        facts = json.loads((tmp_path / STATUS_FILE).read_text())["pairs"]
+        return facts["BTC/USDT"]["predictions"]
+
+    for i, (later, expected) in enumerate([(0.0, 1), (0.005, 1), (0.02, 3)]):
+        seconds += later
+        status.judge("BTC/USDT", reading((0.1, 0.8 - i / 10, 0.1), closed=998.0 + 60 * i))
+        status.finish("BTC/USDT", 500.0, predicted=True)
+        status.flush()
+        assert predictions() == expected
 
 
 def test_an_analysis_that_raises_says_nothing_about_candles(tmp_path, caplog):

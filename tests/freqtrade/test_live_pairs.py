@@ -4,6 +4,7 @@ import gc
 import threading
 import time
 import weakref
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,9 +21,11 @@ from dualwindow_freqtrade.freqai.names import (
     COLUMNS,
     DATE_OF_PREDICTION,
     DO_PREDICT,
+    MODEL_FILE,
     TRAINED_AT,
 )
 from dualwindow_freqtrade.live import candles as live_candles
+from dualwindow_freqtrade.live import drawer as live_drawer
 from dualwindow_freqtrade.live import fetching as live_fetching
 from dualwindow_freqtrade.live import loop as live_loop
 from dualwindow_freqtrade.live import watch as live_watch
@@ -32,6 +35,10 @@ from harness.freqai_run import PAIR, at, dry_run, live_configuration, status_of,
 
 OTHER = "ETH/USDT:USDT"
 ROW = 2800
+
+
+def full(*arguments) -> None:
+    raise OSError(28, "No space left on device")
 
 
 def two_pairs(user_data, **freqai):
@@ -70,16 +77,17 @@ def test_a_pair_that_joins_later_is_analysed_trained_and_predicted(tmp_path):
     assert at(strategy, minutes, ROW + 2, OTHER).iloc[-1][DO_PREDICT] == 1
 
 
-def test_a_candle_that_was_still_forming_is_replaced_by_the_one_that_closed(tmp_path, caplog):
+@pytest.mark.parametrize("name", ["high", "close", "volume"])
+def test_a_candle_that_was_still_forming_is_replaced_by_the_one_that_closed(tmp_path, name, caplog):
     strategy, minutes = two_pairs(tmp_path)
     forming = minutes.copy()
-    forming.loc[ROW, ["close", "volume"]] = (100.5, 0.1)
+    forming.loc[ROW, name] = 0.1 + minutes[name][ROW]
     at(strategy, forming, ROW)
     history = strategy.freqai.dd.historic_data[PAIR]
-    assert history["1m"]["close"].iloc[-1] == 100.5
+    assert history["1m"][name].iloc[-1] == forming[name][ROW]
     with caplog.at_level("INFO"):
         at(strategy, minutes, ROW + 1)
-    columns = ["date", "close", "volume"]
+    columns = ["date", "high", "close", "volume"]
     expected = minutes[columns].iloc[ROW - 1 : ROW + 2].reset_index(drop=True)
     found = history["1m"][columns].tail(3).reset_index(drop=True)
     pd.testing.assert_frame_equal(found, expected)
@@ -244,7 +252,10 @@ def test_a_shutdown_waits_for_the_thread_that_trains(tmp_path, wait):
     assert not thread.is_alive()
 
 
-def test_a_pair_that_left_the_whitelist_leaves_memory_and_may_come_back(tmp_path, monkeypatch):
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_pair_that_left_the_whitelist_leaves_memory_and_may_come_back(
+    tmp_path, damaged, monkeypatch
+):
     strategy, minutes = trained(tmp_path)
     drawer, hours = strategy.freqai.dd, 0.0
     monkeypatch.setattr(live_watch, "elapsed", lambda: 3600 * hours)
@@ -266,12 +277,28 @@ def test_a_pair_that_left_the_whitelist_leaves_memory_and_may_come_back(tmp_path
     strategy.bot_loop_start(minutes["date"].iloc[ROW + 1])
     assert all(OTHER in held for held in memory)  # the hour is not over
     hours = 1.001
+    with monkeypatch.context() as patch:
+        patch.setattr(live_drawer, "store_older", full)
+        strategy.bot_loop_start(minutes["date"].iloc[ROW + 1])
+    assert all(OTHER in held for held in memory)  # or its predictions would be lost
+    monkeypatch.setattr(strategy.freqai._live_loop, "_training", OTHER)
     strategy.bot_loop_start(minutes["date"].iloc[ROW + 1])
+    assert all(OTHER in held for held in memory)
+    monkeypatch.setattr(strategy.freqai._live_loop, "_training", None)
+    strategy.bot_loop_start(minutes["date"].iloc[ROW + 1])
+    assert OTHER not in status_of(strategy)["pairs"]
     assert not any(OTHER in held for held in memory)
     assert all(PAIR in held for held in memory)  # it has been silent, but is asked for
     strategy.dp.others[OTHER] = frames
     monkeypatch.setattr(live_candles, "_on_disk", lambda *_: minutes.head(0))
+    if damaged:
+        newest = drawer.pair_dict[OTHER]
+        path = Path(newest["data_path"], f"{newest['model_filename']}{MODEL_FILE}")
+        path.write_bytes(path.read_bytes()[:1000])
     shown = at(strategy, minutes, ROW + 2, OTHER).iloc[-1]
+    if damaged:
+        assert shown[DO_PREDICT] == 0
+        return
     assert shown[DO_PREDICT] == 1
     assert shown[TRAINED_AT] == expected[TRAINED_AT]
     drawer.save_historic_predictions_to_disk()
@@ -310,7 +337,7 @@ def exchange():
     """What a configuration says of an exchange that answers now."""
     with serving(SYNTHETIC, lambda: int(1000 * time.time())) as address:
         found = {"name": "binance", "ccxt_config": ccxt_settings(address)}
-        found |= {"only_from_ccxt": True, "enable_ws": False, "pair_whitelist": [PAIR]}
+        found |= {"enable_ws": False, "pair_whitelist": [PAIR]}
         yield {
             "exchange": found,
             "candle_type_def": CandleType.FUTURES,
@@ -319,6 +346,7 @@ def exchange():
         }
 
 
+@pytest.mark.timeout(120)  # freqtrade's way to Binance's archive would wait for ever
 @pytest.mark.parametrize(
     "kept",
     [
@@ -335,7 +363,7 @@ def test_a_training_fetches_the_candles_that_memory_lacks(tmp_path, exchange, ke
     mine = history["1m"] = minutes.iloc[list(kept)].reset_index(drop=True)
     wanted = missing_spans(strategy.freqai.dd, PAIR, needed)
     assert (PAIR, "1m") in wanted
-    monkeypatch.setattr(live_fetching, "_AT_ONCE", 700)  # so that there are several parts
+    monkeypatch.setattr(live_fetching, "_AT_ONCE", 998)  # several parts, of two whole requests
     complete_history(strategy.freqai.dd, wanted, strategy.config | exchange)
     found = history["1m"]
     inside = found["date"].between(minutes["date"].iloc[560], minutes["date"].iloc[1999])
