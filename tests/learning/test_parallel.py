@@ -192,6 +192,8 @@ def test_workers_end_with_their_parent(end, tmp_path):
             [sys.executable, ROOT / "tests" / "workloads.py", begun],
             env=os.environ | {"PYTHONPATH": PATHS},
             stderr=out,
+            # A shell's background processes, as these tests may be, ignore it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         ) as parent,
     ):
         wait_until(lambda: len(list(begun.iterdir())) == 2)
