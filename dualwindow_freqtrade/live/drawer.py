@@ -153,16 +153,21 @@ class WholeFilesDrawer(FreqaiDataDrawer):
         n_kept = max(n_candles, self.freqai_info.get("fit_live_predictions_candles", 0))
         if len(rows) < n_kept + LEAST_OLDER:
             return
+        if self._store(pair, rows.iloc[:-n_kept]):
+            # A copy, because a part of the rows keeps all of them in memory.
+            self.historic_predictions[pair] = rows.iloc[-n_kept:].reset_index(drop=True).copy()
+
+    def _store(self, pair: str, rows: DataFrame) -> bool:
+        """Write predictions that are to leave memory, and tell whether the disk has them."""
         try:
-            store_older(self.full_path, pair, rows.iloc[:-n_kept])
+            store_older(self.full_path, pair, rows)
         except (OSError, TypeError, ValueError) as error:  # the latter of what Parquet cannot hold
             if not self._older_stay:
                 logger.error("Predictions stay in memory, they could not be stored: %s", error)
             self._older_stay = True
-            return
+            return False
         self._older_stay = False
-        # A copy, because a part of the rows keeps all of them in memory.
-        self.historic_predictions[pair] = rows.iloc[-n_kept:].reset_index(drop=True).copy()
+        return True
 
     def save_historic_predictions_to_disk(self) -> None:
         """Save all predictions; a disk that is full must not end the thread that trains."""
@@ -304,13 +309,7 @@ class WholeFilesDrawer(FreqaiDataDrawer):
         if rows is not None:
             # A pair's first frame was not predicted.
             rows = rows[(rows[list(COLUMNS)] != 0).any(axis=1).cummax()]
-        if rows is not None and len(rows):
-            try:
-                store_older(self.full_path, pair, rows)
-            except (OSError, TypeError, ValueError) as error:
-                if not self._older_stay:
-                    logger.error("%s stays in memory, it could not be stored: %s", pair, error)
-                self._older_stay = True
+            if len(rows) and not self._store(pair, rows):
                 return False
         if pair not in self.freqai_info["feature_parameters"].get("include_corr_pairlist", []):
             with self.history_lock:

@@ -17,6 +17,7 @@ from freqtrade.freqai.base_models.BaseClassifierModel import BaseClassifierModel
 
 import dualwindow.market.files
 import dualwindow_freqtrade.live.drawer
+from dualwindow.learning.artifact import Artifact
 from dualwindow.models.keras_classifier import FittedNetwork, KerasClassifier
 from dualwindow_freqtrade.freqai.names import (
     ALL_TRAININGS,
@@ -396,6 +397,38 @@ def scan_until(strategy, n: int, monkeypatch) -> None:
         model._live_loop, "_goes_on", lambda seconds: seconds == 0 or next(rounds, None) is not None
     )
     model._start_scanning(strategy)
+
+
+def test_a_kept_prediction_is_counted_as_one_whatever_a_newer_model_says(trained, monkeypatch):
+    strategy, minutes = trained
+    strategy.freqai.shutdown()
+    again, _ = restart(strategy)
+    predict = Artifact.predict
+    monkeypatch.setattr(Artifact, "predict", lambda *a, **k: predict(*a, **k).without_newest())
+    assert last(again, minutes, 2801)[DO_PREDICT] == 1
+    facts = status_of(again)["pairs"][PAIR]
+    assert (facts["predictions"], facts["candles_without_prediction"]) == (1, 0)
+    assert last(again, minutes, 2802)[DO_PREDICT] == 0
+    facts = status_of(again)["pairs"][PAIR]
+    assert (facts["predictions"], facts["candles_without_prediction"]) == (1, 1)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_which_pair_is_in_training_is_known_until_it_ends(trained, fails, monkeypatch):
+    strategy, _ = trained
+    model, seen = strategy.freqai, []
+    loop = model._live_loop
+
+    def train(*arguments):
+        seen.append((loop.is_training(PAIR), loop.is_training("ETH/USDT:USDT")))
+        if fails:
+            raise ValueError
+
+    monkeypatch.setattr(model, "extract_data_and_train_model", train)
+    model.dd.pair_dict[PAIR]["trained_timestamp"] = 0
+    scan_until(strategy, 1, monkeypatch)
+    assert seen == [(True, False)]
+    assert not loop.is_training(PAIR)
 
 
 def test_the_training_thread_survives_what_it_does_not_expect(trained, caplog, monkeypatch):

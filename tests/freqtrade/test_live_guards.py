@@ -7,10 +7,12 @@ import pytest
 from rich.console import Console
 
 from dualwindow_freqtrade.live import status as live_status
+from dualwindow_freqtrade.live import watch as live_watch
 from dualwindow_freqtrade.live.guards import Guard, Limits, Reading, Trouble
 from dualwindow_freqtrade.live.pace import Pace
 from dualwindow_freqtrade.live.status import STATUS_FILE, Status
 from dualwindow_freqtrade.live.status_table import status_table
+from dualwindow_freqtrade.live.watch import LiveWatch
 
 LIMITS = Limits(candle_age=60, duration=30, identical=3, model_age=3600)
 SOUND = {"now": 1000.0, "closed": 998.0, "trained": 500.0, "duration": 0.1}
@@ -204,6 +206,18 @@ def test_silence_is_seen_also_when_a_loop_takes_minutes(tmp_path):
     assert kept_out(status, tmp_path) == {pair: ["stale candles"] for pair in PAIRS}
     status.notice_silence(3700, 60, dict.fromkeys(PAIRS, 998.0))  # it was stopped
     assert kept_out(status, tmp_path) == {pair: [] for pair in PAIRS}
+
+
+@pytest.mark.parametrize(
+    ("step", "seconds", "gone"),
+    [(60, 3600, []), (60, 3601, ["a"]), (14400, 43200, []), (14400, 43201, ["a"])],
+)
+def test_a_pair_is_gone_after_an_hour_and_three_candles(tmp_path, monkeypatch, step, seconds, gone):
+    watch = LiveWatch(status_in(tmp_path), None, step)
+    for now, pair in ((0.0, "a"), (0.0, "b"), (float(seconds), "c")):
+        monkeypatch.setattr(live_watch, "elapsed", lambda now=now: now)
+        watch.start_clock(pair)
+    assert watch.gone({"b"}) == gone
 
 
 def test_the_file_follows_what_happens_and_not_too_often(tmp_path, monkeypatch):
