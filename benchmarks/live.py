@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -64,21 +65,22 @@ def endurance(
     """Train n times, predict ten times during each, and look at what the process holds.
 
     Principal components are taken, whose number changes with the candles, and the configuration is
-    reloaded now and then, as often as asked.
+    reloaded now and then, as often as asked. As in a bot, one thread trains until a reload.
     """
-    process, held, strategy = psutil.Process(), [], None
+    process, held, strategy, trainer = psutil.Process(), [], None, None
     for i in range(n):
         if i * reloads // n > (i - 1) * reloads // n or strategy is None:
             if strategy is not None:
                 strategy.freqai.shutdown()
+                trainer.shutdown()
+            trainer = ThreadPoolExecutor(1)
             strategy, minutes = started(folder, days=4, pca=True, **training)
             at(strategy, minutes, len(minutes) - 10 * n - 2)
         rows = range(len(minutes) - 10 * (n - i) - 1, len(minutes) - 10 * (n - i - 1) - 1)
-        thread = threading.Thread(target=train_now, args=(strategy,))
-        thread.start()
+        trained = trainer.submit(train_now, strategy)
         for row in rows:
             at(strategy, minutes, row)
-        thread.join()
+        trained.result()
         rss = process.memory_info().rss / 2**20
         held.append((rss, process.num_threads(), len(process.open_files())))
     early, last = held[settled - 1], held[-1]

@@ -16,6 +16,7 @@ from dualwindow.market.files import is_of_machine
 from dualwindow.outside import elapsed, epoch_seconds
 from dualwindow.samples.data import TrainingError
 from dualwindow_freqtrade.live.fetching import complete_history, missing_spans, needed_for
+from dualwindow_freqtrade.live.memory import give_memory_back
 from dualwindow_freqtrade.live.pace import Pace
 from dualwindow_freqtrade.live.status import Status
 
@@ -210,6 +211,8 @@ class LiveLoop:
                 return
             self._count_failure(pair, error)
             raise
+        finally:
+            give_memory_back()
         self._failures.pop(pair, None)
         self._status.trained(pair, trained_on.stopts)
         self._status.write()
