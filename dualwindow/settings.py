@@ -7,6 +7,11 @@ from pydantic import BaseModel, Discriminator, Field, Tag, model_validator
 ScalerKind = Literal["standard", "robust", "minmax"]
 CalibrationMethod = Literal["none", "prior", "temperature", "vector"]
 Fallback = Literal["hold", "argmax"]
+Pooling = Literal["pair", "whitelist"]
+
+
+# Candles that are summed up; a single one has no return within it.
+Spans = tuple[Annotated[int, Field(ge=2)], ...]
 
 
 class Frozen(BaseModel, frozen=True, extra="forbid"):
@@ -57,6 +62,11 @@ class ClassifierSettings(Frozen):
     seed: int = Field(42, ge=0, lt=2**31, description="same seed, same predictions")
 
     @property
+    def kinds(self) -> tuple[str, ...]:
+        """All kinds that take part."""
+        return (self.kind,)
+
+    @property
     def least_history(self) -> int:
         """Candles that a window must have for this kind to see what it wants to."""
         return 1
@@ -66,7 +76,7 @@ class NetworkSettings(ClassifierSettings):
     """How a network is trained, whatever its layers."""
 
     learning_rate: float = Field(0.001, gt=0, le=1, description="Adam's first step size")
-    batch_size: int = Field(32, ge=1, description="windows per step")
+    batch_size: int = Field(64, ge=1, description="windows per step")
     epochs: int = Field(6, ge=1, description="at most so many passes over the windows")
     patience: int = Field(2, ge=1, description="epochs without a better validation loss to stop")
     lr_patience: int = Field(1, ge=1, description="epochs without one to lower the learning rate")
@@ -85,15 +95,30 @@ class LstmSettings(NetworkSettings):
 
     kind: Literal["lstm"] = Field("lstm", description="which classifier learns")
     lstm_units: tuple[Annotated[int, Field(ge=1)], ...] = Field(
-        (128, 64, 32), min_length=1, description="units of each LSTM layer"
+        (32,), min_length=1, description="units of each LSTM layer"
     )
     dense_units: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (32, 16), description="units of each ReLU layer after"
     )
     dropout: float = Field(0.2, ge=0, lt=1, description="share dropped after each LSTM layer")
     feature_dropout: float = Field(
-        0.5, ge=0, lt=1, description="share of the features dropped, each for a whole window"
+        0.3, ge=0, lt=1, description="share of the features dropped, each for a whole window"
     )
+    candles_per_step: int = Field(
+        6,
+        ge=1,
+        description="candles that the first layer takes at once; the oldest that do not fill a "
+        "step are left out",
+    )
+    spans: Spans = Field(
+        (15, 60, 180), description="candles that sums beside the window look back on; or none"
+    )
+    summary_dropout: float = Field(0.2, ge=0, lt=1, description="share of these sums dropped")
+
+    @property
+    def least_history(self) -> int:
+        """The longest span, or a step."""
+        return max((self.candles_per_step, *self.spans))
 
 
 class RangesSettings(ClassifierSettings):
@@ -113,6 +138,29 @@ class RangesSettings(ClassifierSettings):
         return max(self.spans)
 
 
+class TreesSettings(ClassifierSettings):
+    """Small boosted trees (LightGBM) on numbers that sum a window up."""
+
+    kind: Literal["trees"] = Field("trees", description="which classifier learns")
+    spans: Spans = Field(
+        (15, 60, 180), min_length=1, description="candles that each sum looks back on"
+    )
+    rounds: int = Field(120, ge=1, description="trees of each class")
+    shrinkage: float = Field(0.03, gt=0, le=1, description="how much each tree counts")
+    leaves: int = Field(7, ge=2, description="of a tree, at most")
+    least_windows: int = Field(200, ge=1, description="training windows of a leaf, at least")
+    leaf_penalty: float = Field(
+        10.0, ge=0, allow_inf_nan=False, description="how strongly leaves are held near 0"
+    )
+    column_share: float = Field(0.5, gt=0, le=1, description="of the numbers that a tree sees")
+    row_share: float = Field(0.7, gt=0, le=1, description="of the windows that a tree sees")
+
+    @property
+    def least_history(self) -> int:
+        """The longest span."""
+        return max(self.spans)
+
+
 DEFAULT_KIND = "lstm"
 
 
@@ -125,11 +173,57 @@ def _kind(value: Any) -> Any:
     return given if isinstance(given, str) else repr(given)
 
 
-AnyClassifierSettings = Annotated[
-    Annotated[LstmSettings, Tag("lstm")] | Annotated[RangesSettings, Tag("ranges")],
+MemberSettings = Annotated[
+    Annotated[LstmSettings, Tag("lstm")]
+    | Annotated[RangesSettings, Tag("ranges")]
+    | Annotated[TreesSettings, Tag("trees")],
     Discriminator(_kind),
 ]
-KINDS: dict[str, type[ClassifierSettings]] = {"lstm": LstmSettings, "ranges": RangesSettings}
+
+
+class EnsembleSettings(ClassifierSettings):
+    """Several classifiers, whose scores are averaged."""
+
+    kind: Literal["ensemble"] = Field("ensemble", description="which classifier learns")
+    members: tuple[MemberSettings, ...] = Field(
+        (LstmSettings(), TreesSettings()),
+        min_length=2,
+        description="those that belong to it, each with its kind and its parameters",
+    )
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Its own kind, and those of its members."""
+        return (self.kind, *sorted({member.kind for member in self.members}))
+
+    @property
+    def least_history(self) -> int:
+        """Of the member that wants the most."""
+        return max(member.least_history for member in self.members)
+
+    @model_validator(mode="after")
+    def _shared_settings_are_its_own(self) -> "EnsembleSettings":
+        if any("stride" in member.model_fields_set for member in self.members):
+            raise ValueError(
+                "a stride of a member would be ignored, because all learn from the same windows; "
+                "set `model.stride`"
+            )
+        return self
+
+
+AnyClassifierSettings = Annotated[
+    Annotated[LstmSettings, Tag("lstm")]
+    | Annotated[RangesSettings, Tag("ranges")]
+    | Annotated[TreesSettings, Tag("trees")]
+    | Annotated[EnsembleSettings, Tag("ensemble")],
+    Discriminator(_kind),
+]
+KINDS: dict[str, type[ClassifierSettings]] = {
+    "lstm": LstmSettings,
+    "ranges": RangesSettings,
+    "trees": TreesSettings,
+    "ensemble": EnsembleSettings,
+}
 
 
 class Settings(Frozen):
@@ -153,6 +247,9 @@ class Settings(Frozen):
     )
     max_untraded: int = Field(
         15, ge=0, description="a longer run of candles without volume counts as a gap"
+    )
+    pooling: Pooling = Field(
+        "pair", description="one training for each pair, or one for all of the whitelist"
     )
     model: AnyClassifierSettings = LstmSettings()
 

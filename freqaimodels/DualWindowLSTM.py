@@ -34,6 +34,7 @@ from dualwindow_freqtrade.freqai.configuration import (
     ConfigurationError,
     in_users_words,
     read_configuration,
+    refuse_pooling,
 )
 from dualwindow_freqtrade.freqai.feature_pipeline import PipelineScaler, prepared
 from dualwindow_freqtrade.freqai.fingerprint import Fingerprint
@@ -65,6 +66,7 @@ class DualWindowLSTM(BaseClassifierModel):
     def __init__(self, config: dict[str, Any]) -> None:
         try:
             self.configuration = read_configuration(config.get("freqai", {}))
+            refuse_pooling(self.configuration)
         except ConfigurationError as error:
             raise OperationalException(str(error)) from error
         self.settings, is_live = self.configuration.settings, config.get("runmode") in TRADE_MODES

@@ -40,6 +40,7 @@ def configuration(user_data: Path, **freqai: Any) -> dict[str, Any]:
         **freqai.pop("feature_parameters", {}),
     }
     training = {"lstm_units": [2], "dense_units": [], "epochs": 1, "stride": 1}
+    training |= {"candles_per_step": 1, "spans": []}  # for any length of window
     return {
         "runmode": RunMode.BACKTEST,
         "strategy": "DualWindowStrategy",

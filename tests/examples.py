@@ -96,6 +96,7 @@ SMALL = {
     "epochs": 4,
     "stride": 1,
     "feature_dropout": 0.0,
+    "candles_per_step": 1,
     "spans": [3, 12],
 }
 
@@ -106,6 +107,14 @@ def small_settings(
     """Settings of a kind that learns within a second; `whole` are settings beside the model."""
     known = KINDS[kind].model_fields
     small = {name: value for name, value in SMALL.items() if name in known}
+    if kind == "lstm":
+        small["spans"] = []  # some windows are shorter than any
+    if kind == "ensemble":
+        kinds = ("lstm", "trees")
+        small["members"] = [
+            small_settings(history, horizon, each).model.model_dump(exclude={"stride"})
+            for each in kinds
+        ]
     balancing = {"method": "undersample", "floor": 100}
     return Settings.model_validate(
         {"history": history, "horizon": horizon, "balancing": balancing}
@@ -150,4 +159,6 @@ def readme_settings() -> dict[str, str]:
 
 
 def as_in_readme(value: Any) -> str:
-    return str(list(value) if isinstance(value, tuple) else value)
+    if isinstance(value, tuple):
+        return str([getattr(item, "kind", item) for item in value]).replace("'", "")
+    return str(value)

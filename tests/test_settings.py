@@ -14,6 +14,7 @@ from dualwindow.settings import (
     LstmSettings,
     RangesSettings,
     Settings,
+    TreesSettings,
 )
 
 # How the README calls what the core calls otherwise: a table of its own, so that neither can drift.
@@ -48,7 +49,7 @@ def test_defaults_are_the_designs():
     for place, default in defaults_of_all_kinds():
         assert (place, documented[readme_key(place)]) == (place, as_in_readme(default))
         checked.add(place)
-    assert len(checked) == 31
+    assert len(checked) == 42
 
 
 def test_every_kind_can_be_chosen_by_its_name():
@@ -73,7 +74,7 @@ def nested(place: str, value: Any) -> dict[str, Any]:
 
 
 BOUNDS = [  # setting, smallest or largest allowed, first refused
-    ("history", 2, 1),
+    ("history", 180, 1),  # and what the kind wants, see below
     ("horizon", 1, 0),
     ("weight_factor", 0, -0.1),
     ("weight_factor", 1e9, float("inf")),
@@ -92,6 +93,7 @@ BOUNDS = [  # setting, smallest or largest allowed, first refused
     ("balancing.floor", 1, 0),
     ("balancing.class_weights", None, 1),
     ("scaler", "minmax", "l2"),
+    ("pooling", "whitelist", "all"),
     ("calibration", "vector", "isotonic"),
     ("max_untraded", 0, -1),
     ("model.stride", 1, 0),
@@ -113,8 +115,23 @@ BOUNDS = [  # setting, smallest or largest allowed, first refused
     ("model.lr_factor", 0.99, 1),
     ("model.lr_factor", 0.01, 0),
     ("model.min_learning_rate", 1e-9, 0),
-    ("model.spans", [1], []),
+    ("model.spans", [2], [1]),
     ("model.spans", [180], [0, 15]),
+    ("model.candles_per_step", 1, 0),
+    ("model.summary_dropout", 0, -0.1),
+    ("model.summary_dropout", 0.99, 1),
+    ("model.rounds", 1, 0),
+    ("model.shrinkage", 1, 0),
+    ("model.shrinkage", 1e-9, 1.1),
+    ("model.leaves", 2, 1),
+    ("model.least_windows", 1, 0),
+    ("model.leaf_penalty", 0, -0.1),
+    ("model.leaf_penalty", 1e9, float("inf")),
+    ("model.column_share", 1, 0),
+    ("model.column_share", 1e-9, 1.1),
+    ("model.row_share", 1, 0),
+    ("model.row_share", 1e-9, 1.1),
+    ("model.members", [TreesSettings(), RangesSettings()], [TreesSettings()]),
     ("model.penalty", 1e-9, 0),
     ("model.penalty", 1e9, float("inf")),
 ]

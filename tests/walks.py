@@ -70,9 +70,10 @@ def walk(
     return walk_forward.run(tasks(kind, given), store, workers or Workers(), report)
 
 
-def die_once(marker: Path, task: Task) -> Done:
+def die_once(marker: Path, task: Task) -> list[Done]:
     """Be killed in the third fold, the first time that it is tried."""
-    if task.fold.number == 1 and task.fold.pair.startswith("A") and not marker.exists():
+    fold = task.members[0].fold
+    if fold.number == 1 and fold.pair.startswith("A") and not marker.exists():
         marker.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return walk_forward.run_fold(task)

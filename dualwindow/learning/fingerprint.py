@@ -34,23 +34,23 @@ def digest_arrays(arrays: Iterable[FloatArray]) -> str:
 
 
 @cache
-def digest_code(kind: str) -> str:
-    """Digest the core's code that shapes the predictions of a kind, as it is when first asked for.
+def digest_code(*kinds: str) -> str:
+    """Digest the core's code that shapes the predictions of kinds, as it is when first asked for.
 
-    It is the code of this kind and all that it shares with others: an edit of another kind leaves
-    it as it is.
+    It is the code of these kinds and all that they share with others: an edit of another kind
+    leaves it as it is.
     """
-    return digest(path.read_bytes() for path in shaping_files(kind))
+    return digest(path.read_bytes() for path in shaping_files(*kinds))
 
 
-def shaping_files(kind: str) -> list[Path]:
-    """Find the modules of the core through which the predictions of a kind come about.
+def shaping_files(*kinds: str) -> list[Path]:
+    """Find the modules of the core through which the predictions of kinds come about.
 
-    These are the roots, the kind's own module, and whatever they import from the core, directly or
+    These are the roots, the kinds' own modules, and whatever they import from the core, directly or
     not, wherever the import stands. So a new file cannot be forgotten.
     """
     found: set[Path] = set()
-    waiting = [_CORE / root for root in (*_ROOTS, f"models/{kind}.py")]
+    waiting = [_CORE / root for root in (*_ROOTS, *(f"models/{kind}.py" for kind in kinds))]
     while waiting:
         path = waiting.pop()
         if path not in found and path.relative_to(_CORE).as_posix() not in _NOT_SHAPING:

@@ -37,7 +37,7 @@ def plan_of(settings: Settings) -> dict[str, Any]:
     """Everything but candles that shapes the predictions of any fold."""
     return {
         "settings": settings.model_dump(mode="json"),
-        "code": digest_code(settings.model.kind),
+        "code": digest_code(*settings.model.kinds),
         "versions": versions(),
     }
 

@@ -75,6 +75,8 @@ class TrainingRecord(_Frozen):
     ----------
     format : version of this form; another one cannot be read
     pair, candles, first_candle, last_candle, features : what it was trained on
+    learnt_from : all pairs, where there were several; windows, epochs, calibration, validation and
+        seconds are then of all of them together
     labels, unknown_labels : of all its candles
     training_labels : of the candles of the training part
     training_windows, validation_windows : that were learnt from, and validated on
@@ -93,6 +95,7 @@ class TrainingRecord(_Frozen):
 
     format: Literal[2] = 2
     pair: str
+    learnt_from: tuple[str, ...] = ()
     candles: int
     first_candle: str
     last_candle: str

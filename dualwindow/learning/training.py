@@ -1,10 +1,11 @@
 """Turn labelled candles and their features into a trained artifact."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from dualwindow.arrays import BoolArray
+from dualwindow.arrays import BoolArray, FloatArray
 from dualwindow.learning.artifact import Artifact
 from dualwindow.learning.calibration import (
     Calibration,
@@ -25,9 +26,9 @@ from dualwindow.market.candles import Candles
 from dualwindow.market.labels import CLASSES, LONG, SHORT, UNKNOWN
 from dualwindow.models.classifier import Fitted, Hooks, make_classifier
 from dualwindow.outside import elapsed
-from dualwindow.samples.balancing import class_counts
-from dualwindow.samples.data import Rows, Samples, TrainingData, TrainingError
-from dualwindow.samples.scaling import RowScaler, known_rows
+from dualwindow.samples.balancing import class_counts, class_frequencies, smoothed
+from dualwindow.samples.data import Rows, Samples, TrainingData, TrainingError, pooled
+from dualwindow.samples.scaling import RowScaler, Scaled, known_rows
 from dualwindow.samples.selection import Selection, select
 from dualwindow.samples.splits import Split, split_of
 from dualwindow.settings import Settings
@@ -44,18 +45,35 @@ def train(
     previous: Artifact | None = None,
     hooks: Hooks | None = None,
 ) -> Artifact:
-    """Split, scale, select windows, fit, calibrate and evaluate.
+    """Train on one pair: `train_together` with it alone."""
+    return train_together([data], settings, scaler, previous=previous, hooks=hooks)[0]
 
-    The scaler is fitted here, on the training part only; validation lies later in time and a
-    purge keeps training labels from looking into it. No input is modified but `scaler`.
+
+def train_together(
+    group: Sequence[TrainingData],
+    settings: Settings,
+    scaler: RowScaler,
+    *,
+    previous: Artifact | None = None,
+    hooks: Hooks | None = None,
+) -> list[Artifact]:
+    """Split, scale, select windows, fit, calibrate and evaluate: one model of all pairs.
+
+    The scaler is fitted here, on the training parts only; validation lies later in time and a
+    purge keeps training labels from looking into it. Scaler and calibration are shared, too. The
+    order of the pairs changes nothing. No input is modified but `scaler`.
 
     Parameters
     ----------
-    data : of one pair, oldest first
+    group : data of one pair each, oldest first; all must end at the same time
     settings : checked settings
     scaler : unfitted
-    previous : an earlier model of the pair to go on from, if its kind can
+    previous : an earlier model to go on from, if its kind can
     hooks : how the host follows it; its `interrupt` is also called between the steps
+
+    Returns
+    -------
+    An artifact for each pair, in the order given, which differ in context and record.
 
     Raises
     ------
@@ -65,31 +83,67 @@ def train(
         If what is learnt becomes NaN or infinite.
     """
     began, hooks = elapsed(), hooks or Hooks()
-    refuse_unusable(data, settings)
-    split = split_of(data.candles, settings)
-    taught = known_rows(data.features) & split.train
-    if not taught.any():
-        raise TrainingError(f"{data.pair}: no candle of the training part has all its features")
-    scaler.fit(data.features[taught])
-    scaled = scaler.apply(data.features)
-    selection = select(data, settings, split, scaled)
+    parts = _select_all(sorted(group, key=lambda data: data.pair), settings, scaler)
     hooks.interrupt()
-    rows, n_features = Rows(scaled.rows, data.candles), scaled.rows.shape[1]
+    n_features = parts[0].scaled.rows.shape[1]
     classifier = make_classifier(settings.model, settings.history, n_features)
-    training, validation = selection.samples(data.labels, rows)
+    both = [part.samples() for part in parts]
+    training, validation = (pooled([samples[i] for samples in both]) for i in (0, 1))
     start = previous.fitted if previous is not None else None
     fitted = classifier.fit(training, validation, start, hooks)
-    found = _calibrated(fitted, validation, selection, data, settings)
-    context = slice(max(len(data.candles) - settings.history + 1, 0), None)
-    return Artifact(
-        n_features,
-        fitted.to_bytes(),
-        scaler,
-        found.calibration,
-        data.candles[context],
-        data.features[context].copy(),
-        _record(data, settings, split, selection, found, began),
-    )
+    found = _calibrated(fitted, training, validation, parts, settings)
+    content = fitted.to_bytes()
+    by_pair = {part.data.pair: part for part in parts}
+    return [
+        Artifact(
+            n_features,
+            content,
+            scaler,
+            found.calibration,
+            *_context(data, settings),
+            _record(by_pair[data.pair], settings, found, training, began),
+        )
+        for data in group
+    ]
+
+
+def _context(data: TrainingData, settings: Settings) -> tuple[Candles, FloatArray]:
+    newest = slice(max(len(data.candles) - settings.history + 1, 0), None)
+    return data.candles[newest], data.features[newest].copy()
+
+
+class _Part(NamedTuple):
+    """One pair of a training."""
+
+    data: TrainingData
+    split: Split
+    scaled: Scaled
+    selection: Selection
+
+    def samples(self) -> tuple[Samples, Samples]:
+        rows = Rows(self.scaled.rows, self.data.candles)
+        return self.selection.samples(self.data.labels, rows)
+
+
+def _select_all(
+    group: Sequence[TrainingData], settings: Settings, scaler: RowScaler
+) -> list[_Part]:
+    """Select the windows of all pairs, and fit the scaler to their training parts."""
+    splits, taught = [], []
+    for data in group:
+        refuse_unusable(data, settings)
+        split = split_of(data.candles, settings)
+        known = known_rows(data.features) & split.train
+        if not known.any():
+            raise TrainingError(f"{data.pair}: no candle of the training part has all its features")
+        splits.append(split)
+        taught.append(data.features[known])
+    scaler.fit(np.concatenate(taught) if len(taught) > 1 else taught[0])
+    parts = []
+    for data, split in zip(group, splits, strict=True):
+        scaled = scaler.apply(data.features)
+        parts.append(_Part(data, split, scaled, select(data, settings, split, scaled)))
+    return parts
 
 
 class _Calibrated(NamedTuple):
@@ -99,23 +153,27 @@ class _Calibrated(NamedTuple):
     evidence: Evidence
     calibration: Calibration
     remarks: list[str]
+    pairs: tuple[str, ...]
 
 
 def _calibrated(
     fitted: Fitted,
+    training: Samples,
     validation: Samples,
-    selection: Selection,
-    data: TrainingData,
+    parts: Sequence[_Part],
     settings: Settings,
 ) -> _Calibrated:
+    mixture = np.bincount(training.labels, training.weights, minlength=len(CLASSES))
     evidence = Evidence(
         fitted.scores(validation.rows, validation.ends),
         validation.labels,
-        selection.frequencies,
-        selection.mixture(data.labels),
-        selection.overlap,
+        class_frequencies(np.concatenate([part.data.labels for part in parts])),
+        smoothed(mixture),
+        parts[0].selection.overlap,
     )
-    return _Calibrated(fitted, evidence, *calibrate(settings.calibration, evidence))
+    pairs = tuple(part.data.pair for part in parts)
+    calibration, remarks = calibrate(settings.calibration, evidence)
+    return _Calibrated(fitted, evidence, calibration, remarks, pairs)
 
 
 def refuse_unusable(data: TrainingData, settings: Settings) -> None:
@@ -161,27 +219,23 @@ def _refuse_short_history(data: TrainingData) -> None:
 
 
 def _record(
-    data: TrainingData,
-    settings: Settings,
-    split: Split,
-    selection: Selection,
-    found: _Calibrated,
-    began: float,
+    part: _Part, settings: Settings, found: _Calibrated, training: Samples, began: float
 ) -> TrainingRecord:
-    labels, calibration = data.labels, found.calibration
+    data, labels, calibration = part.data, part.data.labels, found.calibration
     known: BoolArray = labels != UNKNOWN
     return TrainingRecord(
         pair=data.pair,
+        learnt_from=found.pairs if len(found.pairs) > 1 else (),
         candles=len(data.candles),
         first_candle=_date(data.candles, 0),
         last_candle=_date(data.candles, -1),
         features=data.feature_names,
         labels=_counts(labels[known]),
         unknown_labels=int((~known).sum()),
-        training_labels=_counts(labels[split.train & known]),
-        training_windows=_counts(labels[selection.train]),
-        validation_windows=_counts(labels[selection.validation]),
-        rejected=selection.rejected,
+        training_labels=_counts(labels[part.split.train & known]),
+        training_windows=_counts(training.labels),
+        validation_windows=_counts(found.evidence.labels),
+        rejected=part.selection.rejected,
         settings=settings,
         epochs=found.fitted.epochs,
         best_epoch=found.fitted.best_epoch,

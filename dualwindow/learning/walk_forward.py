@@ -5,15 +5,17 @@ start, so it is the currency between learning, judging and reports.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import groupby
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from dualwindow.arrays import IntArray
+from dualwindow.learning.artifact import Artifact
 from dualwindow.learning.fingerprint import digest_arrays, flatten
 from dualwindow.learning.fold_store import (
     Done,
@@ -26,7 +28,7 @@ from dualwindow.learning.fold_store import (
 from dualwindow.learning.folds import Fold, Schedule, folds
 from dualwindow.learning.parallel import TaskError, Workers, run_tasks
 from dualwindow.learning.record import TrainingRecord
-from dualwindow.learning.training import refuse_unusable, train
+from dualwindow.learning.training import refuse_unusable, train_together
 from dualwindow.market.candles import Candles
 from dualwindow.market.labels import CLASSES, Labelling
 from dualwindow.models.classifier import use_threads
@@ -39,8 +41,8 @@ RAW = tuple(f"{name}_raw" for name in CLASSES)
 
 
 @dataclass(frozen=True)
-class Task:
-    """All that one fold needs, wherever it is computed.
+class Member:
+    """One pair of a fold: what of it is learnt from, and what is predicted.
 
     Parameters
     ----------
@@ -48,9 +50,6 @@ class Task:
     data : to train on; nothing in it is later than the fold's start
     candles, features : to predict, with the unscaled features of each
     labels : (n,) what became of these; for the table, the model never sees them
-    settings : of the training
-    made_by : digest of all of the above and of the code
-    threads : that the training may use
     """
 
     fold: Fold
@@ -58,8 +57,23 @@ class Task:
     candles: Candles
     features: np.ndarray
     labels: IntArray
+
+
+@dataclass(frozen=True)
+class Task:
+    """All that one training needs, wherever it is computed.
+
+    Parameters
+    ----------
+    members : of the same time; one, or all pairs of a training that is shared
+    settings : of the training
+    made_by : for each member, a digest of all that its predictions are made from
+    threads : that the training may use
+    """
+
+    members: tuple[Member, ...]
     settings: Settings
-    made_by: str
+    made_by: tuple[str, ...]
     threads: int
 
 
@@ -77,10 +91,34 @@ def tasks(
     """
     chosen, remarks = folds(pairs, schedule)
     by_name = {pair.pair: pair for pair in pairs}
-    return [_task(by_name[fold.pair], fold, settings, threads) for fold in chosen], remarks
+    groups = [[fold] for fold in chosen]
+    if settings.pooling == "whitelist":
+        groups = [list(group) for _, group in groupby(chosen, key=lambda fold: fold.start)]
+    return [_task(by_name, group, settings, threads) for group in groups], remarks
 
 
-def _task(pair: PairData, fold: Fold, settings: Settings, threads: int) -> Task:
+def _task(
+    pairs: Mapping[str, PairData], group: Sequence[Fold], settings: Settings, threads: int
+) -> Task:
+    members = tuple(_member(pairs[fold.pair], fold, settings) for fold in group)
+    plan = {**plan_of(settings), "features": [member.data.feature_names for member in members]}
+    learnt_from = [array for member in members for array in _taught(member.data)]
+    made_by = []
+    for member in members:
+        # Not the number of the fold, which counts from the beginning of the timerange.
+        fold = member.fold
+        plan["fold"] = [fold.pair, fold.train_from, fold.start, fold.stop]
+        text: np.ndarray = np.frombuffer(_bytes_of(plan), dtype=np.uint8)
+        predicted = [*_arrays(member.candles), member.features, member.labels]
+        made_by.append(digest_arrays([text, *learnt_from, *predicted]))
+    return Task(members, settings, tuple(made_by), threads)
+
+
+def _bytes_of(plan: Mapping[str, Any]) -> bytes:
+    return json.dumps(flatten(plan), sort_keys=True).encode()
+
+
+def _member(pair: PairData, fold: Fold, settings: Settings) -> Member:
     labelling = Labelling.of(settings)
     edges = [fold.train_from, fold.start, fold.stop]
     a, b, c = np.searchsorted(pair.candles.date, edges).tolist()
@@ -89,38 +127,45 @@ def _task(pair: PairData, fold: Fold, settings: Settings, threads: int) -> Task:
         pair.pair, before, pair.features[a:b], pair.feature_names, labelling.label(before)
     )
     labels = labelling.label(pair.candles[b : c + settings.horizon])[: c - b]
-    arrays = [*_arrays(before), *_arrays(after), pair.features[a:c], data.labels, labels]
-    # Not the number of the fold, which counts from the beginning of the timerange.
-    where = [fold.pair, fold.train_from, fold.start, fold.stop]
-    made_from = flatten({**plan_of(settings), "fold": where, "features": pair.feature_names})
-    text = json.dumps(made_from, sort_keys=True)
-    made_by = digest_arrays([np.frombuffer(text.encode(), dtype=np.uint8), *arrays])
-    return Task(fold, data, after, pair.features[b:c], labels, settings, made_by, threads)
+    return Member(fold, data, after, pair.features[b:c], labels)
+
+
+def _taught(data: TrainingData) -> tuple[np.ndarray, ...]:
+    return (*_arrays(data.candles), data.features, data.labels)
 
 
 def _arrays(candles: Candles) -> tuple[np.ndarray, ...]:
     return candles.date, candles.high, candles.low, candles.close, candles.volume
 
 
-def run_fold(task: Task) -> Done:
-    """Train and predict one fold; the same task gives the same table in any process."""
+def run_fold(task: Task) -> list[Done]:
+    """Train, and predict all members; the same task gives the same tables in any process."""
     use_threads(task.settings.model, task.threads)
     with threadpool_limits(task.threads):
-        artifact = train(task.data, task.settings, FeatureScaler(task.settings.scaler))
-        prediction = artifact.predict(task.candles, task.features)
-    n = len(task.candles)
+        scaler = FeatureScaler(task.settings.scaler)
+        group = [member.data for member in task.members]
+        artifacts = train_together(group, task.settings, scaler)
+        return [
+            _predicted(member, artifact, made_by)
+            for member, artifact, made_by in zip(task.members, artifacts, task.made_by, strict=True)
+        ]
+
+
+def _predicted(member: Member, artifact: Artifact, made_by: str) -> Done:
+    prediction = artifact.predict(member.candles, member.features)
+    n = len(member.candles)
     table = pd.DataFrame(
         {
-            "date": pd.to_datetime(task.candles.date, unit="s", utc=True).as_unit("ms"),
-            "pair": pd.Categorical([task.fold.pair] * n),
+            "date": pd.to_datetime(member.candles.date, unit="s", utc=True).as_unit("ms"),
+            "pair": pd.Categorical([member.fold.pair] * n),
             **dict(zip(CLASSES, prediction.probabilities.T, strict=True)),
             **dict(zip(RAW, prediction.scores.T, strict=True)),
-            "label": task.labels,
+            "label": member.labels,
             "valid": prediction.valid,
-            "made_by": pd.Categorical([task.made_by] * n),
+            "made_by": pd.Categorical([made_by] * n),
         }
     )
-    record = artifact.record.model_copy(update={"made_from": {"fold": task.made_by}})
+    record = artifact.record.model_copy(update={"made_from": {"fold": made_by}})
     return Done(write_table(table), record)
 
 
@@ -175,21 +220,22 @@ def run(
         If a training fails, which is its cause, or a fold cannot be written. It names settings in
         backticks, as a `TrainingError` does.
     """
-    finished: dict[int, Done] = {}
-    for i, done, is_new in _all(wanted, store, workers):
-        finished[i] = done
-        report(Step(wanted[i].fold, done.record, len(wanted) - len(finished), is_new))
-    in_order = [finished[i] for i in range(len(wanted))]
-    table = _whole_table(wanted, in_order)
+    wanted_folds = [member.fold for task in wanted for member in task.members]
+    finished: dict[Fold, Done] = {}
+    for fold, done, is_new in _all(wanted, store, workers):
+        finished[fold] = done
+        report(Step(fold, done.record, len(wanted_folds) - len(finished), is_new))
+    in_order = [finished[fold] for fold in wanted_folds]
+    table = _whole_table(wanted_folds, in_order)
     store.finish(table)
-    return WalkForward(table, [d.record for d in in_order], [task.fold for task in wanted])
+    return WalkForward(table, [done.record for done in in_order], wanted_folds)
 
 
-def _whole_table(wanted: Sequence[Task], in_order: Sequence[Done]) -> pd.DataFrame:
+def _whole_table(wanted: Sequence[Fold], in_order: Sequence[Done]) -> pd.DataFrame:
     parts = []
-    for task, done in zip(wanted, in_order, strict=True):
+    for fold, done in zip(wanted, in_order, strict=True):
         part = read_table(done.table).astype({"pair": str, "made_by": str})
-        part.insert(2, "fold", np.int32(task.fold.number))
+        part.insert(2, "fold", np.int32(fold.number))
         parts.append(part)
     table = pd.concat(parts, ignore_index=True)
     return table.astype({"pair": "category", "made_by": "category"})
@@ -197,24 +243,45 @@ def _whole_table(wanted: Sequence[Task], in_order: Sequence[Done]) -> pd.DataFra
 
 def _all(
     wanted: Sequence[Task], store: Store, workers: Workers
-) -> Iterator[tuple[int, Done, bool]]:
-    loaded = [store.load(task.fold, task.made_by) for task in wanted]
-    yield from ((i, done, False) for i, done in enumerate(loaded) if done is not None)
-    left = [i for i, done in enumerate(loaded) if done is None]
-    pending = [wanted[i] for i in left]
-    for task in pending:  # the earliest fold lacks the most, and is told before any work is done
-        try:
-            refuse_unusable(task.data, task.settings)
-        except TrainingError as error:
-            raise _failed(task.fold, error) from error
+) -> Iterator[tuple[Fold, Done, bool]]:
+    pending = []
+    for task in wanted:
+        found = _load(task, store)
+        if found is None:
+            pending.append(task)
+        else:
+            yield from ((m.fold, done, False) for m, done in zip(task.members, found, strict=True))
+    _refuse_unusable(pending)
     threads = max((task.threads for task in pending), default=1)
     try:
         for place, done in run_tasks(run_fold, pending, workers, threads=threads):
-            store.save(wanted[left[place]].fold, done)
-            yield left[place], done, True
+            for member, each in zip(pending[place].members, done, strict=True):
+                store.save(member.fold, each)
+                yield member.fold, each, True
     except TaskError as error:
         cause = error.__cause__ or error
-        raise _failed(wanted[left[error.index]].fold, cause) from cause
+        raise _failed(pending[error.index].members[0].fold, cause) from cause
+
+
+def _refuse_unusable(pending: Sequence[Task]) -> None:
+    """Tell before any work is done what a fold lacks; the earliest lacks the most."""
+    for task in pending:
+        for member in task.members:
+            try:
+                refuse_unusable(member.data, task.settings)
+            except TrainingError as error:
+                raise _failed(member.fold, error) from error
+
+
+def _load(task: Task, store: Store) -> list[Done] | None:
+    """Find a task's folds if all are finished: a training that is shared is done as a whole."""
+    found = []
+    for member, made_by in zip(task.members, task.made_by, strict=True):
+        done = store.load(member.fold, made_by)
+        if done is None:
+            return None
+        found.append(done)
+    return found
 
 
 def _failed(fold: Fold, cause: BaseException) -> WalkForwardError:

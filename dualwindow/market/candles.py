@@ -1,5 +1,6 @@
 """Candles as arrays that know which rows are neighbours in time."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,14 +71,7 @@ class Candles:
 
     def followed_by(self, later: "Candles") -> "Candles":
         """Append `later`, whose first candle must open after the last one here."""
-        return Candles(
-            np.concatenate([self.date, later.date]),
-            np.concatenate([self.high, later.high]),
-            np.concatenate([self.low, later.low]),
-            np.concatenate([self.close, later.close]),
-            np.concatenate([self.volume, later.volume]),
-            self.step,
-        )
+        return joined([self, later])
 
     @property
     def breaks(self) -> BoolArray:
@@ -103,6 +97,21 @@ class Candles:
         idle = self.volume == 0
         before_run = np.maximum.accumulate(np.where(~idle, row, np.where(self.breaks, row - 1, -1)))
         return np.where(idle, row - before_run, 0)
+
+
+def joined(parts: Sequence[Candles]) -> Candles:
+    """Put candles of the same timeframe one after the other, be it of one pair or of several.
+
+    Of several, dates begin anew with each, and nothing may be computed across.
+    """
+    return Candles(
+        np.concatenate([part.date for part in parts]),
+        np.concatenate([part.high for part in parts]),
+        np.concatenate([part.low for part in parts]),
+        np.concatenate([part.close for part in parts]),
+        np.concatenate([part.volume for part in parts]),
+        parts[0].step,
+    )
 
 
 def count_back(mask: BoolArray, length: int) -> IntArray:

@@ -104,8 +104,8 @@ def make_classifier(settings: ClassifierSettings, history: int, n_features: int)
     """Make the classifier that the settings' `kind` names.
 
     The module of that name in this room has a function `make` with these parameters, and a
-    function `use_threads`. It is imported now, because a network's takes seconds and hundreds of
-    megabytes.
+    function `use_threads` with the settings and a number. It is imported now, because a network's
+    takes seconds and hundreds of megabytes.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def make_classifier(settings: ClassifierSettings, history: int, n_features: int)
 
 def use_threads(settings: ClassifierSettings, n: int) -> None:
     """Cap the threads of a kind in this process; only before the first of its operations."""
-    _module(settings).use_threads(n)
+    _module(settings).use_threads(settings, n)
 
 
 def _module(settings: ClassifierSettings) -> Any:

@@ -7,8 +7,10 @@ from functools import lru_cache
 import keras
 import tensorflow as tf
 
+from dualwindow.settings import ClassifierSettings
 
-def use_threads(n: int) -> None:
+
+def use_threads(settings: ClassifierSettings, n: int) -> None:
     """Cap the threads of TensorFlow's operations; only before the first of them has run."""
     # TensorFlow refuses where something in the process has used it before; then so be it.
     with contextlib.suppress(RuntimeError):

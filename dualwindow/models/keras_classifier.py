@@ -19,7 +19,15 @@ from dualwindow.arrays import FloatArray, IntArray
 from dualwindow.market.labels import CLASSES
 from dualwindow.models.classifier import Epoch, Fitted, Hooks
 from dualwindow.models.device import use_device
-from dualwindow.models.keras_training import PREDICT_BATCH, Network, Weights, fit_network
+from dualwindow.models.keras_training import (
+    PREDICT_BATCH,
+    Network,
+    Weights,
+    fit_network,
+    inputs_of,
+    is_fused,
+    summed,
+)
 from dualwindow.samples.data import Rows, Samples
 from dualwindow.samples.windows import gather
 from dualwindow.settings import NetworkSettings
@@ -96,15 +104,15 @@ class FittedNetwork:
         """
         # A live bot asks for one window at a time. XLA compiles that within a second and then runs
         # it seven times as fast, also beside a training; each other number of windows it would
-        # compile anew.
-        on_gpu = use_device().startswith("GPU")  # whose LSTM kernels XLA does not take
-        forward = _forward(self.network, compiled=len(ends) == 1 and not on_gpu)
+        # compile anew, and it takes neither the fused layers nor those of a GPU.
+        forward = _forward(self.network, compiled=len(ends) == 1 and is_fused())
         tensors = [tf.constant(w) for w in self.weights]
         parts = [np.empty((0, len(CLASSES)))]
         for first in range(0, len(ends), PREDICT_BATCH):
             picked = ends[first : first + PREDICT_BATCH]
             windows = gather(rows.features, picked, self.network.history)
-            parts.append(forward(tensors, windows).numpy().astype(np.float64))
+            given = forward(tensors, windows, summed(self.network, rows, picked))
+            parts.append(given.numpy().astype(np.float64))
         probabilities = np.concatenate(parts)
         return probabilities / probabilities.sum(axis=1, keepdims=True)
 
@@ -125,24 +133,31 @@ class FittedNetwork:
 class _Model:
     """A Keras model that one thread at a time may use."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, *, fused: bool) -> None:
         use_device()
-        self.model = network.build(0)
+        self.model = network.build(0, fused=fused)
         self.lock = threading.Lock()
 
 
 @cache
-def _skeleton(network: Network) -> _Model:
-    return _Model(network)
+def _skeleton(network: Network, *, fused: bool = False) -> _Model:
+    return _Model(network, fused=fused)
 
 
 @cache
 def _forward(network: Network, *, compiled: bool) -> Any:
-    model = _skeleton(network).model
-    generators = model.non_trainable_variables  # of the dropout, which is idle here
+    model = _skeleton(network, fused=is_fused() and not compiled).model
+    trained = {id(v) for v in model.trainable_variables}
+    is_trained = [id(w) in trained for w in model.weights]
+    held = {id(w) for w in model.weights}  # the others are states of dropout, which is idle here
 
     @tf.function(jit_compile=compiled, reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def forward(weights: list[Any], windows: Any) -> Any:
-        return model.stateless_call(weights, generators, windows, training=False)[0]
+    def forward(weights: list[Any], windows: Any, summed: Any) -> Any:
+        given = list(zip(weights, is_trained, strict=True))
+        others = iter([w for w, is_one in given if not is_one])
+        states = [next(others) if id(v) in held else v for v in model.non_trainable_variables]
+        inputs = inputs_of(network, windows, summed)
+        taught = [w for w, is_one in given if is_one]
+        return model.stateless_call(taught, states, inputs, training=False)[0]
 
     return forward

@@ -1,28 +1,32 @@
-"""Train a network with Keras: batches, progress, and one compiled model per network."""
+"""Train a network: batches gathered where they are used, and one compiled step per network."""
 
-import contextlib
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, NoReturn, Protocol
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from dualwindow.arrays import FloatArray, IntArray
 from dualwindow.market.labels import CLASSES
+from dualwindow.market.summaries import summaries, summary_names
 from dualwindow.models.classifier import Epoch, Hooks
 from dualwindow.models.device import use_device
 from dualwindow.outside import chance, elapsed
-from dualwindow.samples.data import Samples
-from dualwindow.samples.windows import gather
+from dualwindow.samples.data import Rows, Samples
 from dualwindow.settings import NetworkSettings
 
 # Windows per forward pass outside training: larger ones gain no speed on a CPU, and four times as
 # many would need 250 MB more than a training step does.
 PREDICT_BATCH = 256
+SUMMARY_SCALE = "summary_scale"  # the layer that holds their means and variances
+_LEAST_VARIANCE = 1e-6  # of a summary that tells anything; others are not blown up
+_NOTABLE = 1e-4  # the least gain that keeps the learning rate up
 
 Weights = list[FloatArray]
 
@@ -34,10 +38,16 @@ class Network(Protocol):
     def history(self) -> int:
         """Rows per window."""
 
-    def build(self, seed: int) -> keras.Model:
-        """Build it from (m, history, n_features) to a softmax, with the weights of this seed.
+    @property
+    def spans(self) -> tuple[int, ...]:
+        """Candles that the summaries beside a window look back on; without them there are none."""
 
-        Its only variables that are not trained are the states of dropout's generators.
+    def build(self, seed: int, *, fused: bool = False) -> keras.Model:
+        """Build it with the weights of this seed, in Keras' own layers or in faster ones.
+
+        Its input is ``(m, history, n_features)``, with spans ``[that, (m, n_summaries)]``, and its
+        output a softmax. Its variables that are not trained are the states of dropout's
+        generators and, in a batch normalisation named `SUMMARY_SCALE`, the summaries' scale.
         """
 
     def __hash__(self) -> int:
@@ -66,68 +76,56 @@ def softmax_head(x: Any, units: Sequence[int], seed: int) -> Any:
     return keras.layers.Dense(len(CLASSES), activation="softmax", kernel_initializer=kernel)(x)
 
 
-class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Batches of windows, in an order drawn anew for each epoch from a seed."""
-
-    def __init__(
-        self, samples: Samples, history: int, batch_size: int, rng: np.random.Generator | None
-    ) -> None:
-        super().__init__(workers=1, use_multiprocessing=False)
-        self._samples: Samples | None = samples
-        self._history, self._batch_size, self._rng = history, batch_size, rng
-        self._order = np.arange(len(samples.ends))
-        self.on_epoch_end()
-
-    def __len__(self) -> int:
-        return math.ceil(len(self._order) / self._batch_size)
-
-    def __getitem__(self, index: int) -> tuple[FloatArray, IntArray, FloatArray]:
-        picked = self._order[index * self._batch_size : (index + 1) * self._batch_size]
-        assert self._samples is not None
-        rows, ends, labels, weights = self._samples
-        windows = gather(rows.features, ends[picked], self._history)
-        return windows, labels[picked], weights[picked]
-
-    def on_epoch_end(self) -> None:
-        if self._rng is not None:
-            self._rng.shuffle(self._order)
-
-    def release(self) -> None:
-        """Let go of all samples: TensorFlow keeps every generator that it was ever given."""
-        self._samples, self._order = None, np.empty(0, dtype=np.int64)
+def is_fused() -> bool:
+    """Whether this process runs the fused layers: on a GPU, Keras' own are the faster ones."""
+    return not use_device().startswith("GPU")
 
 
-class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
-    """Report every epoch, and stop on a loss that is no number, or when told to."""
+def summed(network: Network, rows: Rows, ends: IntArray) -> FloatArray:
+    """Sum the windows up for a network: (m, g) float32, of no columns if it wants none."""
+    if not network.spans:
+        return np.empty((len(ends), 0), dtype=np.float32)
+    return summaries(rows.candles, ends, network.spans).astype(np.float32)
 
-    def __init__(self, most: int, hooks: Hooks) -> None:
-        super().__init__()
-        self._most, self._hooks = most, hooks
-        self.epochs: list[Epoch] = []
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        self._hooks.interrupt()
+def n_summaries(spans: tuple[int, ...]) -> int:
+    """How many numbers sum a window up."""
+    return len(summary_names(spans)) if spans else 0
 
-    def on_test_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        self._hooks.interrupt()
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self._started = elapsed()
+def windows_of(rows: Any, ends: Any, history: int) -> Any:
+    """Gather the windows that end at the given rows, within a graph: (m, history, n_features)."""
+    return tf.gather(rows, ends[:, None] + tf.range(1 - history, 1))
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        seconds = elapsed() - self._started
-        values = logs or {}
-        rate = float(self.model.optimizer.learning_rate)
-        loss, later = values["loss"], values["val_loss"]
-        done = Epoch(epoch + 1, self._most, loss, later, rate, seconds)
-        if not math.isfinite(done.loss + done.validation_loss):
-            raise FloatingPointError(
-                f"training diverged in epoch {done.number} (loss {done.loss}, validation loss "
-                f"{done.validation_loss}); lower `model.learning_rate`. "
-                f"Received: {rate:g}"
-            )
-        self.epochs.append(done)
-        self._hooks.report(done)
+
+def inputs_of(network: Network, windows: Any, summed: Any) -> Any:
+    """Give a network what it was built to take."""
+    return [windows, summed] if network.spans else windows
+
+
+class _Task(NamedTuple):
+    """Samples as a compiled step takes them."""
+
+    rows: Any
+    ends: IntArray
+    summed: FloatArray
+    labels: IntArray
+    weights: FloatArray
+
+    @classmethod
+    def of(cls, samples: Samples, network: Network, rows: Any) -> "_Task":
+        return cls(
+            rows,
+            samples.ends.astype(np.int32),
+            summed(network, samples.rows, samples.ends),
+            samples.labels.astype(np.int32),
+            samples.weights.astype(np.float32),
+        )
+
+    def batches(self, order: IntArray, size: int) -> Iterator[tuple[Any, ...]]:
+        for first in range(0, len(order), size):
+            picked = order[first : first + size]
+            yield (self.rows, *(part[picked] for part in self[1:]))
 
 
 class _Trainer:
@@ -135,26 +133,84 @@ class _Trainer:
 
     def __init__(self, network: Network) -> None:
         use_device()
-        self.model = network.build(0)
+        self.model = network.build(0, fused=is_fused())
         self.lock = threading.Lock()  # one training at a time
-        self.model.compile(
-            optimizer=keras.optimizers.Adam(use_ema=True), loss="sparse_categorical_crossentropy"
-        )
-        # A variable, because a number would be compiled in.
-        self._momentum = keras.Variable(0.0, trainable=False)
-        self.model.optimizer.ema_momentum = self._momentum
-        self.model.optimizer.build(self.model.trainable_variables)
+        self._optimizer = keras.optimizers.Adam()
+        self._optimizer.build(self.model.trainable_variables)
         self._network = network
-        self._fresh = [np.asarray(v) for v in self.model.optimizer.variables]
+        self._fresh = [np.asarray(v) for v in self._optimizer.variables]
+        self._averages = [tf.Variable(v) for v in self.model.trainable_variables]
+        generators = [v for v in self.model.non_trainable_variables if "seed_generator" in v.path]
+        self._generators = generators
+        # Shapes are said as far as they are known, so that nothing is ever traced twice.
+        n_features = self.model.inputs[0].shape[-1]
+        known = [
+            tf.TensorSpec((None, n_features), tf.float32),
+            tf.TensorSpec((None,), tf.int32),
+            tf.TensorSpec((None, n_summaries(network.spans)), tf.float32),
+            tf.TensorSpec((None,), tf.int32),
+            tf.TensorSpec((None,), tf.float32),
+        ]
+        share = tf.TensorSpec((), tf.float32)
+        self.step = tf.function(self._step, input_signature=[*known, share])
+        self.losses = tf.function(self._losses, input_signature=known)
 
-    def reset(self, settings: NetworkSettings, n_batches: int, start: Weights | None) -> None:
+    def _inputs(self, rows: Any, ends: Any, summed: Any) -> Any:
+        return inputs_of(self._network, windows_of(rows, ends, self._network.history), summed)
+
+    def _step(
+        self, rows: Any, ends: Any, summed: Any, labels: Any, weights: Any, share: Any
+    ) -> Any:
+        """Learn from a batch, and move the averages by a share towards the new weights."""
+        variables = self.model.trainable_variables
+        inputs = self._inputs(rows, ends, summed)
+        with tf.GradientTape() as tape:
+            given = self.model(inputs, training=True)
+            total = tf.reduce_sum(
+                weights * keras.losses.sparse_categorical_crossentropy(labels, given)
+            )
+            loss = total / tf.cast(tf.shape(labels)[0], tf.float32)
+        gradients = tape.gradient(loss, [v.value for v in variables])
+        self._optimizer.apply(gradients, variables)
+        for average, variable in zip(self._averages, variables, strict=True):
+            average.assign_add(share * (variable.value - average))
+        return total
+
+    def _losses(self, rows: Any, ends: Any, summed: Any, labels: Any, weights: Any) -> Any:
+        given = self.model(self._inputs(rows, ends, summed), training=False)
+        return tf.reduce_sum(weights * keras.losses.sparse_categorical_crossentropy(labels, given))
+
+    def reset(self, settings: NetworkSettings, start: Weights | None, summed: FloatArray) -> None:
+        """Begin anew from a seed and the scale of these summaries, or from the weights before."""
         self.model.set_weights(start or _initial_weights(self._network, settings.seed))
-        for variable, value in zip(self.model.optimizer.variables, self._fresh, strict=True):
+        if self._network.spans and start is None:
+            variance = summed.var(axis=0)
+            variance[variance < _LEAST_VARIANCE] = 1.0
+            self.model.get_layer(SUMMARY_SCALE).set_weights([summed.mean(axis=0), variance])
+        for variable, value in zip(self._optimizer.variables, self._fresh, strict=True):
             variable.assign(value)
-        self.model.optimizer.learning_rate = settings.learning_rate
-        self._momentum.assign(1 - 1 / n_batches)
-        for i, state in enumerate(self.model.non_trainable_variables):
+        self._optimizer.learning_rate = settings.learning_rate
+        for i, state in enumerate(self._generators):
             state.assign([settings.seed, i])
+        for average, variable in zip(self._averages, self.model.trainable_variables, strict=True):
+            average.assign(variable.value)
+
+    @property
+    def rate(self) -> float:
+        """The learning rate."""
+        return float(self._optimizer.learning_rate)
+
+    def lower_rate(self, settings: NetworkSettings) -> None:
+        """Lower the learning rate as the settings say."""
+        lowered = max(self.rate * settings.lr_factor, settings.min_learning_rate)
+        self._optimizer.learning_rate = lowered
+
+    def swap(self) -> None:
+        """Exchange the weights and their averages."""
+        for average, variable in zip(self._averages, self.model.trainable_variables, strict=True):
+            held = tf.identity(variable.value)
+            variable.assign(average)
+            average.assign(held)
 
 
 @cache
@@ -176,55 +232,108 @@ def fit_network(
     hooks: Hooks,
 ) -> Learnt:
     """Train a network from seeded weights, or from `start`, and keep the best epoch."""
-    progress = _Progress(settings.epochs, hooks)
     trainer = _trainer(network)
-    batches = _Batches(training, network.history, settings.batch_size, chance(settings.seed))
-    later = _Batches(validation, network.history, PREDICT_BATCH, None)
-    with trainer.lock, contextlib.ExitStack() as at_last:
-        at_last.callback(batches.release)
-        at_last.callback(later.release)
-        trainer.reset(settings, len(batches), start)
-        start_loss = None
-        if start is not None:
-            start_loss = trainer.model.evaluate(later, callbacks=[progress], verbose=0)
-        trainer.model.fit(
-            batches,
-            validation_data=later,
-            epochs=settings.epochs,
-            callbacks=_callbacks(settings, progress, start_loss, hooks.tensorboard),
-            shuffle=False,  # the batches shuffle themselves, from the seed
-            verbose=0,
-        )
-        weights = [np.asarray(w) for w in trainer.model.get_weights()]
-    if not all(np.isfinite(w).all() for w in weights):
+    rows = tf.constant(training.rows.features)
+    task = _Task.of(training, network, rows)
+    later = _Task.of(validation, network, rows)
+    with trainer.lock:
+        trainer.reset(settings, start, task.summed.astype(np.float64))
+        return _Fit(trainer, settings, task, later, hooks).run(is_new=start is None)
+
+
+@dataclass
+class _Fit:
+    """One training."""
+
+    trainer: _Trainer
+    settings: NetworkSettings
+    task: _Task
+    later: _Task
+    hooks: Hooks
+
+    def run(self, *, is_new: bool) -> Learnt:
+        """Train until the last epoch, or until validation has not got better for some."""
+        trainer, settings = self.trainer, self.settings
+        weights, epochs = trainer.model.get_weights(), []
+        start_loss = None if is_new else self._validation_loss()
+        best = math.inf if start_loss is None or not math.isfinite(start_loss) else start_loss
+        plateau, stale, flat = best, 0, 0
+        rng, order = chance(settings.seed), np.arange(len(self.task.ends))
+        tell = scalars(self.hooks.tensorboard)
+        for number in range(1, settings.epochs + 1):
+            began, rate = elapsed(), trainer.rate
+            rng.shuffle(order)
+            loss = self._epoch(order, number)
+            trainer.swap()  # what is validated and kept are the averages
+            later = self._validation_loss()
+            if not math.isfinite(loss + later):
+                self._stop_diverged(f"in epoch {number} (loss {loss}, validation loss {later})")
+            stale += 1
+            if later < best:
+                weights, best, stale = trainer.model.get_weights(), later, 0
+            trainer.swap()
+            flat += 1
+            if later < plateau - _NOTABLE:
+                plateau, flat = later, 0
+            epoch = Epoch(number, settings.epochs, loss, later, rate, elapsed() - began)
+            epochs.append(epoch)
+            tell(epoch)
+            self.hooks.report(epoch)
+            if stale >= settings.patience:
+                break
+            if flat >= settings.lr_patience:
+                trainer.lower_rate(settings)
+                flat = 0
+        if not all(np.isfinite(w).all() for w in weights):
+            self._stop_diverged("with weights that are no numbers")
+        return Learnt([np.asarray(w) for w in weights], tuple(epochs), start_loss)
+
+    def _epoch(self, order: IntArray, number: int) -> float:
+        """Learn from all batches once; give the mean loss."""
+        n_batches = math.ceil(len(order) / self.settings.batch_size)
+        totals = []
+        for i, batch in enumerate(self.task.batches(order, self.settings.batch_size)):
+            # A mean of all weights so far, at first; then one over about an epoch.
+            so_far = (number - 1) * n_batches + i + 1
+            share = np.float32(1 / min(so_far, n_batches))
+            totals.append(self.trainer.step(*batch, share))
+            self.hooks.interrupt()
+        return float(tf.add_n(totals)) / len(order)
+
+    def _validation_loss(self) -> float:
+        order, totals = np.arange(len(self.later.ends)), []
+        for batch in self.later.batches(order, PREDICT_BATCH):
+            totals.append(self.trainer.losses(*batch))
+            self.hooks.interrupt()
+        return float(tf.add_n(totals)) / len(order)
+
+    def _stop_diverged(self, where: str) -> NoReturn:
         raise FloatingPointError(
-            "training ended with weights that are no numbers; lower `model.learning_rate`. "
-            f"Received: {settings.learning_rate:g}"
+            f"training diverged {where}; lower `model.learning_rate`. "
+            f"Received: {self.settings.learning_rate:g}"
         )
-    return Learnt(weights, tuple(progress.epochs), start_loss)
 
 
-def _callbacks(
-    settings: NetworkSettings,
-    progress: _Progress,
-    start_loss: float | None,
-    tensorboard: Path | None,
-) -> list[keras.callbacks.Callback]:
-    callbacks = [
-        progress,
-        # Before early stopping, which keeps the weights that it finds in the model.
-        keras.callbacks.SwapEMAWeights(swap_on_epoch=True),
-        keras.callbacks.ReduceLROnPlateau(
-            factor=settings.lr_factor,
-            patience=settings.lr_patience,
-            min_lr=settings.min_learning_rate,
-        ),
-    ]
-    if tensorboard is not None:
-        callbacks.append(keras.callbacks.TensorBoard(str(tensorboard), write_graph=False))
-    stopping = keras.callbacks.EarlyStopping(
-        patience=settings.patience,
-        restore_best_weights=True,
-        baseline=math.inf if start_loss is None else start_loss,
+def scalars(folder: Path | None) -> Callable[[Epoch], None]:
+    """Write epochs for TensorBoard, by the names that Keras gives them; nothing without a folder.
+
+    Parameters
+    ----------
+    folder : gets the folders ``train`` and ``validation``
+    """
+    if folder is None:
+        return lambda epoch: None
+    train, validation = (
+        tf.summary.create_file_writer(str(folder / name)) for name in ("train", "validation")
     )
-    return [*callbacks, stopping]
+
+    def tell(epoch: Epoch) -> None:
+        with train.as_default(epoch.number - 1):
+            tf.summary.scalar("epoch_loss", epoch.loss)
+            tf.summary.scalar("epoch_learning_rate", epoch.learning_rate)
+        with validation.as_default(epoch.number - 1):
+            tf.summary.scalar("epoch_loss", epoch.validation_loss)
+        train.flush()
+        validation.flush()
+
+    return tell

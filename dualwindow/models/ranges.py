@@ -1,27 +1,19 @@
-"""The baseline: a logistic regression on how far candles have moved lately.
-
-Whether a barrier is touched depends above all on volatility, and the range of candles tells it
-better than their closes (M. Parkinson, "The Extreme Value Method for Estimating the Variance of the
-Rate of Return", Journal of Business 1980). Means over several spans follow F. Corsi, "A Simple
-Approximate Long-Memory Model of Realized Volatility", Journal of Financial Econometrics 2009.
-"""
+"""The baseline: a logistic regression on how far candles have moved lately."""
 
 import json
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
 from dualwindow.arrays import FloatArray, IntArray
-from dualwindow.market.candles import Candles
 from dualwindow.market.labels import CLASSES
+from dualwindow.market.summaries import mean_log_ranges
 from dualwindow.models.classifier import Epoch, Fitted, Hooks
 from dualwindow.samples.data import Rows, Samples
 from dualwindow.settings import RangesSettings
 
-_LEAST_RANGE = 1e-6  # of candles that have not moved at all, whose logarithm would be infinite
 _LEARNT = ("mean", "deviation", "slopes", "levels")
 _ABSENT = -50.0  # log odds of a class that the training part does not hold
 
@@ -31,29 +23,8 @@ def make(settings: RangesSettings, history: int, n_features: int) -> "RangesClas
     return RangesClassifier(settings)
 
 
-def use_threads(n: int) -> None:
+def use_threads(settings: RangesSettings, n: int) -> None:
     """Do nothing: it has no threads of its own."""
-
-
-def mean_log_ranges(candles: Candles, ends: IntArray, spans: tuple[int, ...]) -> FloatArray:
-    """Take the logarithm of the mean of log(high / low) over the last candles.
-
-    Parameters
-    ----------
-    candles : n candles
-    ends : (m,) rows, each at least ``max(spans) - 1``; row *t* looks at ``t-span+1 .. t``
-    spans : candles, s of them
-
-    Returns
-    -------
-    (m, s) float64; NaN where a price is unknown. Each mean is summed anew from its own candles, so
-    it does not depend on where the candles begin: live and backtest agree.
-    """
-    priced = candles.priced
-    ratio = np.divide(candles.high, candles.low, out=np.full(len(priced), np.nan), where=priced)
-    ranges = np.log(ratio)
-    columns = [sliding_window_view(ranges, span).mean(axis=1)[ends - (span - 1)] for span in spans]
-    return np.log(np.maximum(np.stack(columns, axis=1), _LEAST_RANGE))
 
 
 @dataclass(frozen=True)

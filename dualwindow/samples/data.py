@@ -1,10 +1,13 @@
 """What a classifier learns from: rows of candles, and windows of them by reference."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from dualwindow.arrays import FloatArray, IntArray
-from dualwindow.market.candles import Candles
+import numpy as np
+
+from dualwindow.arrays import BoolArray, FloatArray, IntArray
+from dualwindow.market.candles import Candles, joined
 
 
 class TrainingError(ValueError):
@@ -63,3 +66,25 @@ class Samples(NamedTuple):
     ends: IntArray
     labels: IntArray
     weights: FloatArray
+
+    def where(self, chosen: BoolArray) -> "Samples":
+        """Keep some of the windows: (m,) True."""
+        return Samples(self.rows, self.ends[chosen], self.labels[chosen], self.weights[chosen])
+
+
+def pooled(parts: Sequence[Samples]) -> Samples:
+    """Put the samples of several pairs together, pair after pair; no window spans two of them."""
+    if len(parts) == 1:
+        return parts[0]
+    lengths = [len(part.rows.candles) for part in parts]
+    firsts = np.cumsum([0, *lengths[:-1]])
+    rows = Rows(
+        np.concatenate([part.rows.features for part in parts]),
+        joined([part.rows.candles for part in parts]),
+    )
+    return Samples(
+        rows,
+        np.concatenate([first + part.ends for first, part in zip(firsts, parts, strict=True)]),
+        np.concatenate([part.labels for part in parts]),
+        np.concatenate([part.weights for part in parts]),
+    )

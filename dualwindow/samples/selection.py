@@ -8,10 +8,8 @@ from dualwindow.arrays import FloatArray, IntArray
 from dualwindow.market.labels import CLASSES, UNKNOWN
 from dualwindow.samples.balancing import (
     class_counts,
-    class_frequencies,
     recency_weights,
     sample_weights,
-    smoothed,
     thin_evenly,
 )
 from dualwindow.samples.data import Rows, Samples, TrainingData, TrainingError
@@ -30,7 +28,7 @@ class Selection:
     train : (m,) rows at which training windows end
     weights : (m,) how much each counts, 1 on average
     validation : (k,) rows at which validation windows end
-    frequencies : (3,) how common the classes are in all that is known, never 0
+    validation_weights : (k,) how much each counts, 1 on average
     overlap : neighbouring windows whose labels share candles
     rejected : reason to number of rows
     """
@@ -38,28 +36,16 @@ class Selection:
     train: IntArray
     weights: FloatArray
     validation: IntArray
-    frequencies: FloatArray
+    validation_weights: FloatArray
     overlap: int
     rejected: dict[str, int]
 
     def samples(self, labels: IntArray, rows: Rows) -> tuple[Samples, Samples]:
-        """Refer to the training and the validation windows.
-
-        Early stopping has to judge the task that is trained: validation windows weigh as if their
-        classes were mixed as balancing mixed the training windows.
-        """
-        train, validation = self.train, self.validation
-        mass = np.bincount(labels[train], self.weights, minlength=len(CLASSES)) / len(train)
-        share = class_counts(labels[validation]) / len(validation)
-        per_class = np.divide(mass, share, out=np.zeros(len(CLASSES)), where=share > 0)
+        """Refer to the training and the validation windows."""
         return (
-            Samples(rows, train, labels[train], self.weights),
-            Samples(rows, validation, labels[validation], per_class[labels[validation]]),
+            Samples(rows, self.train, labels[self.train], self.weights),
+            Samples(rows, self.validation, labels[self.validation], self.validation_weights),
         )
-
-    def mixture(self, labels: IntArray) -> FloatArray:
-        """Tell how common balancing made the classes: (3,), never 0 (Laplace's rule)."""
-        return smoothed(np.bincount(labels[self.train], self.weights, minlength=len(CLASSES)))
 
 
 def select(data: TrainingData, settings: Settings, split: Split, scaled: Scaled) -> Selection:
@@ -98,7 +84,7 @@ def select(data: TrainingData, settings: Settings, split: Split, scaled: Scaled)
         train,
         weights / weights.mean(),
         validation,
-        class_frequencies(data.labels),
+        _validation_weights(data.labels, train, weights, validation, settings.balancing),
         max(settings.horizon // stride, 1),
         rejected,
     )
@@ -114,6 +100,28 @@ def _balance(labels: IntArray, settings: BalancingSettings) -> tuple[IntArray, F
         weights = None if given is None else given.model_dump()
         return everything, sample_weights(labels, weights)
     return everything, alike
+
+
+def _validation_weights(
+    labels: IntArray,
+    train: IntArray,
+    weights: FloatArray,
+    validation: IntArray,
+    settings: BalancingSettings,
+) -> FloatArray:
+    """Weigh validation windows so that early stopping judges the task that is trained: (k,).
+
+    Without balancing they weigh alike, and their loss is the one that is reported. With it they
+    weigh as if their classes were mixed as it mixed those of training; a class that validation
+    lacks is made up for by the others.
+    """
+    if settings.method == "none":
+        return np.ones(len(validation))
+    mass = np.bincount(labels[train], weights, minlength=len(CLASSES)) / weights.sum()
+    share = class_counts(labels[validation]) / len(validation)
+    per_class = np.divide(mass, share, out=np.zeros(len(CLASSES)), where=share > 0)
+    found = per_class[labels[validation]]
+    return found / found.mean()
 
 
 def _refuse_poor_selection(

@@ -60,6 +60,7 @@ KEYS = {
     "settings.balancing": "dual_window.balancing",
     "settings.scaler": "dual_window.scaler",
     "settings.calibration": "dual_window.calibration",
+    "settings.pooling": "dual_window.pooling",
     "settings.max_untraded": "dual_window.max_untraded_candles",
     "confidence": "dual_window.confidence",
     "guards": "dual_window.guards",
@@ -124,6 +125,23 @@ def read_configuration(freqai: Mapping[str, Any]) -> Configuration:
     if problems or configuration is None:
         raise ConfigurationError(problems)
     return configuration
+
+
+def refuse_pooling(configuration: Configuration) -> None:
+    """Refuse a training of all pairs where FreqAI trains, which asks for one pair at a time.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is asked for.
+    """
+    if configuration.settings.pooling != "pair":
+        raise ConfigurationError(
+            [
+                "freqai.dual_window.pooling: 'whitelist' works with dualwindow walk-forward --out "
+                "only, so far; set 'pair'. Received: 'whitelist'"
+            ]
+        )
 
 
 @contextmanager

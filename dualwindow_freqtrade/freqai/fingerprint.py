@@ -45,7 +45,7 @@ class Fingerprint:
         self._model, self._settings = model, settings
         methods = [inspect.getsource(getattr(model, name)) for name in _MODEL_METHODS]
         self._code = {
-            "core": digest_code(settings.model.kind),
+            "core": digest_code(*settings.model.kinds),
             "model": digest_texts([*methods, *map(source_of, _MODEL_MODULES)]),
         }
         self._libraries: dict[str, str] = {}

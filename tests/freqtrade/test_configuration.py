@@ -18,6 +18,7 @@ from dualwindow_freqtrade.freqai.configuration import (
     ConfigurationError,
     in_users_words,
     read_configuration,
+    refuse_pooling,
     translated,
     users_key,
 )
@@ -65,6 +66,7 @@ def test_every_key_reaches_the_setting_that_is_named_after_it():
         "dual_window__balancing__floor": (9, "settings.balancing.floor"),
         "dual_window__scaler": ("robust", "settings.scaler"),
         "dual_window__calibration": ("vector", "settings.calibration"),
+        "dual_window__pooling": ("whitelist", "settings.pooling"),
         "dual_window__max_untraded_candles": (4, "settings.max_untraded"),
         "dual_window__confidence__margin": (0.002, "confidence.margin"),
         "dual_window__guards__max_identical": (5, "guards.max_identical"),
@@ -109,7 +111,7 @@ def test_what_is_no_block_is_refused_by_name(block, value):
 
 
 BOUNDS = [  # setting, smallest or largest allowed, first refused
-    ("conv_width", 2, 1),
+    ("conv_width", 180, 1),
     ("feature_parameters__label_period_candles", 1, 0),
     ("feature_parameters__weight_factor", 0, -0.1),
     ("data_split_parameters__test_size", 0.01, 0),
@@ -122,6 +124,7 @@ BOUNDS = [  # setting, smallest or largest allowed, first refused
     ("dual_window__max_untraded_candles", 0, -1),
     ("dual_window__calibration", "vector", "isotonic"),
     ("dual_window__scaler", "minmax", "l2"),
+    ("dual_window__pooling", "whitelist", "all"),
     ("dual_window__threads", 1, 0),
     ("dual_window__guards__max_candle_age", 0.01, 0),
     ("dual_window__guards__max_prediction_share", 0.01, 0),
@@ -147,9 +150,18 @@ BOUNDS = [  # setting, smallest or largest allowed, first refused
     ("model_training_parameters__lr_factor", 0.99, 1),
     ("model_training_parameters__lr_factor", 0.01, 0),
     ("model_training_parameters__min_learning_rate", 1e-9, 0),
+    ("model_training_parameters__candles_per_step", 1, 0),
+    ("model_training_parameters__spans", [2], [1]),
+    ("model_training_parameters__summary_dropout", 0.99, 1),
     ("model_training_parameters__seed", 0, -1),
     ("model_training_parameters__seed", 2**31 - 1, 2**31),
 ]
+
+
+def test_a_training_of_all_pairs_is_refused_where_freqai_trains():
+    refuse_pooling(read_configuration(freqai()))
+    with pytest.raises(ConfigurationError, match=r"dual_window\.pooling: 'whitelist' works with"):
+        refuse_pooling(read_configuration(freqai(dual_window__pooling="whitelist")))
 
 
 @pytest.mark.parametrize(("setting", "allowed", "refused"), BOUNDS)
@@ -330,7 +342,7 @@ def test_readme_settings_table_is_complete():
         default |= others
     documented = readme_settings()
     assert documented == {key: as_in_readme(value) for key, value in default.items()}
-    assert len(documented) == 41
+    assert len(documented) == 52
 
 
 # Names that messages fill in, and all that they can be.

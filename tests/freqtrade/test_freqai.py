@@ -487,7 +487,18 @@ def test_settings_reach_every_hyperopt_worker(run):
     assert strategy.horizon == pd.Timedelta(minutes=20)
 
 
-@pytest.fixture(scope="module", params=[{}, {"kind": "ranges", "spans": [3, 10]}], ids=list(KINDS))
+TREES = {"kind": "trees", "spans": [3, 10], "least_windows": 20}
+SMALL = {"lstm_units": [2], "dense_units": [], "epochs": 1, "candles_per_step": 3, "spans": [3, 10]}
+OF_EACH_KIND = {
+    "lstm": {},
+    "ranges": {"kind": "ranges", "spans": [3, 10]},
+    "trees": TREES,
+    "ensemble": {"kind": "ensemble", "members": [SMALL, TREES]},
+}
+assert OF_EACH_KIND.keys() == KINDS.keys()
+
+
+@pytest.fixture(scope="module", params=OF_EACH_KIND.values(), ids=list(OF_EACH_KIND))
 def live(request, tmp_path_factory):
     user_data = tmp_path_factory.mktemp("user_data")
     return dry_run(live_configuration(user_data, model_training_parameters=request.param))

@@ -20,7 +20,7 @@ from dualwindow.learning.fingerprint import (
     flatten,
     shaping_files,
 )
-from dualwindow.settings import KINDS
+from dualwindow.settings import KINDS, Settings
 
 CORE = ROOT / "dualwindow"
 # Every other file shapes the predictions of some kind. One that is new, in whatever folder, has to
@@ -72,7 +72,8 @@ def test_each_kind_has_files_of_its_own_and_shares_the_others():
         others = set().union(*(f for k, f in found.items() if k != kind))
         assert f"models/{kind}.py" in files - others
     networks = {"models/device.py", "models/keras_classifier.py", "models/keras_training.py"}
-    assert found["lstm"] - found["ranges"] == networks | {"models/lstm.py"}
+    networks |= {"models/lstm.py", "models/fused_lstm.py"}
+    assert found["lstm"] - found["ranges"] == networks
     assert found["ranges"] - found["lstm"] == {"models/ranges.py"}
     assert {
         "market/labels.py",
@@ -86,6 +87,14 @@ def test_each_kind_has_files_of_its_own_and_shares_the_others():
         "models/classifier.py",
         "arrays.py",
     } <= found["lstm"] & found["ranges"]
+
+
+def test_an_ensemble_is_shaped_by_its_members():
+    kinds = Settings.model_validate({"model": {"kind": "ensemble"}}).model.kinds
+    assert kinds == ("ensemble", "lstm", "trees")
+    together = named(shaping_files(*kinds))
+    assert together == set().union(*(named(shaping_files(kind)) for kind in kinds))
+    assert digest_code(*kinds) != digest_code("ensemble")
 
 
 def digests_of_copy(folder: Path) -> dict[str, str]:
@@ -120,9 +129,11 @@ def copy(tmp_path_factory) -> Path:
         ("models/lstm.py", {"lstm"}),
         ("models/keras_training.py", {"lstm"}),
         ("models/ranges.py", {"ranges"}),
-        ("samples/selection.py", {"lstm", "ranges"}),
-        ("market/hours.py", {"lstm", "ranges"}),
-        ("arrays.py", {"lstm", "ranges"}),
+        ("models/trees.py", {"trees"}),
+        ("models/ensemble.py", {"ensemble"}),
+        ("samples/selection.py", set(KINDS)),
+        ("market/hours.py", set(KINDS)),
+        ("arrays.py", set(KINDS)),
         ("settings.py", set()),
         ("learning/folds.py", set()),
     ],

@@ -63,7 +63,7 @@ def computed(monkeypatch) -> list[walk_forward.Fold]:
     seen = []
 
     def noted(task):
-        seen.append(task.fold)
+        seen.extend(member.fold for member in task.members)
         return run_fold(task)
 
     monkeypatch.setattr(walk_forward, "run_fold", noted)
@@ -162,7 +162,7 @@ def test_labels_are_those_of_the_whole_series(undisturbed):
 
 def test_labels_at_the_end_of_the_candles_are_unknown():
     n = (STOP // 60) - 10
-    last = tasks(given=pairs(n))[-1]
+    last = tasks(given=pairs(n))[-1].members[0]
     assert (last.labels[-HORIZON:] == UNKNOWN).all()
     assert (last.labels[:-HORIZON] != UNKNOWN).all()
 
@@ -170,7 +170,7 @@ def test_labels_at_the_end_of_the_candles_are_unknown():
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_after_the_start_of_a_fold_changes_its_model(kind):
     def facts(task):
-        record = run_fold(task).record
+        record = run_fold(task)[0].record
         epochs = tuple(dataclasses.replace(epoch, seconds=0.0) for epoch in record.epochs)
         unlike = {"seconds": 0.0, "made_from": {}, "epochs": epochs}
         return record.model_copy(update=unlike)
@@ -178,11 +178,12 @@ def test_nothing_after_the_start_of_a_fold_changes_its_model(kind):
     (pair,) = pairs(names=("A/USDT",))
     wanted = tasks(kind, [pair])[:2]
     for i, task in enumerate(wanted):
-        other = changed(pair, pair.candles.date >= task.fold.start)
+        start = task.members[0].fold.start
+        other = changed(pair, pair.candles.date >= start)
         again = tasks(kind, [other])[i]
         assert facts(again) == facts(task)
         assert again.made_by != task.made_by
-        earlier = changed(pair, pair.candles.date >= task.fold.start - 3600)
+        earlier = changed(pair, pair.candles.date >= start - 3600)
         assert facts(tasks(kind, [earlier])[i]) != facts(task)
     assert len(wanted) == 2
 
@@ -191,7 +192,10 @@ def test_nothing_after_a_candle_changes_what_is_predicted_for_it():
     (pair,) = pairs(names=("A/USDT",))
     row, compared = 720 + WINDOW + 50, 0
     first, other = (
-        [pd.read_parquet(pd.io.common.BytesIO(run_fold(t).table)) for t in tasks(given=[given])[:2]]
+        [
+            pd.read_parquet(pd.io.common.BytesIO(run_fold(task)[0].table))
+            for task in tasks(given=[given])[:2]
+        ]
         for given in (pair, changed(pair, slice(row, None)))
     )
     for one, two in zip(first, other, strict=True):
@@ -211,7 +215,8 @@ def test_inputs_are_untouched():
             values.flags.writeable = False
     wanted = tasks(given=given)
     for task in wanted:
-        task.labels.flags.writeable = task.data.labels.flags.writeable = False
+        (member,) = task.members
+        member.labels.flags.writeable = member.data.labels.flags.writeable = False
         run_fold(task)
     assert len(wanted) == N_FOLDS
 

@@ -5,18 +5,23 @@ import gc
 import subprocess
 import sys
 import weakref
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 
 import keras
 import numpy as np
 import pytest
 from examples import separable
 
+from dualwindow.market.summaries import summaries
 from dualwindow.models import keras_classifier, keras_training
 from dualwindow.models.classifier import Hooks
 from dualwindow.models.keras_classifier import FittedNetwork, KerasClassifier
 from dualwindow.models.lstm import LstmNetwork, make
 from dualwindow.models.ranges import FittedRanges
+from dualwindow.samples.windows import gather
 from dualwindow.settings import LstmSettings
 
 OPTIONS = LstmSettings(
@@ -27,6 +32,8 @@ OPTIONS = LstmSettings(
     epochs=3,
     batch_size=32,
     learning_rate=0.02,
+    candles_per_step=1,
+    spans=(),
 )
 NETWORK = LstmNetwork(5, 2, OPTIONS.lstm_units, OPTIONS.dense_units, OPTIONS.dropout, 0.2)
 
@@ -134,6 +141,7 @@ def test_plain_keras_can_load_the_file(tmp_path):
     path.write_bytes(fitted.to_bytes())
     windows = np.stack([training.rows.features[e - 4 : e + 1] for e in validation.ends])
     ours = fitted.scores(training.rows, validation.ends)
+    assert b"dualwindow" not in zipfile.ZipFile(path).read("config.json")
     np.testing.assert_allclose(keras.models.load_model(path)(windows), ours, atol=1e-6)
 
 
@@ -216,30 +224,28 @@ def test_an_interrupt_ends_a_training_at_the_next_batch(n_calls):
     assert same_weights(undisturbed, fit(separable()))
 
 
+def noting(orders, real, rows, ends, *others):
+    orders.append(ends)
+    return real(rows, ends, *others)
+
+
 def test_every_epoch_draws_another_order_of_the_windows(monkeypatch):
-    """Rows hold their own index, so what comes in is known by its values."""
-    orders = {False: [], True: []}
-
-    def gather(rows, ends, history):
-        orders[ends[0] >= 300].append(ends)
-        return real(rows, ends, history)
-
-    real = keras_training.gather
-    monkeypatch.setattr(keras_training, "gather", gather)
+    orders = {"step": [], "losses": []}
+    trainer = keras_training._trainer(NETWORK)
+    for name, real in [(name, getattr(trainer, name)) for name in orders]:
+        monkeypatch.setattr(trainer, name, partial(noting, orders[name], real))
     training, validation = separable(400)
-    assert validation.ends[0] == 301
-    fit((training, validation._replace(ends=np.arange(300, 399))), options(patience=3))
-    monkeypatch.undo()
-    n_batches, n_looks = 10, 2  # Keras looks at the first batch beforehand, to see its shape
-    assert len(orders[False]) == n_looks + 3 * n_batches
-    epochs = np.concatenate(orders[False][n_looks:]).reshape(3, len(training.ends))
+    fit((training, validation), options(patience=3))
+    n_batches = 10
+    assert len(orders["step"]) == 3 * n_batches
+    epochs = np.concatenate(orders["step"]).reshape(3, len(training.ends))
     for order in epochs:
         assert sorted(order) == training.ends.tolist()
     for one, other in ((0, 1), (1, 2), (0, 2)):
         assert (epochs[one] == epochs[other]).mean() < 0.1
     assert (epochs[0] == training.ends).mean() < 0.1
-    assert all(order.tolist() == list(range(300, 399)) for order in orders[True])
-    assert len(orders[True]) >= 3
+    assert len(orders["losses"]) == 3
+    assert all(order.tolist() == validation.ends.tolist() for order in orders["losses"])
 
 
 def test_the_core_and_the_adapter_do_not_import_tensorflow():
@@ -262,17 +268,14 @@ def test_what_is_kept_is_the_average_of_the_weights_over_an_epoch():
     kept = KerasClassifier(plain, settings).fit(training, validation, None, Hooks()).weights
     model = plain.build(settings.seed)
     model.compile(keras.optimizers.Adam(settings.learning_rate), "sparse_categorical_crossentropy")
-    seen = []
-    note = keras.callbacks.LambdaCallback(
-        on_train_batch_end=lambda batch, logs: seen.append([w.copy() for w in model.get_weights()])
-    )
-    rng = np.random.default_rng(settings.seed)
-    batches = keras_training._Batches(training, plain.history, settings.batch_size, rng)
-    model.fit(batches, shuffle=False, verbose=0, callbacks=[note])
-    average = seen[0]
-    for weights in seen[1:]:
-        share = 1 / len(seen)
-        average = [(1 - share) * a + share * w for a, w in zip(average, weights, strict=True)]
+    seen, order = [], np.arange(len(training.ends))
+    np.random.default_rng(settings.seed).shuffle(order)
+    for first in range(0, len(order), settings.batch_size):
+        picked = order[first : first + settings.batch_size]
+        windows = gather(training.rows.features, training.ends[picked], plain.history)
+        model.train_on_batch(windows, training.labels[picked])
+        seen.append([w.copy() for w in model.get_weights()])
+    average = [np.mean(weights, axis=0) for weights in zip(*seen, strict=True)]
     assert len(seen) == 10
     for ours, theirs in zip(kept, average, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
@@ -280,8 +283,77 @@ def test_what_is_kept_is_the_average_of_the_weights_over_an_epoch():
     assert max(moved) > 0.01
 
 
+def test_later_the_average_forgets_what_is_an_epoch_old():
+    """Oracle: the recursion, on the weights noted after every batch."""
+    plain = NETWORK._replace(dropout=0.0, feature_dropout=0.0)
+    seen, trainer = [], keras_training._trainer(plain)
+    real = trainer.step
+
+    def noted(*arguments):
+        total = real(*arguments)
+        seen.append([np.asarray(v) for v in trainer.model.trainable_variables])
+        return total
+
+    trainer.step = noted
+    try:
+        kept = KerasClassifier(plain, options(epochs=3, patience=3)).fit(
+            *separable(), None, Hooks()
+        )
+    finally:
+        trainer.step = real
+    assert (kept.best_epoch, len(seen)) == (3, 30)
+    average = seen[0]
+    for n, weights in enumerate(seen[1:], start=2):
+        share = 1 / min(n, 10)
+        average = [(1 - share) * a + share * w for a, w in zip(average, weights, strict=True)]
+    for ours, theirs in zip(kept.weights, average, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_the_loss_that_is_kept_is_that_of_its_scores():
+    training, validation = separable()
+    fitted = fit((training, validation))
+    given = fitted.scores(validation.rows, validation.ends)
+    loss = -np.log(given[np.arange(len(given)), validation.labels]).mean()
+    assert fitted.epochs[fitted.best_epoch - 1].validation_loss == pytest.approx(loss, rel=1e-5)
+
+
+def test_summaries_are_scaled_by_those_of_training_and_the_file_holds_the_scale(tmp_path):
+    training, validation = separable()
+    classifier = make(options(spans=(2, 5), summary_dropout=0.0), 5, 2)
+    volume = np.random.default_rng(1).gamma(1.0, 1.0, len(training.rows.candles))
+    candles = replace(training.rows.candles, volume=volume)
+    training, validation = (
+        part._replace(rows=part.rows._replace(candles=candles)) for part in (training, validation)
+    )
+    fitted = classifier.fit(training, validation, None, Hooks())
+    inputs = summaries(candles, training.ends, (2, 5))
+    path = tmp_path / "model.keras"
+    path.write_bytes(fitted.to_bytes())
+    plain = keras.models.load_model(path)
+    scale = plain.get_layer("summary_scale")
+    np.testing.assert_allclose(scale.get_weights()[0], inputs.mean(axis=0), atol=1e-5)
+    variance = inputs.var(axis=0)
+    variance[variance < 1e-6] = 1  # of ranges of 0, for example
+    np.testing.assert_allclose(scale.get_weights()[1], variance, rtol=1e-4)
+    windows = gather(training.rows.features, validation.ends, 5)
+    theirs = plain([windows, summaries(candles, validation.ends, (2, 5)).astype(np.float32)])
+    ours = fitted.scores(validation.rows, validation.ends)
+    np.testing.assert_allclose(theirs, ours, atol=1e-5)
+    one = fitted.scores(validation.rows, validation.ends[3:4])  # compiled otherwise
+    np.testing.assert_allclose(one, ours[3:4], atol=1e-5)
+    again = classifier.from_bytes(fitted.to_bytes())
+    np.testing.assert_array_equal(again.scores(validation.rows, validation.ends), ours)
+    # Going on keeps the scale: with another one, the weights would mean something else.
+    shifted = training._replace(ends=training.ends[:50], labels=training.labels[:50])
+    shifted = shifted._replace(weights=training.weights[:50])
+    later = classifier.fit(shifted, validation, fitted, Hooks())
+    assert later.start_loss == pytest.approx(fitted.epochs[fitted.best_epoch - 1].validation_loss)
+    np.testing.assert_array_equal(later.weights[6], fitted.weights[6])
+
+
 def test_a_training_leaves_none_of_its_samples_behind():
-    # TensorFlow keeps every generator, and with it whatever that refers to.
+    # TensorFlow keeps whatever a compiled function has once been told of by reference.
     samples = separable()
     gone = [weakref.ref(part.rows.features) for part in samples]
     fit(samples)

@@ -3,7 +3,9 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from dualwindow.models.fused_lstm import run_lstm
 from dualwindow.models.lstm import LstmNetwork, chrono_bias, make
 from dualwindow.settings import LstmSettings
 
@@ -13,9 +15,18 @@ def network(**changes) -> LstmNetwork:
 
 
 def test_settings_become_the_network():
-    settings = LstmSettings(lstm_units=(4, 3), dense_units=(5,), dropout=0.2, feature_dropout=0.3)
+    settings = LstmSettings(
+        lstm_units=(4, 3),
+        dense_units=(5,),
+        dropout=0.2,
+        feature_dropout=0.3,
+        candles_per_step=2,
+        spans=(3, 6),
+        summary_dropout=0.1,
+    )
     classifier = make(settings, history=6, n_features=2)
-    assert classifier.network == network()
+    expected = network(candles_per_step=2, spans=(3, 6), summary_dropout=0.1)
+    assert classifier.network == expected
     assert classifier.settings is settings
 
 
@@ -108,3 +119,77 @@ def test_the_shortest_windows_have_memories_too(history):
     assert bias.shape == (32,)
     assert np.isfinite(bias).all()
     assert (np.exp(bias[8:16]) <= 2).all()
+
+
+def of_both(seed: int, **changes) -> tuple[keras.Model, keras.Model]:
+    """The same network in Keras' layers and in fused ones."""
+    still = network(dropout=0.0, feature_dropout=0.0, **changes)
+    return still.build(seed), still.build(seed, fused=True)
+
+
+def test_fused_layers_have_the_weights_of_keras_own(seed):
+    plain, fused = of_both(seed, candles_per_step=2, spans=(2, 6))
+    assert [w.shape for w in plain.get_weights()] == [w.shape for w in fused.get_weights()]
+    for ours, theirs in zip(fused.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    names = {type(layer).__name__ for layer in plain.layers}
+    assert "FusedLstm" not in names
+    assert "FusedLstm" in {type(layer).__name__ for layer in fused.layers}
+
+
+def test_fused_layers_learn_as_keras_own_do(seed):
+    """TensorFlow's own gradient of the fused operation is another one, and wrong."""
+    rng = np.random.default_rng(seed)
+    windows = rng.normal(size=(7, 6, 2)).astype(np.float32)
+    labels = rng.integers(0, 3, 7)
+    losses, gradients = [], []
+    for model in of_both(seed):
+        with tf.GradientTape() as tape:
+            given = model(windows, training=True)
+            loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(labels, given))
+        losses.append(float(loss))
+        gradients.append(tape.gradient(loss, [v.value for v in model.trainable_variables]))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+    for theirs, ours in zip(*gradients, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+        assert np.abs(theirs).max() > 1e-4
+
+
+def test_the_fused_gradient_is_the_slope():
+    """Oracle: finite differences, of the inputs too."""
+    rng = np.random.default_rng(0)
+    shapes = [(4, 3, 2), (2 + 5, 20), (20,)]
+    given = [tf.constant(rng.normal(size=shape) * 0.5, tf.float32) for shape in shapes]
+    towards = [tf.constant(rng.normal(size=shape), tf.float32) for shape in shapes]
+    aim = tf.constant(rng.normal(size=(4, 3, 5)), tf.float32)
+
+    def value(step: float) -> float:
+        moved = [a + step * b for a, b in zip(given, towards, strict=True)]
+        return float(tf.reduce_sum(aim * run_lstm(*moved)))
+
+    with tf.GradientTape() as tape:
+        tape.watch(given)
+        total = tf.reduce_sum(aim * run_lstm(*given))
+    slopes = tape.gradient(total, given)
+    slope = sum(float(tf.reduce_sum(a * b)) for a, b in zip(slopes, towards, strict=True))
+    assert slope == pytest.approx((value(1e-2) - value(-1e-2)) / 2e-2, rel=1e-2)
+
+
+def test_a_step_takes_several_candles_in_their_order():
+    """A step of two candles is one of half as many steps with twice the features."""
+    by_two = network(candles_per_step=2, dropout=0.0, feature_dropout=0.0).build(0)
+    wide = network(history=3, n_features=4, dropout=0.0, feature_dropout=0.0).build(0)
+    windows = np.random.default_rng(0).normal(size=(5, 6, 2)).astype(np.float32)
+    assert by_two.get_weights()[0].shape == (4, 16)
+    np.testing.assert_allclose(by_two(windows), wide(windows.reshape(5, 3, 4)), atol=1e-6)
+
+
+def test_the_oldest_candles_that_fill_no_step_are_left_out():
+    by_four = network(candles_per_step=4, dropout=0.0, feature_dropout=0.0).build(0)
+    windows = np.random.default_rng(0).normal(size=(5, 6, 2)).astype(np.float32)
+    changed = [windows.copy(), windows.copy()]
+    changed[0][:, :2] = 7.0
+    changed[1][:, 2] = 7.0
+    given, older, newer = (np.asarray(by_four(w)) for w in (windows, *changed))
+    np.testing.assert_array_equal(older, given)
+    assert (np.abs(newer - given).max(axis=1) > 1e-4).all()

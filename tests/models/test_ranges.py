@@ -5,59 +5,17 @@ import json
 
 import numpy as np
 import pytest
-from examples import make_candles, random_candles
+from examples import make_candles
 from sklearn.linear_model import LogisticRegression
 
 from dualwindow.market.labels import HOLD, LONG, SHORT
+from dualwindow.market.summaries import mean_log_ranges
 from dualwindow.models.classifier import Hooks
-from dualwindow.models.ranges import make, mean_log_ranges
+from dualwindow.models.ranges import make
 from dualwindow.samples.data import Rows, Samples
 from dualwindow.settings import RangesSettings
 
 SPANS = (1, 3, 20)
-
-
-def test_table_of_mean_log_ranges():
-    candles = make_candles(np.ones(4), high=np.exp([1.0, 2.0, 3.0, 6.0]), low=np.ones(4))
-    got = mean_log_ranges(candles, np.array([1, 2, 3]), (1, 2))
-    np.testing.assert_allclose(np.exp(got), [[2, 1.5], [3, 2.5], [6, 4.5]])
-
-
-def test_matches_a_plain_loop(seed):
-    candles = random_candles(120, seed)
-    ends = np.array([19, 50, 119, 50])
-    expected = []
-    for end in ends:
-        row = []
-        for span in SPANS:
-            total = 0.0
-            for t in range(end - span + 1, end + 1):
-                total += np.log(candles.high[t]) - np.log(candles.low[t])
-            row.append(np.log(total / span))
-        expected.append(row)
-    np.testing.assert_allclose(mean_log_ranges(candles, ends, SPANS), expected)
-
-
-def test_only_the_candles_of_the_span_matter_to_the_last_bit(seed):
-    candles = random_candles(200, seed)
-    ends = np.array([60, 61, 99])
-    whole = mean_log_ranges(candles, ends, SPANS)
-    changed = dataclasses.replace(candles, high=candles.high.copy(), low=candles.low.copy())
-    changed.high[:41] *= 1e6
-    changed.low[100:] = np.nan
-    np.testing.assert_array_equal(mean_log_ranges(changed, ends, SPANS), whole)
-    for end, row in zip(ends, whole, strict=True):
-        alone = candles[slice(end - 19, end + 1)]
-        np.testing.assert_array_equal(mean_log_ranges(alone, np.array([19]), SPANS)[0], row)
-
-
-def test_flat_candles_give_finite_numbers_and_unknown_prices_none():
-    flat = make_candles(np.full(30, 7.0))
-    assert np.isfinite(mean_log_ranges(flat, np.arange(19, 30), SPANS)).all()
-    high = np.full(30, 7.0)
-    high[25] = np.nan
-    got = mean_log_ranges(make_candles(np.full(30, 7.0), high=high), np.array([24, 25]), SPANS)
-    assert np.isnan(got).any(axis=1).tolist() == [False, True]
 
 
 def moved(seed: int, classes: tuple[int, ...], n: int = 600) -> Samples:

@@ -194,7 +194,7 @@ def test_the_mixture_is_what_balancing_made_of_the_classes(balancing, masses):
     np.testing.assert_allclose(found.mixture(data.labels), expected / expected.sum())
 
 
-@pytest.mark.parametrize("method", ["none", "undersample", "class_weights"])
+@pytest.mark.parametrize("method", ["undersample", "class_weights"])
 def test_validation_weighs_its_classes_as_training_does(method, seed):
     rng = np.random.default_rng(seed)
     data = table("".join(rng.choice(list("SHHHHHLL"), 400)))
@@ -216,24 +216,36 @@ def test_validation_weighs_its_classes_as_training_does(method, seed):
         assert np.ptp(validation.weights[validation.labels == code]) == 0
 
 
+def test_without_balancing_all_validation_windows_weigh_alike(seed):
+    """Then their loss is the one that is reported, whatever the mixture before them was."""
+    data = table("".join(np.random.default_rng(seed).choice(list("SHHHHHLL"), 400)))
+    found = selected(data, weight_factor=0.3, balancing={"method": "none"})
+    assert found.validation_weights.tolist() == [1.0] * len(found.validation)
+    assert selected(table("HHHHSHHSHHHHHSLH"), **NONE).validation_weights.tolist() == [1.0] * 4
+
+
+ALIKE = {"balancing": {"method": "class_weights", "class_weights": dict.fromkeys(CLASSES, 2.0)}}
+
+
 def test_a_class_that_only_validation_has_weighs_nothing_there():
     data = table("HHHHSHHSHHHHHSLH")
-    found = selected(data, **NONE)
+    found = selected(data, **ALIKE)
     rows = Rows(np.zeros((16, 1), dtype=np.float32), data.candles)
     _, validation = found.samples(data.labels, rows)
     assert validation.labels.tolist() == [HOLD, SHORT, LONG, HOLD]
     assert validation.weights.tolist() == pytest.approx([1.5, 1.0, 0.0, 1.5])
 
 
-def test_a_class_that_only_training_has_leaves_the_others_as_they_are():
+def test_a_class_that_only_training_has_is_made_up_for_by_the_others():
     data = table("HHSLHLHHHLHHHSHH")
-    found = selected(data, **NONE)
+    found = selected(data, **ALIKE)
     rows = Rows(np.zeros((16, 1), dtype=np.float32), data.candles)
     training, validation = found.samples(data.labels, rows)
     assert np.bincount(training.labels).tolist() == [1, 4, 3]
     assert validation.labels.tolist() == [HOLD, SHORT, HOLD, HOLD]
-    expected = [4 / 8 / (3 / 4), 1 / 8 / (1 / 4), 4 / 8 / (3 / 4), 4 / 8 / (3 / 4)]
-    assert validation.weights.tolist() == pytest.approx(expected)
+    hold, short = 4 / 8 / (3 / 4), 1 / 8 / (1 / 4)
+    expected = np.array([hold, short, hold, hold]) / (5 / 8)  # what the two classes weigh together
+    assert validation.weights.tolist() == pytest.approx(expected.tolist())
 
 
 def test_the_mixture_holds_the_class_that_is_absent():

@@ -1,0 +1,246 @@
+"""One training over several pairs: what it is made of, and what it never sees."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+import walks
+from examples import random_candles
+
+from dualwindow.learning import walk_forward
+from dualwindow.learning.fold_store import Store
+from dualwindow.learning.parallel import Workers
+from dualwindow.learning.training import train, train_together
+from dualwindow.learning.walk_forward import RAW, run_fold
+from dualwindow.market.candles import joined
+from dualwindow.market.labels import CLASSES
+from dualwindow.models.classifier import Hooks, make_classifier
+from dualwindow.samples.data import Rows, Samples, TrainingData, TrainingError, pooled
+from dualwindow.samples.pair_data import PairData
+from dualwindow.samples.scaling import FeatureScaler
+from dualwindow.settings import Settings
+
+KINDS = ["ranges", "trees", "lstm"]
+PROBABILITIES = [*CLASSES, *RAW, "valid"]
+
+
+def settings(kind: str = "ranges") -> Settings:
+    return walks.settings(kind).model_copy(update={"pooling": "whitelist"})
+
+
+def tasks(kind: str = "ranges", given: list[PairData] | None = None) -> list[walk_forward.Task]:
+    return walk_forward.tasks(given or walks.pairs(), walks.SCHEDULE, settings(kind))[0]
+
+
+def group() -> list[TrainingData]:
+    return [member.data for member in tasks()[0].members]
+
+
+def table_of(done) -> pd.DataFrame:
+    return pd.read_parquet(pd.io.common.BytesIO(done.table))
+
+
+def changed(pair: PairData, rows: slice) -> PairData:
+    """Other prices and features in some rows."""
+    other = random_candles(len(pair.candles), seed=99)
+    columns = {}
+    for name in ("high", "low", "close", "volume"):
+        columns[name] = getattr(pair.candles, name).copy()
+        columns[name][rows] = getattr(other, name)[rows]
+    features = pair.features.copy()
+    features[rows] += 1
+    return dataclasses.replace(
+        pair, candles=dataclasses.replace(pair.candles, **columns), features=features
+    )
+
+
+def test_samples_of_several_pairs_keep_their_windows():
+    """Rows hold their own index and their pair's number, so a wrong place shows."""
+    parts = []
+    for number, n in enumerate((30, 50)):
+        features = np.stack([np.full(n, number), np.arange(n)], axis=1).astype(np.float32)
+        rows = Rows(features, random_candles(n, number))
+        ends = np.arange(9, n, 7)
+        parts.append(Samples(rows, ends, ends % 3, ends / 10))
+    found = pooled(parts)
+    assert len(found.rows.features) == len(found.rows.candles) == 80
+    expected = [(number, end) for number, part in enumerate(parts) for end in part.ends]
+    assert [tuple(row) for row in found.rows.features[found.ends]] == expected
+    assert found.labels.tolist() == [end % 3 for _, end in expected]
+    assert found.weights.tolist() == [end / 10 for _, end in expected]
+    for name in ("date", "high", "low", "close", "volume"):
+        both = np.concatenate([getattr(part.rows.candles, name) for part in parts])
+        np.testing.assert_array_equal(getattr(found.rows.candles, name), both)
+    assert pooled(parts[:1]) is parts[0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_pair_together_is_that_pair_alone(kind):
+    data, scalers = group()[0], [FeatureScaler("standard") for _ in range(2)]
+    alone = train(data, walks.settings(kind), scalers[0])
+    (together,) = train_together([data], walks.settings(kind), scalers[1])
+    np.testing.assert_array_equal(
+        *(a.predict(data.candles, data.features).scores for a in (alone, together))
+    )
+    assert together.record.learnt_from == alone.record.learnt_from == ()
+
+
+def test_it_is_a_training_on_all_windows_of_both():
+    """Oracle: the classifier itself, on samples that are put together by hand."""
+    both = group()
+    scaler = FeatureScaler("standard")
+    artifacts = train_together(both, settings(), scaler)
+    assert [a.record.pair for a in artifacts] == [data.pair for data in both]
+    assert artifacts[0].content == artifacts[1].content
+    assert {a.record.learnt_from for a in artifacts} == {("A/USDT", "B/USDT")}
+    alone = [train(data, settings(), FeatureScaler("standard")).record for data in both]
+    for artifact, own, data in zip(artifacts, alone, both, strict=True):
+        record = artifact.record
+        assert record.labels == own.labels
+        assert record.rejected == own.rejected
+        assert record.training_windows.total == sum(r.training_windows.total for r in alone)
+        assert record.validation_windows.total == sum(r.validation_windows.total for r in alone)
+        np.testing.assert_array_equal(artifact.context.date, data.candles.date[-11:])
+        np.testing.assert_array_equal(artifact.context_features, data.features[-11:])
+    # The very same windows in one long series whose pairs lie far apart.
+    later = dataclasses.replace(both[1].candles, date=both[1].candles.date + 10**7)
+    series = joined([both[0].candles, later])
+    labels = np.concatenate([data.labels for data in both])
+    parts = [train_windows(data, settings()) for data in both]
+    ends = np.concatenate([parts[0][0], parts[1][0] + len(both[0].candles)])
+    rows = Rows(np.zeros((len(labels), 8), dtype=np.float32), series)
+    weights = np.concatenate([parts[0][1], parts[1][1]])
+    by_hand = make_classifier(settings().model, 12, 8).fit(
+        Samples(rows, ends, labels[ends], weights),
+        Samples(rows, ends, labels[ends], weights),
+        None,
+        Hooks(),
+    )
+    assert by_hand.to_bytes() == artifacts[0].content
+
+
+def train_windows(data: TrainingData, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
+    """The ends and weights that a training of one pair selects."""
+    from dualwindow.samples.selection import select
+    from dualwindow.samples.splits import split_of
+
+    scaler = FeatureScaler("standard")
+    split = split_of(data.candles, settings)
+    scaler.fit(data.features[np.isfinite(data.features).all(axis=1) & split.train])
+    selection = select(data, settings, split, scaler.apply(data.features))
+    return selection.train, selection.weights
+
+
+def test_the_scaler_learns_from_the_training_parts_of_all():
+    both, scaler = group(), FeatureScaler("standard")
+    train_together(both, settings(), scaler)
+    taught = []
+    for data in both:
+        first = len(data.candles) - round(0.2 * len(data.candles))
+        rows = data.features[: first - 12]
+        taught.append(rows[np.isfinite(rows).all(axis=1)])
+    expected = np.concatenate(taught)
+    row = both[0].features[100:101]
+    scaled = (row - expected.mean(axis=0)) / expected.std(axis=0)
+    np.testing.assert_allclose(scaler.apply(row).rows, scaled, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_order_of_the_pairs_changes_nothing(kind):
+    both = group()
+    first = train_together(both, settings(kind), FeatureScaler("standard"))
+    other = train_together(both[::-1], settings(kind), FeatureScaler("standard"))[::-1]
+    for one, two, data in zip(first, other, both, strict=True):
+        assert one.record.pair == two.record.pair == data.pair
+        np.testing.assert_array_equal(
+            *(a.predict(data.candles, data.features).probabilities for a in (one, two))
+        )
+
+
+def test_a_walk_forward_trains_once_for_all_pairs():
+    wanted = tasks()
+    assert len(wanted) == walks.N_WINDOWS
+    for number, task in enumerate(wanted):
+        assert [m.fold.pair for m in task.members] == ["A/USDT", "B/USDT"]
+        assert {m.fold.number for m in task.members} == {number}
+        assert len(set(task.made_by)) == 2
+    done = run_fold(wanted[0])
+    assert [d.record.pair for d in done] == ["A/USDT", "B/USDT"]
+    for member, each, made_by in zip(wanted[0].members, done, wanted[0].made_by, strict=True):
+        found = table_of(each)
+        assert set(found["pair"]) == {member.fold.pair}
+        assert set(found["made_by"]) == {each.record.made_from["fold"]} == {made_by}
+        np.testing.assert_array_equal(found["label"], member.labels)
+
+
+def test_nothing_of_any_pair_after_the_start_of_a_fold_is_seen():
+    a, b = walks.pairs()
+    task = tasks()[1]
+    start = task.members[0].fold.start // 60
+    before = [table_of(done) for done in run_fold(task)]
+    # The other pair's candles from the start on: nothing changes.
+    later = run_fold(tasks(given=[a, changed(b, slice(start, None))])[1])
+    pd.testing.assert_frame_equal(table_of(later[0])[PROBABILITIES], before[0][PROBABILITIES])
+    # Those just before it do change what is learnt, for this pair, too.
+    earlier = run_fold(tasks(given=[a, changed(b, slice(start - 400, start - 300))])[1])
+    assert not table_of(earlier[0])["LONG"].equals(before[0]["LONG"])
+
+
+def test_it_learns_something_else_than_each_pair_alone():
+    together = run_fold(tasks()[0])
+    alone = [run_fold(task)[0] for task in walks.tasks()[:2]]
+    for one, other in zip(together, alone, strict=True):
+        assert not table_of(one)["LONG"].equals(table_of(other)["LONG"])
+
+
+def test_a_run_that_was_ended_makes_whole_trainings_again(tmp_path):
+    store = Store(tmp_path)
+    store.begin(settings(), walks.SCHEDULE)
+    whole = walk_forward.run(tasks(), store, Workers())
+    lost = sorted((tmp_path / "folds").glob("B_USDT-*.parquet"))[1]
+    lost.unlink()
+    steps = []
+    again = walk_forward.run(tasks(), store, Workers(), steps.append)
+    assert [(s.fold.pair, s.fold.number) for s in steps if s.is_new] == [
+        ("A/USDT", 1),
+        ("B/USDT", 1),
+    ]
+    assert len(steps) == 2 * walks.N_WINDOWS
+    assert {s.n_left for s in steps} == set(range(2 * walks.N_WINDOWS))
+    pd.testing.assert_frame_equal(again.table, whole.table)
+
+
+def test_a_pair_that_began_later_joins_when_it_can(tmp_path):
+    """Its folds are left out until its candles reach back far enough."""
+    a, b = walks.pairs()
+    n = walks.WINDOW + 5
+    young = dataclasses.replace(b, candles=b.candles[n:], features=b.features[n:])
+    wanted, remarks = walk_forward.tasks([a, young], walks.SCHEDULE, settings())
+    assert [[m.fold.pair[0] for m in task.members] for task in wanted] == [
+        ["A"],
+        ["A"],
+        ["A", "B"],
+        ["A", "B"],
+    ]
+    assert len(remarks) == 1
+    assert "B/USDT: 2 of 4 folds are left out" in remarks[0]
+
+
+def test_another_pairs_candles_are_part_of_what_made_it():
+    a, b = walks.pairs()
+    before = tasks()[0].made_by
+    after = tasks(given=[a, changed(b, slice(100, 101))])[0].made_by
+    assert all(one != other for one, other in zip(before, after, strict=True))
+
+
+def test_a_pair_that_cannot_be_learnt_from_is_named():
+    both = group()
+    broken = dataclasses.replace(both[1].candles, close=both[1].candles.close.copy())
+    broken.close[7] = np.nan
+    with pytest.raises(TrainingError, match=r"^B/USDT: 1 candles have a price"):
+        train_together(
+            [both[0], dataclasses.replace(both[1], candles=broken)],
+            settings(),
+            FeatureScaler("standard"),
+        )
