@@ -1,11 +1,11 @@
 """Measure what the probabilities are worth: ``make bench-skill`` prints tables and writes JSON.
 
 Walk-forward, as FreqAI does it: train on the days before a window, predict the window, go on. The
-judge is the skill, 1 - log loss / log loss of the training frequencies, out of sample. The baseline
-is the kind ``ranges``: three numbers in a logistic regression, walked forward in the same way.
-LightGBM learns the same labels from the same features, stops early and is calibrated in the same
-way: once from the eight features of the candle, once from the whole window of them. Synthetic
-markets show the two ends: a random walk has nothing to learn, and for the planted market the
+judge is the skill, 1 - log loss / log loss of the frequencies of the own pair's last thirty days,
+out of sample. Our own model stands on a ladder of baselines, each a kind of the core: three numbers
+in a logistic regression, and small boosted trees, on one to three months, of each pair by itself
+and of all together. Synthetic markets show the ends: on random walks, of constant volatility and of
+such that comes in clusters, little or nothing can be learnt, and for the planted market the
 generator tells the true probabilities. What is finished is kept: a run that was ended goes on.
 """
 
@@ -19,10 +19,10 @@ from freqtrade.configuration.load_config import load_from_files
 from freqtrade.exceptions import FreqtradeException
 from rich.console import Console
 
-from benchmarks.skill_goals import RECORDED, Goal, goals_of_recorded, goals_of_synthetic
+from benchmarks.skill_goals import Goal, Line, goals_of_recorded, goals_of_synthetic, ladder
 from benchmarks.skill_markets import DAY, LAWS, synthetic_pair, synthetic_schedule
-from benchmarks.skill_tables import goal_table, window_rows, window_table, write
-from benchmarks.skill_walks import Bench, Judged, Source, judge
+from benchmarks.skill_tables import goal_table, ladder_table, window_rows, window_table, write
+from benchmarks.skill_walks import RECORDED, Bench, Source, judge, of_seeds
 from dualwindow.learning.fold_store import WalkForwardError
 from dualwindow.learning.folds import FoldError, Schedule
 from dualwindow.learning.parallel import Workers
@@ -34,7 +34,8 @@ from dualwindow_freqtrade.freqai.threads import quiet_tensorflow
 from harness.places import ROOT, SHARED
 
 RESULTS = Path(__file__).parent / "results" / "skill.json"
-CONFIGS = [ROOT / "user_data/config.json", ROOT / "config/presets/standard.json"]
+CONFIGS = [ROOT / "user_data/config.json", ROOT / "config/together.json"]
+SYNTHETIC_DAYS = 30  # of training: one pair has no others to learn from
 
 
 class CannotRun(Exception):
@@ -53,8 +54,7 @@ def whole_windows(timerange: str, train_days: int, window_days: int) -> Schedule
 
 def sources(chosen: argparse.Namespace) -> list[Source]:
     """Read or generate the candles that are asked for."""
-    days = chosen.train_days, chosen.window_days
-    found = []
+    found, days = [], (chosen.train_days, chosen.window_days)
     if chosen.only != "synthetic":
         schedule = whole_windows(chosen.timerange, *days)
         try:
@@ -66,6 +66,7 @@ def sources(chosen: argparse.Namespace) -> list[Source]:
             ) from error
         found.append(Source(RECORDED, pairs, schedule))
     if chosen.only != "recorded":
+        days = min(chosen.train_days, SYNTHETIC_DAYS), chosen.window_days
         schedule = synthetic_schedule(*days)
         found += [Source(m, [synthetic_pair(m, schedule.stop)], schedule) for m in LAWS]
     return found
@@ -85,43 +86,43 @@ def read_settings(chosen: argparse.Namespace) -> Settings:
     return settings
 
 
-def goals_of(judged: Judged, holdout: pd.Timestamp) -> list[Goal]:
-    """Ask what is asked of this source."""
-    if judged.source == RECORDED:
-        return goals_of_recorded(judged.windows, judged.overall, holdout)
-    return goals_of_synthetic(judged.source, judged.windows)
-
-
 def bench_skill(chosen: argparse.Namespace) -> list[Goal]:
     """Walk forward over one source after the other; show and write all that is known by then."""
     bench = Bench(
-        read_settings(chosen),
+        of_seeds(read_settings(chosen), chosen.train_days, chosen.seeds),
         chosen.out.with_suffix(""),
         Workers(n=chosen.jobs),
         chosen.paths,
     )
     rows, goals = [], []
+    lines: list[Line] = []
     for source in sources(chosen):
         judged = judge(source, bench)
         rows += window_rows(judged)
-        goals += goals_of(judged, chosen.holdout)
-        write(chosen.out, rows, goals)
+        if source.name == RECORDED:
+            lines = ladder(judged)
+            goals += goals_of_recorded(lines, judged.overall)
+        else:
+            goals += goals_of_synthetic(source.name, judged.windows)
+        write(chosen.out, rows, lines, goals)
     console = Console(width=190)
     console.print(window_table(rows))
+    if lines:
+        console.print(ladder_table(lines))
     console.print(goal_table(goals))
     return goals
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--datadir", type=Path, default=SHARED / "binance")
-    parser.add_argument("--pairs", nargs="+", default=["BTC/USDT", "ETH/USDT"])
-    parser.add_argument("--timerange", default="20231031-20240130", help="of the predictions")
-    parser.add_argument(
-        "--holdout", type=_day, default="2024-01-01", help="settings were tuned before it"
-    )
+    parser.add_argument("--datadir", type=Path, default=SHARED / "three/binance")
+    parser.add_argument("--pairs", nargs="+", default=["BTC/USDT", "ETH/USDT", "SOL/USDT"])
+    parser.add_argument("--timerange", default="20231031-20231231", help="of the predictions")
     parser.add_argument("--config", type=Path, nargs="+", default=CONFIGS)
-    parser.add_argument("--train-days", type=int, default=30)
+    parser.add_argument("--train-days", type=int, default=120, help="of our own model")
+    parser.add_argument(
+        "--seeds", type=int, default=3, help="of our own model, one after the other"
+    )
     parser.add_argument("--window-days", type=int, default=7)
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="windows at a time")
     parser.add_argument("--only", choices=["recorded", "synthetic"], help="leave the others out")
@@ -130,10 +131,6 @@ def arguments() -> argparse.Namespace:
         "--out", type=Path, default=RESULTS, help="finished windows go to a folder of that name"
     )
     return parser.parse_args()
-
-
-def _day(text: str) -> pd.Timestamp:
-    return pd.Timestamp(text, tz="UTC")
 
 
 def main() -> int:

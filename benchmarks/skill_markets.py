@@ -24,9 +24,10 @@ DAY = 86400
 COIN = "BTC"
 LAWS = {
     "planted": PLANTED,
-    # Of constant volatility: where it comes in clusters, as in the sandbox's own random walk,
-    # whether a barrier is near can be foreseen, though not in which direction.
-    "random walk": replace(RANDOM_WALK, clustering=0.0),
+    # Where volatility comes in clusters, as in the sandbox's own random walk, whether a barrier is
+    # near can be foreseen, though not in which direction; where it is constant, nothing can.
+    "constant random walk": replace(RANDOM_WALK, clustering=0.0),
+    "clustered random walk": RANDOM_WALK,
 }
 BEGIN = FIRST // 1000
 _FIRST_WINDOW = BEGIN + 65 * DAY  # a month for the averages, one for training

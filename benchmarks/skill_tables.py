@@ -8,9 +8,8 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
-from benchmarks.skill_goals import OURS, RAW_SCORES, THREE_NUMBERS, TRUE, Goal
-from benchmarks.skill_peers import CANDLE, WINDOW
-from benchmarks.skill_walks import Judged
+from benchmarks.skill_goals import Goal, Line
+from benchmarks.skill_walks import BASELINE, OURS, RAW_SCORES, TRUE, Judged
 from dualwindow.judging.out_of_sample import facts
 
 
@@ -37,16 +36,14 @@ def window_rows(judged: Judged) -> list[dict[str, Any]]:
 def window_table(rows: Sequence[dict[str, Any]]) -> Table:
     """Show a row per window."""
     table = Table(title="Skill out of sample, a row per window")
-    peers = {THREE_NUMBERS: THREE_NUMBERS, CANDLE: "LightGBM candle", WINDOW: "LightGBM window"}
     columns = ["source", "pair", "window", "log loss (frequencies)", "skill", "raw scores"]
-    columns += [*peers.values(), "true", "AUC S / L", "calibration", "epochs", "s"]
+    columns += ["three numbers", "true", "AUC S / L", "calibration", "epochs", "s"]
     for column in columns:
         table.add_column(column)
     for row in rows:
         ours = row[OURS]
         frequencies = _number(ours["log_loss_of_frequencies"], ".3f")
-        theirs = [row[who] for who in (RAW_SCORES, THREE_NUMBERS)]
-        theirs += [row.get(who) for who in (CANDLE, WINDOW, TRUE)]
+        theirs = [row.get(who) for who in (RAW_SCORES, BASELINE, TRUE)]
         table.add_row(
             row["source"],
             row["pair"],
@@ -58,6 +55,28 @@ def window_table(rows: Sequence[dict[str, Any]]) -> Table:
             row["calibration"]["method"],
             f"{row['best_epoch']} of {row['epochs']}",
             f"{row['seconds']:.0f}",
+        )
+    return table
+
+
+def ladder_table(lines: Sequence[Line]) -> Table:
+    """Show a row for each who predicts, over all windows."""
+    table = Table(title="The ladder: skill against the frequencies of the own pair's last 30 days")
+    columns = ["who", "mean skill", "above 0", "worst", "better than three numbers"]
+    columns += ["touch / direction", "ours is better by (95 %)", "s per training"]
+    for column in columns:
+        table.add_column(column)
+    for line in lines:
+        difference = line.against_ours
+        table.add_row(
+            line.who,
+            f"{line.skills.mean():+.4f}",
+            f"{100 * (line.skills > 0).mean():.0f} %",
+            f"{line.skills.min():+.3f}",
+            f"{100 * line.better_than_three:.0f} %",
+            f"{line.touch:+.3f} / {line.direction:+.3f}",
+            f"{difference.mean:+.4f} ({difference.low:+.4f} .. {difference.high:+.4f})",
+            f"{line.seconds:.1f}",
         )
     return table
 
@@ -74,8 +93,23 @@ def goal_table(goals: Sequence[Goal]) -> Table:
     return table
 
 
-def write(path: Path, rows: Sequence[dict[str, Any]], goals: Sequence[Goal]) -> None:
+def told(line: Line) -> dict[str, Any]:
+    """Lay a row of the ladder out for JSON."""
+    return {
+        **line._asdict(),
+        "skills": line.skills.tolist(),
+        "against_ours": line.against_ours._asdict(),
+    }
+
+
+def write(
+    path: Path, rows: Sequence[dict[str, Any]], lines: Sequence[Line], goals: Sequence[Goal]
+) -> None:
     """Write all results as JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    told = [goal._asdict() for goal in goals]
-    path.write_text(json.dumps({"goals": told, "windows": rows}, indent=1))
+    found = {
+        "goals": [goal._asdict() for goal in goals],
+        "ladder": [told(line) for line in lines],
+        "windows": rows,
+    }
+    path.write_text(json.dumps(found, indent=1))

@@ -1,33 +1,31 @@
-"""Let our model, the baseline, the peers and the truth predict the same candles, and judge them."""
+"""Let our model, the ladder and the truth predict the same candles, and judge them."""
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.skill_goals import (
-    OURS,
-    OURS_ON_SAME,
-    RAW_SCORES,
-    RECORDED,
-    THREE_NUMBERS,
-    TRUE,
-    Windows,
-)
 from benchmarks.skill_markets import Moments, true_probabilities
-from benchmarks.skill_peers import CANDLE, WINDOW, Asked, peer_probabilities
+from benchmarks.skill_rungs import Rung, rungs, with_model, with_seed
 from dualwindow.arrays import FloatArray
-from dualwindow.judging.out_of_sample import Scores, fold_scores, overall_scores
+from dualwindow.judging.out_of_sample import FoldScores, Scores, fold_scores, overall_scores
 from dualwindow.learning.fold_store import Store
 from dualwindow.learning.folds import Schedule
 from dualwindow.learning.parallel import Workers, run_tasks
-from dualwindow.learning.walk_forward import RAW, Step, Task, WalkForward, run, tasks
+from dualwindow.learning.walk_forward import RAW, Member, Step, WalkForward, run, tasks
 from dualwindow.market.labels import CLASSES, UNKNOWN, Labelling
 from dualwindow.samples.pair_data import PairData
 from dualwindow.settings import RangesSettings, Settings
+
+RECORDED = "recorded"
+# Who predicts. The raw scores are our own model's before calibration; of synthetic markets, both
+# our own and the true probabilities are held against each other on a sample of the candles.
+OURS, RAW_SCORES, BASELINE = "dualwindow", "raw scores", "three numbers, 30 days, own pair"
+TRUE, OURS_ON_SAME = "true probabilities", "on the same candles"
+
+Windows = Sequence[FoldScores]
 
 
 class Source(NamedTuple):
@@ -44,13 +42,13 @@ class Judged(NamedTuple):
     Parameters
     ----------
     source : its name
-    windows : of each who predicted
-    overall : of our own model
+    windows : of each who predicted, the same ones
+    overall : of our own model, all seeds
     """
 
     source: str
-    windows: dict[str, Windows]
-    overall: Scores
+    windows: Mapping[str, Windows]
+    overall: Sequence[Scores]
 
 
 class Bench(NamedTuple):
@@ -58,54 +56,75 @@ class Bench(NamedTuple):
 
     Parameters
     ----------
-    settings : of our own model
+    ours : our own model, once for each seed
+    train_days : of our own model
     folder : of finished windows
     workers : windows at a time
     n_paths : simulated futures of a candle for its true probabilities
     """
 
-    settings: Settings
+    ours: Sequence[Rung]
     folder: Path
     workers: Workers
     n_paths: int
 
 
+def of_seeds(settings: Settings, train_days: float, n: int) -> list[Rung]:
+    """Name our own model once for each of n seeds, from its own one on."""
+    first = settings.model.seed
+    return [
+        Rung(
+            OURS if i == 0 else f"{OURS}, seed {first + i}",
+            with_seed(settings, first + i),
+            train_days,
+        )
+        for i in range(n)
+    ]
+
+
 def judge(source: Source, bench: Bench) -> Judged:
     """Let all of them predict a source, and judge them on the same candles."""
-    wanted, walk = walk_forward(source, OURS, bench.settings, bench)
-    _, baseline = walk_forward(source, THREE_NUMBERS, three_numbers(bench.settings), bench)
-    same = ["date", "pair", "fold", "label", "valid"]
-    assert walk.table[same].equals(baseline.table[same])
-    walks = {OURS: walk, THREE_NUMBERS: baseline}
-    walks[RAW_SCORES] = saying(walk, [walk.table[list(RAW)].to_numpy()])
-    further = with_peers if source.name == RECORDED else partial(with_truth, source.name)
-    walks |= further(wanted, walk, bench)
+    settings = bench.ours[0].settings
+    wanted = list(bench.ours)
+    if source.name == RECORDED:
+        wanted += rungs(settings)
+    else:
+        model = RangesSettings(stride=settings.model.stride, seed=settings.model.seed)
+        days = source.schedule.train_days
+        wanted = [rung._replace(train_days=days) for rung in bench.ours[:1]]
+        wanted.append(Rung(BASELINE, with_model(settings, model, "pair"), days))
+    walks, members = {}, []
+    for rung in wanted:
+        found, walks[rung.name] = walk_forward(source, rung, bench)
+        members = members or found
+    same, first = ["date", "pair", "fold", "label"], walks[OURS].table
+    for name, walk in walks.items():
+        assert walk.table[same].equals(first[same]), name
+    ours = [walks[rung.name] for rung in bench.ours if rung.name in walks]
+    if source.name != RECORDED:
+        walks |= with_truth(source.name, members, walks[OURS], bench)
+    walks[RAW_SCORES] = saying(walks[OURS], [first[list(RAW)].to_numpy()])
     windows = {who: fold_scores(theirs) for who, theirs in walks.items()}
-    return Judged(source.name, windows, overall_scores(walk))
+    return Judged(source.name, windows, [overall_scores(walk) for walk in ours])
 
 
-def three_numbers(settings: Settings) -> Settings:
-    """Put the baseline in the place of the model."""
-    model = RangesSettings(stride=settings.model.stride, seed=settings.model.seed)
-    return Settings.model_validate(dict(settings) | {"model": model})
-
-
-def walk_forward(
-    source: Source, who: str, settings: Settings, bench: Bench
-) -> tuple[list[Task], WalkForward]:
+def walk_forward(source: Source, rung: Rung, bench: Bench) -> tuple[list[Member], WalkForward]:
     """Train and predict all windows of a source that are not finished yet."""
-    wanted, remarks = tasks(source.pairs, source.schedule, settings)
-    store = Store(bench.folder / source.name / who)
-    store.begin(settings, source.schedule)
+    schedule = source.schedule
+    schedule = Schedule(schedule.start, schedule.stop, rung.train_days, schedule.window_days)
+    wanted, remarks = tasks(source.pairs, schedule, rung.settings)
+    store = Store(bench.folder / source.name / rung.name.replace(" ", "-").replace(",", ""))
+    store.begin(rung.settings, schedule)
     for remark in remarks:
         print(f"note: {remark}")
 
     def report(step: Step) -> None:
         window = f"{step.fold.pair} {pd.Timestamp(step.fold.start, unit='s'):%Y-%m-%d}"
         how = f"{step.record.seconds:.0f} s" if step.is_new else "there from an earlier run"
-        print(f"{source.name} {window}, {who}: {how}, {step.n_left} left", flush=True)
+        print(f"{source.name} {window}, {rung.name}: {how}, {step.n_left} left", flush=True)
 
-    return wanted, run(wanted, store, bench.workers, report)
+    members = [member for task in wanted for member in task.members]
+    return members, run(wanted, store, bench.workers, report)
 
 
 def saying(walk: WalkForward, probabilities: Sequence[FloatArray]) -> WalkForward:
@@ -114,32 +133,20 @@ def saying(walk: WalkForward, probabilities: Sequence[FloatArray]) -> WalkForwar
     return walk._replace(table=walk.table.assign(**columns))
 
 
-def with_peers(wanted: Sequence[Task], walk: WalkForward, bench: Bench) -> dict[str, WalkForward]:
-    """Let the peers predict the candles that our own model predicted."""
-    valid = np.split(walk.table["valid"].to_numpy(), _edges(wanted))
-    asked = [Asked(task, mask) for task, mask in zip(wanted, valid, strict=True)]
-    found = dict(run_tasks(peer_probabilities, asked, bench.workers))
-    told = [found[i] for i in range(len(wanted))]
-    return {peer: saying(walk, [by_peer[peer] for by_peer in told]) for peer in (CANDLE, WINDOW)}
-
-
 def with_truth(
-    market: str, wanted: Sequence[Task], walk: WalkForward, bench: Bench
+    market: str, members: Sequence[Member], walk: WalkForward, bench: Bench
 ) -> dict[str, WalkForward]:
     """Hold our own model against the true probabilities, on every 60th candle."""
     known = (walk.table["valid"] & (walk.table["label"] != UNKNOWN)).to_numpy()
-    rows = [np.flatnonzero(mask)[::60] for mask in np.split(known, _edges(wanted))]
-    labelling = Labelling.of(bench.settings)
+    lengths = [len(member.candles) for member in members]
+    firsts = np.cumsum([0, *lengths[:-1]])
+    rows = [np.flatnonzero(mask)[::60] for mask in np.split(known, firsts[1:])]
+    labelling = Labelling.of(bench.ours[0].settings)
     moments = [
-        Moments(market, task.candles.date[r], task.candles.close[r], labelling, bench.n_paths)
-        for task, r in zip(wanted, rows, strict=True)
+        Moments(market, m.candles.date[r], m.candles.close[r], labelling, bench.n_paths)
+        for m, r in zip(members, rows, strict=True)
     ]
     found = dict(run_tasks(true_probabilities, moments, bench.workers))
-    firsts = [0, *_edges(wanted)]
     some = np.concatenate([first + r for first, r in zip(firsts, rows, strict=True)])
     ours = walk._replace(table=walk.table.iloc[some])
-    return {OURS_ON_SAME: ours, TRUE: saying(ours, [found[i] for i in range(len(wanted))])}
-
-
-def _edges(wanted: Sequence[Task]) -> list[int]:
-    return np.cumsum([len(task.candles) for task in wanted])[:-1].tolist()
+    return {OURS_ON_SAME: ours, TRUE: saying(ours, [found[i] for i in range(len(members))])}

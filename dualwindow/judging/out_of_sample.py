@@ -9,7 +9,14 @@ import pandas as pd
 
 from dualwindow.arrays import FloatArray
 from dualwindow.learning.folds import Fold
-from dualwindow.learning.metrics import auc, calibration_errors, log_loss, skill
+from dualwindow.learning.metrics import (
+    SplitLoss,
+    auc,
+    calibration_errors,
+    log_loss,
+    skill,
+    split_loss,
+)
 from dualwindow.learning.record import ClassCounts, TrainingRecord
 from dualwindow.learning.walk_forward import WalkForward
 from dualwindow.market.labels import CLASSES, LONG, SHORT, UNKNOWN
@@ -28,6 +35,7 @@ class Scores(NamedTuple):
     skill : share of the frequencies' loss that is saved
     auc_short, auc_long : of one class against the others; None if either is absent
     calibration_errors : of SHORT, HOLD and LONG
+    split, split_of_frequencies : both losses by question: is a barrier touched, and which one
     """
 
     candles: int
@@ -38,6 +46,8 @@ class Scores(NamedTuple):
     auc_short: float | None
     auc_long: float | None
     calibration_errors: tuple[float, ...]
+    split: SplitLoss
+    split_of_frequencies: SplitLoss
 
 
 class FoldScores(NamedTuple):
@@ -86,8 +96,8 @@ def _scores(parts: Sequence[tuple[pd.DataFrame, TrainingRecord]]) -> Scores:
     unpredicted = sum(int((~part["valid"]).sum()) for part, _ in parts)
     if len(truth) == 0:
         nothing = float("nan")
-        unknown = (nothing,) * len(CLASSES)
-        return Scores(0, unpredicted, nothing, nothing, nothing, None, None, unknown)
+        unknown, split = (nothing,) * len(CLASSES), SplitLoss(nothing, nothing)
+        return Scores(0, unpredicted, nothing, nothing, nothing, None, None, unknown, split, split)
     loss, reference = log_loss(given, truth), log_loss(quoted, truth)
     return Scores(
         len(truth),
@@ -98,6 +108,8 @@ def _scores(parts: Sequence[tuple[pd.DataFrame, TrainingRecord]]) -> Scores:
         auc(given, truth, SHORT),
         auc(given, truth, LONG),
         calibration_errors(given, truth),
+        split_loss(given, truth),
+        split_loss(quoted, truth),
     )
 
 

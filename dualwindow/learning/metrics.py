@@ -1,12 +1,13 @@
 """Judge probabilities by what came true."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from dualwindow.arrays import BoolArray, FloatArray, IntArray
-from dualwindow.market.labels import CLASSES
+from dualwindow.market.labels import CLASSES, HOLD
 
 _ROUNDING = 1e-9
 TINY = 1e-7  # float32 softmax rounds to 0
@@ -16,6 +17,42 @@ def log_loss(probabilities: FloatArray, labels: IntArray) -> float:
     """Mean negative log probability of the true class, in nats: of (m, 3) rows and (m,) labels."""
     chosen = probabilities[np.arange(len(labels)), labels]
     return float(-np.log(np.maximum(chosen, TINY)).mean())
+
+
+class SplitLoss(NamedTuple):
+    """The two questions in a log loss, in nats per row; together they are the whole of it.
+
+    Parameters
+    ----------
+    touch : of whether it is SHORT or LONG at all
+    direction : of which of the two, where it is one; per row of all, so that both add up
+    """
+
+    touch: float
+    direction: float
+
+
+def split_loss(probabilities: FloatArray, labels: IntArray) -> SplitLoss:
+    """Tell which part of a log loss is about whether a barrier is touched, and which about which.
+
+    Parameters
+    ----------
+    probabilities : (m, 3) of SHORT, HOLD, LONG; rows sum to 1
+    labels : (m,) of SHORT, HOLD, LONG
+
+    Examples
+    --------
+    >>> p = np.array([[0.25, 0.5, 0.25], [0.25, 0.5, 0.25]])
+    >>> [round(part / math.log(2), 3) for part in split_loss(p, np.array([0, 1]))]
+    [1.0, 0.5]
+    """
+    still = probabilities[:, HOLD]
+    moves = np.maximum(1 - still, TINY)
+    moved = labels != HOLD
+    asked = np.where(moved, moves, np.maximum(still, TINY))
+    chosen = np.maximum(probabilities[np.arange(len(labels)), labels], TINY)
+    direction = np.where(moved, np.log(moves) - np.log(chosen), 0.0)
+    return SplitLoss(float(-np.log(asked).mean()), float(direction.mean()))
 
 
 def skill(loss: float, reference: float) -> float:

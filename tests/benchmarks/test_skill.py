@@ -7,113 +7,167 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import skill
+from benchmarks import skill, skill_goals, skill_rungs
 from benchmarks.skill_goals import (
-    OURS,
-    OURS_ON_SAME,
-    RAW_SCORES,
-    THREE_NUMBERS,
-    TRUE,
+    MEAN_OF_SEEDS,
     Goal,
     goals_of_recorded,
     goals_of_synthetic,
+    ladder,
 )
-from benchmarks.skill_peers import CANDLE, WINDOW
+from benchmarks.skill_rungs import rungs
 from benchmarks.skill_tables import write
-from benchmarks.skill_walks import saying
+from benchmarks.skill_walks import (
+    BASELINE,
+    OURS,
+    OURS_ON_SAME,
+    RAW_SCORES,
+    RECORDED,
+    TRUE,
+    Judged,
+    of_seeds,
+    saying,
+)
 from dualwindow.judging.out_of_sample import FoldScores, Scores
 from dualwindow.learning.folds import Fold, Schedule
+from dualwindow.learning.metrics import SplitLoss
 from dualwindow.learning.walk_forward import WalkForward
 from dualwindow.market.labels import CLASSES
+from dualwindow.settings import Settings
 from harness.places import ROOT, SHARED
 
 DAY = 86400
+RUNG = "trees, 90 days, together"
 
 
-def window(day: str, skill: float, auc: tuple[float | None, float | None]) -> FoldScores:
+class Seconds:
+    """All that is asked of a record."""
+
+    seconds = 2.0
+
+
+def window(day: str, skill: float, reference: float = 1.0) -> FoldScores:
+    """A window whose loss lies below 1, which is what the baseline's frequencies have."""
     start = int(pd.Timestamp(day, tz="UTC").timestamp())
     fold = Fold("BTC/USDT", 0, start - 30 * DAY, start, start + 7 * DAY)
-    return FoldScores(fold, None, Scores(300, 0, 1 - skill, 1.0, skill, *auc, (0.0,) * 3))
+    loss = 1 - skill
+    halves = SplitLoss(0.6 - skill, 0.4), SplitLoss(0.6, 0.4)
+    scores = Scores(300, 0, loss, reference, 1 - loss / reference, None, None, (0.0,) * 3, *halves)
+    return FoldScores(fold, Seconds(), scores)
 
 
-def verdicts(
-    windows: list[tuple[str, float, float]], auc: float | None = 0.6, error: float = 0.01
-) -> dict[str, bool]:
-    """Goals of windows of (day, our skill, that of all others)."""
-    voices = {OURS: [window(day, ours, (auc, auc)) for day, ours, _ in windows]}
-    for peer in (THREE_NUMBERS, CANDLE, WINDOW):
-        voices[peer] = [window(day, theirs, (0.55, 0.7)) for day, _, theirs in windows]
-    overall = Scores(300, 0, 0.9, 1.0, 0.1, auc, auc, (0.01, error, 0.01))
-    goals = goals_of_recorded(voices, overall, pd.Timestamp("2024-01-01", tz="UTC"))
+def judged(windows: list[tuple[str, float, float, float]]) -> Judged:
+    """Windows of (day, our skill, that of three numbers, that of another rung)."""
+    voices = {
+        OURS: [window(day, ours) for day, ours, _, _ in windows],
+        # Of a longer training, whose own frequencies are worse: they must not count.
+        RUNG: [window(day, theirs, reference=1.5) for day, _, _, theirs in windows],
+        BASELINE: [window(day, three) for day, _, three, _ in windows],
+        RAW_SCORES: [window(day, 0.5) for day, *_ in windows],
+    }
+    return Judged(RECORDED, voices, [])
+
+
+def verdicts(windows, error: float = 0.01) -> dict[str, bool]:
+    overall = Scores(
+        300, 0, 0.9, 1.0, 0.1, None, None, (0.01, error, 0.01), *[SplitLoss(0.5, 0.4)] * 2
+    )
+    goals = goals_of_recorded(ladder(judged(windows)), [overall])
     return {goal.what: goal.reached for goal in goals}
 
 
-GOOD = [("2023-12-05", 0.05, 0.0), ("2023-12-12", 0.04, 0.0), ("2024-01-02", 0.04, 0.0)]
-ALWAYS = [
-    "mean skill",
+GOOD = [
+    ("2023-12-05", 0.05, 0.03, 0.04),
+    ("2023-12-12", 0.04, 0.02, 0.03),
+    ("2023-12-19", 0.06, 0.04, 0.05),
+]
+ASKED = [
+    f"mean skill, ours / best rung ({RUNG})",
     "windows above 0",
+    "better than three numbers",
     "worst window",
-    "from 2024-01-01 on, untouched by tuning",
-    "better log loss than three numbers",
-    "mean skill, ours / three numbers",
-    "better log loss than lightgbm, candle",
-    "better log loss than lightgbm, window",
+    "furthest below three numbers",
+    "calibration error S / H / L",
 ]
 
 
 def test_goals_are_told_apart():
-    told = verdicts(GOOD)
-    assert [what for what in ALWAYS if not told[what]] == []
-    assert told["calibration error S / H / L"]
-    assert told["mean auc_short, ours / lightgbm, candle"]
-    assert not told["mean auc_long, ours / lightgbm, candle"]
-    assert sum("untouched" in what for what in told) == 1
-    bad = [*GOOD, ("2024-01-09", -0.06, 0.2), ("2024-01-16", -0.01, 0.0)]
-    told = verdicts(bad, error=0.06)
-    assert [what for what in ALWAYS if told[what]] == []
-    assert not told["calibration error S / H / L"]
+    assert verdicts(GOOD) == dict.fromkeys(ASKED, True)
+    bad = [(day, -0.03, 0.0, 0.01) for day, *_ in GOOD]
+    assert verdicts(bad, error=0.03) == dict.fromkeys(ASKED, False)
 
 
-def test_what_was_held_out_must_reach_the_mean_by_itself():
-    told = verdicts([("2023-12-05", 0.08, 0.0), ("2024-01-02", 0.025, 0.0)])
-    assert told["mean skill"]
-    assert not told["from 2024-01-01 on, untouched by tuning"]
+def test_a_rung_is_held_against_the_frequencies_of_the_baseline():
+    (line,) = (line for line in ladder(judged(GOOD)) if line.who == RUNG)
+    np.testing.assert_allclose(line.skills, [0.04, 0.03, 0.05])
+    assert line.touch == pytest.approx(0.04 / 0.6)
+    assert line.direction == pytest.approx(0.0)
+    assert line.against_ours.mean == pytest.approx(0.01)
+    assert (line.better_than_three, line.seconds) == (1.0, 2.0)
 
 
-def test_without_a_window_that_was_held_out_nothing_is_said_of_it():
-    assert not any("untouched" in what for what in verdicts(GOOD[:2]))
+def test_the_mean_of_seeds_is_what_counts():
+    given = judged(GOOD)
+    given.windows[f"{OURS}, seed 43"] = [window(day, s - 0.04) for day, s, *_ in GOOD]
+    lines = ladder(given)
+    (mean,) = (line for line in lines if line.who == MEAN_OF_SEEDS)
+    np.testing.assert_allclose(mean.skills, [0.03, 0.02, 0.04])
+    overall = judged_scores()
+    told = {goal.what: goal.reached for goal in goals_of_recorded(lines, [overall])}
+    assert not told[ASKED[0]]
+    assert told["windows above 0"]
 
 
-def test_three_numbers_count_window_by_window_and_in_the_mean():
-    told = verdicts([("2023-12-05", 0.10, 0.0), ("2023-12-12", 0.04, 0.05)])
-    assert not told["better log loss than three numbers"]
-    assert told["mean skill, ours / three numbers"]
+def judged_scores() -> Scores:
+    return window("2023-12-05", 0.05).scores
 
 
-def test_a_class_that_never_comes_spoils_no_run():
-    told = verdicts(GOOD[:1], auc=None)
-    assert told["mean skill"]
-    assert not any("auc" in what for what in told)
+def test_the_ladder_learns_from_what_ours_does_on_its_own_days():
+    ours = Settings.model_validate({"model": {"kind": "ensemble", "stride": 7}, "horizon": 60})
+    found = rungs(ours)
+    assert len({rung.name for rung in found}) == len(found) == 12
+    assert BASELINE in {rung.name for rung in found}
+    for rung in found:
+        assert (rung.settings.horizon, rung.settings.model.stride) == (60, 7)
+        assert f"{rung.train_days} days" in rung.name
+        assert rung.settings.pooling == ("whitelist" if "together" in rung.name else "pair")
+        assert rung.settings.model.kind == ("trees" if "trees" in rung.name else "ranges")
+
+
+def test_every_seed_is_that_of_all_members():
+    ours = Settings.model_validate({"model": {"kind": "ensemble"}})
+    found = of_seeds(ours, 120, 3)
+    assert [rung.name for rung in found] == [OURS, f"{OURS}, seed 43", f"{OURS}, seed 44"]
+    seeds = [
+        (rung.settings.model.seed, *(m.seed for m in rung.settings.model.members)) for rung in found
+    ]
+    assert seeds == [(42,) * 3, (43,) * 3, (44,) * 3]
 
 
 def synthetic(market: str, ours: float, true: float) -> bool:
-    all_windows = [window("2022-03-09", ours + noise, (None, None)) for noise in (-0.005, 0, 0.005)]
     voices = {
-        OURS: all_windows,
-        OURS_ON_SAME: [window("2022-03-09", ours, (None, None))],
-        TRUE: [window("2022-03-09", true, (None, None))],
+        OURS: [window("2022-03-09", ours + noise) for noise in (-0.005, 0, 0.005)],
+        OURS_ON_SAME: [window("2022-03-09", ours)],
+        TRUE: [window("2022-03-09", true)],
     }
     (goal,) = goals_of_synthetic(market, voices)
     return goal.reached
 
 
-@pytest.mark.parametrize(("mean", "reached"), [(0.0, True), (-0.1, True), (0.05, False)])
-def test_a_random_walk_must_not_be_foreseen(mean, reached):
-    assert synthetic("random walk", mean, true=0.03) == reached  # by chance
+@pytest.mark.parametrize(("mean", "reached"), [(0.0, True), (-0.004, True), (-0.006, False)])
+def test_a_random_walk_must_cost_little(mean, reached):
+    assert synthetic("constant random walk", mean, true=0.03) == reached
 
 
-@pytest.mark.parametrize(("mean", "reached"), [(0.16, True), (0.14, False)])
-def test_of_the_planted_market_half_must_be_found(mean, reached):
+def test_no_week_of_a_random_walk_may_cost_much():
+    voices = {who: [window("2022-03-09", 0.0)] * 9 for who in (OURS, OURS_ON_SAME, TRUE)}
+    voices[OURS] = [*voices[OURS], window("2022-03-09", -0.04)]
+    (goal,) = goals_of_synthetic("clustered random walk", voices)
+    assert not goal.reached
+
+
+@pytest.mark.parametrize(("mean", "reached"), [(0.22, True), (0.20, False)])
+def test_of_the_planted_market_most_must_be_found(mean, reached):
     assert synthetic("planted", mean, true=0.3) == reached
 
 
@@ -149,7 +203,11 @@ def test_a_benchmark_of_nothing_fails(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("freqai", "words", "said"),
     [
-        ({"conv_width": 60}, [], "freqai.conv_width is 60 candles, but the three numbers"),
+        (
+            {"conv_width": 60, "model_training_parameters": {"kind": "lstm", "spans": []}},
+            [],
+            "freqai.conv_width is 60 candles, but the three numbers",
+        ),
         ({"dual_window": {"labels": {"rule": "first_touch"}}}, [], "add --only recorded"),
         ({"conv_widht": 180}, [], "freqai.conv_widht is unknown"),
     ],
@@ -164,8 +222,10 @@ def test_what_cannot_be_compared_is_refused(freqai, words, said, tmp_path, monke
 
 def test_results_are_written_as_json(tmp_path):
     path = tmp_path / "new" / "skill.json"
-    write(path, [{"window": "2023-12-05"}], [Goal("mean skill", "+0.050", reached=True)])
+    lines = ladder(judged(GOOD))
+    write(path, [{"window": "2023-12-05"}], lines, [Goal("mean skill", "+0.050", reached=True)])
     written = json.loads(path.read_text())
+    assert [line["who"] for line in written["ladder"]] == [OURS, RUNG, BASELINE, RAW_SCORES]
     assert written["goals"] == [{"what": "mean skill", "value": "+0.050", "reached": True}]
     assert written["windows"] == [{"window": "2023-12-05"}]
 
@@ -183,7 +243,7 @@ def small(tmp_path) -> list[str]:
     (tmp_path / "over.json").write_text(json.dumps({"freqai": freqai}))
     configs = [str(ROOT / "user_data/config.json"), str(tmp_path / "over.json")]
     words = ["--config", *configs, "--train-days", "3", "--window-days", "1", "--paths", "30"]
-    return [*words, "--out", str(tmp_path / "skill.json")]
+    return [*words, "--seeds", "2", "--out", str(tmp_path / "skill.json")]
 
 
 def test_a_few_synthetic_days(small, tmp_path, monkeypatch, capsys):
@@ -191,38 +251,38 @@ def test_a_few_synthetic_days(small, tmp_path, monkeypatch, capsys):
     assert "Skill out of sample" in capsys.readouterr().out
     written = json.loads((tmp_path / "skill.json").read_text())
     windows = pd.DataFrame(written["windows"])
-    assert windows["source"].value_counts().to_dict() == {"planted": 4, "random walk": 4}
+    markets = ("planted", "constant random walk", "clustered random walk")
+    assert windows["source"].value_counts().to_dict() == dict.fromkeys(markets, 4)
     true = pd.DataFrame(windows[TRUE].tolist())
     # Of any other candle, the true probabilities would be worse than the frequencies.
     assert true["skill"][windows["source"] == "planted"].mean() > 0.1
     assert (true["candles"] == pd.DataFrame(windows[OURS_ON_SAME].tolist())["candles"]).all()
-    assert {goal["what"] for goal in written["goals"]} == {
-        "skill on the planted",
-        "skill on the random walk",
-    }
+    assert [goal["what"] for goal in written["goals"]] == [f"skill on the {m}" for m in markets]
+    assert written["ladder"] == []
 
 
 def test_a_few_recorded_days_and_going_on(small, tmp_path, monkeypatch, capsys):
     if not SHARED.is_dir():
         pytest.skip("needs the candles of ../shared/data")
-    words = [*small, "--only", "recorded", "--pairs", "BTC/USDT", "--jobs", "1"]
-    words += ["--holdout", "2023-11-02", "--timerange", "20231101-20231103"]
+    few = [rung for rung in rungs(Settings()) if rung.train_days == 30]
+    monkeypatch.setattr(skill_rungs, "DAYS", (3, 2))
+    monkeypatch.setattr(skill_goals, "BASELINE", "three numbers, 3 days, own pair")
+    words = [*small, "--only", "recorded", "--pairs", "BTC/USDT", "ETH/USDT", "--jobs", "1"]
+    words += ["--timerange", "20231101-20231103", "--train-days", "4"]
     assert run(monkeypatch, *words) in (0, 1)
-    assert "earlier run" not in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "earlier run" not in said
+    assert "The ladder" in said
     written = json.loads((tmp_path / "skill.json").read_text())
-    assert {goal["what"] for goal in written["goals"]} > {
-        "better log loss than three numbers",
-        "better log loss than lightgbm, window",
-        "from 2023-11-02 on, untouched by tuning",
-    }
-    assert [w["window"] for w in written["windows"]] == ["2023-11-01", "2023-11-02"]
+    who = [line["who"] for line in written["ladder"]]
+    assert len(who) == len(set(who)) == 2 + 2 * len(few) + 2  # both seeds, raw scores and mean
+    assert [w["window"] for w in written["windows"]] == ["2023-11-01"] * 2 + ["2023-11-02"] * 2
     for w in written["windows"]:
-        voices = [w[who] for who in (OURS, RAW_SCORES, THREE_NUMBERS, CANDLE, WINDOW)]
-        assert len({voice["log_loss"] for voice in voices}) == 5
+        voices = [w[name] for name in who if name != MEAN_OF_SEEDS]
         assert {voice["candles"] for voice in voices} == {w["candles"]}
         assert w["candles"] > 1000
-        assert len({voice["log_loss_of_frequencies"] for voice in voices}) == 1
+    assert len(written["goals"]) == 6
     run(monkeypatch, *words)
-    assert capsys.readouterr().out.count("there from an earlier run") == 4
+    assert capsys.readouterr().out.count("there from an earlier run") == 4 * (2 + 2 * len(few))
     again = json.loads((tmp_path / "skill.json").read_text())
     assert again == written

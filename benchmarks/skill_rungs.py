@@ -1,0 +1,58 @@
+"""The ladder of baselines: what a network has to be better than, each with a kind of the core."""
+
+from typing import NamedTuple
+
+from dualwindow.settings import ClassifierSettings, RangesSettings, Settings, TreesSettings
+
+THREE_NUMBERS = "three numbers"
+DAYS = (30, 60, 90)
+
+
+class Rung(NamedTuple):
+    """One who predicts.
+
+    Parameters
+    ----------
+    name : for tables
+    settings : of the model
+    train_days : length of every training period
+    """
+
+    name: str
+    settings: Settings
+    train_days: float
+
+
+def rungs(ours: Settings) -> list[Rung]:
+    """List the baselines, with the labels, windows and strides of our own model.
+
+    Three numbers in a logistic regression and small boosted trees, each on one, two and three
+    months, of the own pair and of all pairs together.
+    """
+    shared = {"stride": ours.model.stride, "seed": ours.model.seed}
+    kinds: dict[str, ClassifierSettings] = {
+        THREE_NUMBERS: RangesSettings(**shared),
+        "trees": TreesSettings(**shared),
+    }
+    found = []
+    for name, model in kinds.items():
+        for pooling, whose in (("pair", "own pair"), ("whitelist", "together")):
+            for days in DAYS:
+                settings = with_model(ours, model, pooling)
+                found.append(Rung(f"{name}, {days} days, {whose}", settings, days))
+    return found
+
+
+def with_model(ours: Settings, model: ClassifierSettings, pooling: str) -> Settings:
+    """Put a baseline in the place of our own model."""
+    changes = {"model": model, "pooling": pooling}
+    return Settings.model_validate(dict(ours) | changes)
+
+
+def with_seed(ours: Settings, seed: int) -> Settings:
+    """Give our own model another seed, and its members, too."""
+    model = ours.model.model_copy(update={"seed": seed})
+    if members := getattr(model, "members", None):
+        again = tuple(member.model_copy(update={"seed": seed}) for member in members)
+        model = model.model_copy(update={"members": again})
+    return ours.model_copy(update={"model": model})

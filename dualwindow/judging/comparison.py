@@ -1,0 +1,52 @@
+"""Tell whether one who predicts is better than another by more than chance."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from dualwindow.arrays import FloatArray, IntArray
+from dualwindow.outside import chance
+
+
+class Interval(NamedTuple):
+    """A mean, and between which values it would lie in 95 of 100 other drawings."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def block_interval(
+    values: FloatArray, blocks: IntArray, n: int = 10_000, seed: int = 0
+) -> Interval:
+    """Estimate how sure a mean is, if only whole blocks are independent of each other.
+
+    Blocks are drawn with replacement, and all values of a drawn one count: what several pairs did
+    in the same week is one piece of evidence rather than several (H. R. Kuensch, "The Jackknife and
+    the Bootstrap for General Stationary Observations", Annals of Statistics 1989).
+
+    Parameters
+    ----------
+    values : (m,), for example differences between two who predict, window by window
+    blocks : (m,) of which block each is
+    n : drawings
+    seed : of the drawings
+
+    Returns
+    -------
+    The mean of the values and its 95 % interval, which is NaN with fewer than two blocks.
+
+    Examples
+    --------
+    >>> block_interval(np.array([1.0, 1.0, 1.0]), np.array([0, 1, 1]))
+    Interval(mean=1.0, low=1.0, high=1.0)
+    """
+    names, which = np.unique(blocks, return_inverse=True)
+    mean = float(values.mean())
+    if len(names) < 2:
+        return Interval(mean, float("nan"), float("nan"))
+    totals, sizes = np.bincount(which, values), np.bincount(which)
+    drawn = chance(seed).integers(0, len(names), (n, len(names)))
+    means = totals[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return Interval(mean, float(low), float(high))
