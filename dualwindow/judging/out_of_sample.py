@@ -117,8 +117,12 @@ def facts(scores: Scores) -> dict[str, object]:
     """Lay scores out for JSON; what is not a number is None."""
     plain: dict[str, object] = {}
     for name, value in scores._asdict().items():
-        values = [_or_none(v) for v in value] if isinstance(value, tuple) else _or_none(value)
-        plain[name] = values
+        if isinstance(value, SplitLoss):
+            plain[name] = {part: _or_none(loss) for part, loss in value._asdict().items()}
+        elif isinstance(value, tuple):
+            plain[name] = [_or_none(v) for v in value]
+        else:
+            plain[name] = _or_none(value)
     return plain
 
 

@@ -15,7 +15,7 @@ from dualwindow.judging.out_of_sample import (
     training_frequencies,
 )
 from dualwindow.learning.folds import Fold
-from dualwindow.learning.metrics import auc, calibration_errors
+from dualwindow.learning.metrics import SplitLoss, auc, calibration_errors, split_loss
 from dualwindow.learning.record import ClassCounts, TrainingRecord
 from dualwindow.learning.walk_forward import WalkForward
 from dualwindow.market.labels import CLASSES, HOLD, LONG, SHORT, UNKNOWN
@@ -148,7 +148,8 @@ def test_a_fold_without_a_record_is_refused(score):
 
 def test_facts_are_json_in_which_what_is_no_number_is_none():
     nan = math.nan
-    laid_out = facts(Scores(0, 2, 0.5, nan, -0.25, None, 0.75, (0.0, nan, 0.125)))
+    split = SplitLoss(0.5, nan), SplitLoss(0.5, 0.25)
+    laid_out = facts(Scores(0, 2, 0.5, nan, -0.25, None, 0.75, (0.0, nan, 0.125), *split))
     assert laid_out == {
         "candles": 0,
         "unpredicted": 2,
@@ -158,8 +159,22 @@ def test_facts_are_json_in_which_what_is_no_number_is_none():
         "auc_short": None,
         "auc_long": 0.75,
         "calibration_errors": [0.0, None, 0.125],
+        "split": {"touch": 0.5, "direction": None},
+        "split_of_frequencies": {"touch": 0.5, "direction": 0.25},
     }
     assert json.loads(json.dumps(laid_out, allow_nan=False)) == laid_out
+
+
+def test_both_losses_are_told_by_question():
+    """Whether a barrier is touched, and which one; of the frequencies, too."""
+    walk = walked({(A, 0): FEW}, JUDGED)
+    found = overall_scores(walk)
+    table = walk.table[walk.table["valid"] & (walk.table["label"] != UNKNOWN)]
+    truth = table["label"].to_numpy()
+    assert found.split == split_loss(table[list(CLASSES)].to_numpy(), truth)
+    assert sum(found.split) == pytest.approx(found.log_loss)
+    assert sum(found.split_of_frequencies) == pytest.approx(found.log_loss_of_frequencies)
+    assert found.split != found.split_of_frequencies
 
 
 def test_the_table_is_untouched():

@@ -27,6 +27,7 @@ CORE = ROOT / "dualwindow"
 # be imported on the way from candles to predictions, or to be listed here by a person.
 NOT_SHAPING = {
     "cli.py",
+    "judging/comparison.py",
     "judging/decisions.py",
     "judging/evaluation.py",
     "judging/out_of_sample.py",

@@ -11,6 +11,7 @@ from dualwindow.learning.metrics import (
     calibration_errors,
     log_loss,
     skill,
+    split_loss,
 )
 from dualwindow.market.labels import HOLD, LONG, SHORT
 
@@ -18,6 +19,28 @@ from dualwindow.market.labels import HOLD, LONG, SHORT
 def test_log_loss_by_pencil():
     probabilities = np.array([[0.5, 0.25, 0.25], [0.1, 0.8, 0.1]])
     assert log_loss(probabilities, np.array([0, 1])) == pytest.approx(-np.log(0.5 * 0.8) / 2)
+
+
+def test_split_loss_by_pencil():
+    """Of 0.5 + 0.25 for a move and 0.25 for none: SHORT is two thirds of a move."""
+    probabilities = np.tile([0.5, 0.25, 0.25], (3, 1))
+    touch, direction = split_loss(probabilities, np.array([SHORT, HOLD, LONG]))
+    assert touch == pytest.approx(-np.log(0.75 * 0.25 * 0.75) / 3)
+    assert direction == pytest.approx(-(np.log(2 / 3) + np.log(1 / 3)) / 3)
+
+
+def test_split_losses_add_up_to_the_whole(seed):
+    rng = np.random.default_rng(seed)
+    probabilities, labels = rng.dirichlet([1, 2, 1], 500), rng.integers(0, 3, 500)
+    split = split_loss(probabilities, labels)
+    assert sum(split) == pytest.approx(log_loss(probabilities, labels))
+    # Which of the two is asked of those that moved alone; how likely a move was is no part of it.
+    other = probabilities * np.where(np.arange(3) == HOLD, 0.5, 1)
+    other /= other.sum(axis=1, keepdims=True)
+    again = split_loss(other, labels)
+    assert again.direction == pytest.approx(split.direction)
+    assert again.touch != pytest.approx(split.touch, rel=1e-3)
+    assert np.isfinite(split_loss(np.array([[0.0, 1.0, 0.0]]), np.array([LONG]))).all()
 
 
 @pytest.mark.parametrize(("shift", "expected"), [(0.0, 0.0), (0.1, 0.1)])

@@ -14,11 +14,13 @@ from dualwindow.judging.out_of_sample import (
     overall_scores,
 )
 from dualwindow.learning.folds import Fold
+from dualwindow.learning.metrics import SplitLoss
 from dualwindow.reports.terminal import walk_forward_table
 
 DAY = 86400
-WIDE = Scores(1_234_567, 0, 1.234, 1.234, -0.123, 0.55, 0.55, (0.1, 0.1, 0.1))
-NOTHING = Scores(0, 9, math.nan, math.nan, math.nan, None, None, (math.nan,) * 3)
+SPLIT = [SplitLoss(math.nan, math.nan)] * 2
+WIDE = Scores(1_234_567, 0, 1.234, 1.234, -0.123, 0.55, 0.55, (0.1, 0.1, 0.1), *SPLIT)
+NOTHING = Scores(0, 9, math.nan, math.nan, math.nan, None, None, (math.nan,) * 3, *SPLIT)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,44 @@
+"""How sure a mean of windows is."""
+
+import numpy as np
+import pytest
+
+from dualwindow.judging.comparison import block_interval
+
+
+def test_of_independent_values_it_is_the_normal_interval(seed):
+    """Oracle: 1.96 standard errors, where every value is a block by itself."""
+    values = np.random.default_rng(seed).normal(0.3, 1.0, 400)
+    found = block_interval(values, np.arange(400))
+    error = values.std() / 20
+    assert found.mean == values.mean()
+    assert found.low == pytest.approx(values.mean() - 1.96 * error, abs=0.15 * error)
+    assert found.high == pytest.approx(values.mean() + 1.96 * error, abs=0.15 * error)
+
+
+def test_values_of_a_block_are_one_piece_of_evidence():
+    """Four times the same hundred values: by blocks as sure as the hundred, not twice as sure."""
+    values = np.random.default_rng(0).normal(size=100)
+    once = block_interval(values, np.arange(100))
+    again = block_interval(np.tile(values, 4), np.tile(np.arange(100), 4))
+    apart = block_interval(np.tile(values, 4), np.arange(400))
+    assert again == pytest.approx(once)
+    assert (apart.high - apart.low) == pytest.approx((once.high - once.low) / 2, rel=0.1)
+
+
+def test_larger_blocks_count_for_more():
+    found = block_interval(np.array([0.0, 1.0, 1.0, 1.0]), np.array([5, 7, 7, 7]))
+    assert found.mean == 0.75
+    assert (found.low, found.high) == (0.0, 1.0)
+
+
+def test_one_block_says_nothing_of_others():
+    found = block_interval(np.array([1.0, 3.0]), np.array([4, 4]))
+    assert found.mean == 2.0
+    assert np.isnan([found.low, found.high]).all()
+
+
+def test_the_same_drawings_every_time():
+    values, blocks = np.arange(20.0), np.arange(20) // 2
+    assert block_interval(values, blocks) == block_interval(values, blocks)
+    assert block_interval(values, blocks, n=50, seed=1) != block_interval(values, blocks, n=50)
