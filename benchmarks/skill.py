@@ -21,6 +21,7 @@ from rich.console import Console
 
 from benchmarks.skill_goals import Goal, Line, goals_of_recorded, goals_of_synthetic, ladder
 from benchmarks.skill_markets import DAY, LAWS, synthetic_pair, synthetic_schedule
+from benchmarks.skill_rungs import SPANS
 from benchmarks.skill_tables import goal_table, ladder_table, window_rows, window_table, write
 from benchmarks.skill_walks import RECORDED, Bench, Source, judge, of_seeds
 from dualwindow.learning.fold_store import WalkForwardError
@@ -28,7 +29,7 @@ from dualwindow.learning.folds import FoldError, Schedule
 from dualwindow.learning.parallel import Workers
 from dualwindow.market.candle_files import CandleFileError
 from dualwindow.samples.pair_data import PairData
-from dualwindow.settings import RangesSettings, Settings
+from dualwindow.settings import Settings
 from dualwindow_freqtrade.freqai.configuration import ConfigurationError, read_configuration
 from dualwindow_freqtrade.freqai.threads import quiet_tensorflow
 from harness.places import ROOT, SHARED
@@ -78,10 +79,10 @@ def read_settings(chosen: argparse.Namespace) -> Settings:
     settings = read_configuration(freqai).settings
     if settings.labels.rule != "exclusive" and chosen.only != "recorded":
         raise CannotRun("only 'exclusive' labels have true probabilities; add --only recorded")
-    if settings.history < RangesSettings().least_history:
+    if settings.history < max(SPANS):
         raise CannotRun(
             f"freqai.conv_width is {settings.history} candles, but the three numbers look back on "
-            f"{RangesSettings().least_history}; lengthen it"
+            f"{max(SPANS)}; lengthen it"
         )
     return settings
 

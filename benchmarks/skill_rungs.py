@@ -6,6 +6,7 @@ from dualwindow.settings import ClassifierSettings, RangesSettings, Settings, Tr
 
 THREE_NUMBERS = "three numbers"
 DAYS = (30, 60, 90)
+SPANS = (15, 60, 180)
 
 
 class Rung(NamedTuple):
@@ -29,7 +30,7 @@ def rungs(ours: Settings) -> list[Rung]:
     Three numbers in a logistic regression and small boosted trees, each on one, two and three
     months, of the own pair and of all pairs together.
     """
-    shared = {"stride": ours.model.stride, "seed": ours.model.seed}
+    shared = {"stride": ours.model.stride, "seed": ours.model.seed, "spans": SPANS}
     kinds: dict[str, ClassifierSettings] = {
         THREE_NUMBERS: RangesSettings(**shared),
         "trees": TreesSettings(**shared),

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.skill_markets import Moments, true_probabilities
-from benchmarks.skill_rungs import Rung, rungs, with_model, with_seed
+from benchmarks.skill_rungs import SPANS, Rung, rungs, with_model, with_seed
 from dualwindow.arrays import FloatArray
 from dualwindow.judging.out_of_sample import FoldScores, Scores, fold_scores, overall_scores
 from dualwindow.learning.fold_store import Store
@@ -89,7 +89,7 @@ def judge(source: Source, bench: Bench) -> Judged:
     if source.name == RECORDED:
         wanted += rungs(settings)
     else:
-        model = RangesSettings(stride=settings.model.stride, seed=settings.model.seed)
+        model = RangesSettings(stride=settings.model.stride, seed=settings.model.seed, spans=SPANS)
         days = source.schedule.train_days
         wanted = [rung._replace(train_days=days) for rung in bench.ours[:1]]
         wanted.append(Rung(BASELINE, with_model(settings, model, "pair"), days))

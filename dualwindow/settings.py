@@ -12,6 +12,20 @@ Pooling = Literal["pair", "whitelist"]
 
 # Candles that are summed up; a single one has no return within it.
 Spans = tuple[Annotated[int, Field(ge=2)], ...]
+_SPANS = "candles that sums look back on; unset, a twelfth, a third and all of the history"
+
+
+def spans_of(given: tuple[int, ...] | None, history: int) -> tuple[int, ...]:
+    """Give the spans that are set, or those of a history.
+
+    Examples
+    --------
+    >>> spans_of(None, 180)
+    (15, 60, 180)
+    """
+    if given is not None:
+        return given
+    return tuple(sorted({max(history // 12, 2), max(history // 3, 2), max(history, 2)}))
 
 
 class Frozen(BaseModel, frozen=True, extra="forbid"):
@@ -110,23 +124,21 @@ class LstmSettings(NetworkSettings):
         description="candles that the first layer takes at once; the oldest that do not fill a "
         "step are left out",
     )
-    spans: Spans = Field(
-        (15, 60, 180), description="candles that sums beside the window look back on; or none"
-    )
+    spans: Spans | None = Field(None, description=_SPANS)
     summary_dropout: float = Field(0.2, ge=0, lt=1, description="share of these sums dropped")
 
     @property
     def least_history(self) -> int:
         """The longest span, or a step."""
-        return max((self.candles_per_step, *self.spans))
+        return max((self.candles_per_step, *(self.spans or ())))
 
 
 class RangesSettings(ClassifierSettings):
     """A logistic regression on how far candles have moved lately: the baseline of all kinds."""
 
     kind: Literal["ranges"] = Field("ranges", description="which classifier learns")
-    spans: tuple[Annotated[int, Field(ge=1)], ...] = Field(
-        (15, 60, 180), min_length=1, description="candles that each mean range looks back on"
+    spans: tuple[Annotated[int, Field(ge=1)], ...] | None = Field(
+        None, min_length=1, description=_SPANS
     )
     penalty: float = Field(
         100.0, gt=0, allow_inf_nan=False, description="how strongly coefficients are held near 0"
@@ -135,16 +147,14 @@ class RangesSettings(ClassifierSettings):
     @property
     def least_history(self) -> int:
         """The longest span."""
-        return max(self.spans)
+        return max(self.spans or (1,))
 
 
 class TreesSettings(ClassifierSettings):
     """Small boosted trees (LightGBM) on numbers that sum a window up."""
 
     kind: Literal["trees"] = Field("trees", description="which classifier learns")
-    spans: Spans = Field(
-        (15, 60, 180), min_length=1, description="candles that each sum looks back on"
-    )
+    spans: Spans | None = Field(None, min_length=1, description=_SPANS)
     rounds: int = Field(120, ge=1, description="trees of each class")
     shrinkage: float = Field(0.03, gt=0, le=1, description="how much each tree counts")
     leaves: int = Field(7, ge=2, description="of a tree, at most")
@@ -158,7 +168,7 @@ class TreesSettings(ClassifierSettings):
     @property
     def least_history(self) -> int:
         """The longest span."""
-        return max(self.spans)
+        return max(self.spans or (1,))
 
 
 DEFAULT_KIND = "lstm"

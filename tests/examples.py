@@ -108,7 +108,7 @@ def small_settings(
     known = KINDS[kind].model_fields
     small = {name: value for name, value in SMALL.items() if name in known}
     if kind == "lstm":
-        small["spans"] = []  # some windows are shorter than any
+        small["spans"] = None  # some windows are shorter than these
     if kind == "ensemble":
         kinds = ("lstm", "trees")
         small["members"] = [

@@ -15,6 +15,7 @@ from dualwindow.settings import (
     RangesSettings,
     Settings,
     TreesSettings,
+    spans_of,
 )
 
 # How the README calls what the core calls otherwise: a table of its own, so that neither can drift.
@@ -74,7 +75,7 @@ def nested(place: str, value: Any) -> dict[str, Any]:
 
 
 BOUNDS = [  # setting, smallest or largest allowed, first refused
-    ("history", 180, 1),  # and what the kind wants, see below
+    ("history", 6, 1),  # a step of six candles
     ("horizon", 1, 0),
     ("weight_factor", 0, -0.1),
     ("weight_factor", 1e9, float("inf")),
@@ -145,6 +146,33 @@ def test_each_bound_on_both_sides(place, allowed, refused):
         Settings.model_validate(nested(place, refused))
     name = place.rpartition(".")[2]
     assert all(name in problem["loc"] for problem in error.value.errors())
+
+
+@pytest.mark.parametrize(
+    ("history", "spans"),
+    [(180, (15, 60, 180)), (240, (20, 80, 240)), (20, (2, 6, 20)), (6, (2, 6)), (2, (2,))],
+)
+def test_spans_that_are_not_set_follow_the_history(history, spans):
+    assert spans_of(None, history) == spans
+    assert spans_of((3, 9), history) == (3, 9)
+    assert spans_of((), history) == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "allowed", "refused"),
+    [
+        ("lstm", [], [1]),
+        ("ranges", [1], [0]),
+        ("ranges", [180], []),
+        ("trees", [2], [1]),
+        ("trees", [180], []),
+    ],
+)
+def test_each_kind_bounds_its_spans_on_both_sides(kind, allowed, refused):
+    assert KINDS[kind](spans=allowed).spans == tuple(allowed)
+    with pytest.raises(ValidationError) as error:
+        KINDS[kind](spans=refused)
+    assert {problem["loc"][0] for problem in error.value.errors()} == {"spans"}
 
 
 def test_no_setting_is_without_a_bound():

@@ -11,13 +11,14 @@ from dualwindow.models.fused_lstm import FusedLstm
 from dualwindow.models.keras_classifier import KerasClassifier
 from dualwindow.models.keras_training import SUMMARY_SCALE, n_summaries, seeded, softmax_head
 from dualwindow.outside import chance
-from dualwindow.settings import LstmSettings
+from dualwindow.settings import LstmSettings, spans_of
 
 __all__ = ["make", "use_threads"]
 
 
 def make(settings: LstmSettings, history: int, n_features: int) -> KerasClassifier:
     """Make the classifier, which compiles nothing yet."""
+    spans = spans_of(settings.spans, history)
     network = LstmNetwork(
         history,
         n_features,
@@ -26,8 +27,8 @@ def make(settings: LstmSettings, history: int, n_features: int) -> KerasClassifi
         settings.dropout,
         settings.feature_dropout,
         settings.candles_per_step,
-        settings.spans,
-        settings.summary_dropout if settings.spans else 0.0,
+        spans,
+        settings.summary_dropout if spans else 0.0,
     )
     return KerasClassifier(network, settings)
 

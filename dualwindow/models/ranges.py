@@ -12,7 +12,7 @@ from dualwindow.market.labels import CLASSES
 from dualwindow.market.summaries import mean_log_ranges
 from dualwindow.models.classifier import Epoch, Fitted, Hooks
 from dualwindow.samples.data import Rows, Samples
-from dualwindow.settings import RangesSettings
+from dualwindow.settings import RangesSettings, spans_of
 
 _LEARNT = ("mean", "deviation", "slopes", "levels")
 _ABSENT = -50.0  # log odds of a class that the training part does not hold
@@ -20,7 +20,7 @@ _ABSENT = -50.0  # log odds of a class that the training part does not hold
 
 def make(settings: RangesSettings, history: int, n_features: int) -> "RangesClassifier":
     """Make the classifier; it looks at candles only, whatever the features are."""
-    return RangesClassifier(settings)
+    return RangesClassifier(settings, spans_of(settings.spans, history))
 
 
 def use_threads(settings: RangesSettings, n: int) -> None:
@@ -32,13 +32,14 @@ class RangesClassifier:
     """A multinomial logistic regression on the mean ranges over several spans."""
 
     settings: RangesSettings
+    spans: tuple[int, ...]
 
     def fit(
         self, training: Samples, validation: Samples, start: Fitted | None, hooks: Hooks
     ) -> "FittedRanges":
         """Fit it to the training part alone; it has no epochs and always begins anew."""
         hooks.interrupt()
-        x = mean_log_ranges(training.rows.candles, training.ends, self.settings.spans)
+        x = mean_log_ranges(training.rows.candles, training.ends, self.spans)
         mean, deviation = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-9)
         model = LogisticRegression(C=1 / self.settings.penalty, max_iter=1000, tol=1e-8)
         model.fit((x - mean) / deviation, training.labels, training.weights)
@@ -49,13 +50,13 @@ class RangesClassifier:
         slopes[model.classes_] = np.vstack([0 * model.coef_, model.coef_]) if two else model.coef_
         levels[model.classes_] = [0, *model.intercept_] if two else model.intercept_
         hooks.interrupt()
-        return FittedRanges(self.settings.spans, mean, deviation, slopes, levels)
+        return FittedRanges(self.spans, mean, deviation, slopes, levels)
 
     def from_bytes(self, content: bytes) -> "FittedRanges":
         """Read the JSON text."""
         found = json.loads(content)
         mean, deviation, slopes, levels = (np.array(found[name]) for name in _LEARNT)
-        return FittedRanges(self.settings.spans, mean, deviation, slopes, levels)
+        return FittedRanges(self.spans, mean, deviation, slopes, levels)
 
 
 @dataclass(frozen=True)

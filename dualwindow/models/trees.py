@@ -18,14 +18,14 @@ from dualwindow.market.summaries import summaries, summary_names
 from dualwindow.models.classifier import Epoch, Fitted, Hooks
 from dualwindow.samples.data import Rows, Samples, TrainingError
 from dualwindow.samples.scaling import known_rows
-from dualwindow.settings import TreesSettings
+from dualwindow.settings import TreesSettings, spans_of
 
 _THREADS = 1  # small trees gain nothing from more, and so there is nothing for them to differ in
 
 
 def make(settings: TreesSettings, history: int, n_features: int) -> "TreesClassifier":
     """Make the classifier; it looks at candles only, whatever the features are."""
-    return TreesClassifier(settings)
+    return TreesClassifier(settings, spans_of(settings.spans, history))
 
 
 def use_threads(settings: TreesSettings, n: int) -> None:
@@ -37,6 +37,7 @@ class TreesClassifier:
     """Trees, each of which mends what those before it have left."""
 
     settings: TreesSettings
+    spans: tuple[int, ...]
 
     def fit(
         self, training: Samples, validation: Samples, start: Fitted | None, hooks: Hooks
@@ -46,12 +47,11 @@ class TreesClassifier:
         Windows with an unknown price or volume are left out.
         """
         hooks.interrupt()
-        spans = self.settings.spans
-        x = summaries(training.rows.candles, training.ends, spans)
+        x = summaries(training.rows.candles, training.ends, self.spans)
         known = known_rows(x)
         if not known.any():
             raise TrainingError("all training windows hold a candle whose volume is no number")
-        kept, names = training.where(known), list(summary_names(spans))
+        kept, names = training.where(known), list(summary_names(self.spans))
         # Copied, because LightGBM writes into rows that it is given.
         data = lightgbm.Dataset(x[known], kept.labels, weight=kept.weights, feature_name=names)
         grown = lightgbm.train(
@@ -60,7 +60,7 @@ class TreesClassifier:
             self.settings.rounds,
             callbacks=[lambda environment: hooks.interrupt()],
         )
-        return FittedTrees(spans, grown.model_to_string())
+        return FittedTrees(self.spans, grown.model_to_string())
 
     def from_bytes(self, content: bytes) -> "FittedTrees":
         """Read what `FittedTrees.to_bytes` has written."""
@@ -68,8 +68,8 @@ class TreesClassifier:
         # LightGBM takes the whole process down with it where its text is damaged.
         if zlib.crc32(told["trees"].encode()) != told["crc32"]:
             raise ValueError("the text of the trees is damaged")
-        found = FittedTrees(self.settings.spans, told["trees"])
-        if found.booster.num_feature() != len(summary_names(self.settings.spans)):
+        found = FittedTrees(self.spans, told["trees"])
+        if found.booster.num_feature() != len(summary_names(self.spans)):
             raise ValueError("these trees were grown on other spans")
         return found
 

@@ -12,6 +12,7 @@ SIZES = {
     "labels_exclusive": 5000,
     "labels_first_touch": 5000,
     "throughput": 256,
+    "throughput_deep": 256,
     "growth": 6,
     "peak_memory": 8000,
 }
@@ -21,9 +22,18 @@ SIZES = {
 def tiny(monkeypatch):
     monkeypatch.setattr(bench, "HISTORY", 10)
     network = LstmSettings(
-        lstm_units=(2,), dense_units=(), epochs=1, stride=1, batch_size=256, feature_dropout=0.0
+        lstm_units=(2,),
+        dense_units=(),
+        epochs=1,
+        stride=1,
+        batch_size=256,
+        feature_dropout=0.0,
+        candles_per_step=3,
+        spans=(3, 10),
     )
     monkeypatch.setattr(bench, "NETWORK", network)
+    deep = network.model_copy(update={**bench.DEEP, "lstm_units": (2, 3)})
+    monkeypatch.setattr(bench, "DEEP_NETWORK", deep)
 
 
 @pytest.mark.parametrize("name", bench.MEASUREMENTS)

@@ -111,7 +111,7 @@ def test_what_is_no_block_is_refused_by_name(block, value):
 
 
 BOUNDS = [  # setting, smallest or largest allowed, first refused
-    ("conv_width", 180, 1),
+    ("conv_width", 6, 1),
     ("feature_parameters__label_period_candles", 1, 0),
     ("feature_parameters__weight_factor", 0, -0.1),
     ("data_split_parameters__test_size", 0.01, 0),
@@ -317,7 +317,9 @@ def test_the_configuration_is_not_changed():
 
 
 def test_a_window_shorter_than_the_longest_span_is_told_in_the_users_words():
-    (problem,) = problems_of(conv_width=60, model_training_parameters__kind="ranges")
+    (problem,) = problems_of(
+        conv_width=60, model_training_parameters={"kind": "ranges", "spans": [15, 180]}
+    )
     assert problem == (
         "freqai.conv_width is 60 candles, but the kind 'ranges' looks back on 180; lengthen it, or "
         "let model_training_parameters look back less"

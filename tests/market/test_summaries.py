@@ -1,6 +1,8 @@
 """What sums a window up, against plain loops and by pencil."""
 
 import dataclasses
+import math
+from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
@@ -49,26 +51,50 @@ def test_table_by_pencil():
         assert column(name, found, (2, 4)) == pytest.approx([value], abs=1e-12), name
 
 
-def test_matches_a_plain_loop(seed):
-    candles = random_candles(120, seed)
-    found = summaries(candles, ENDS, SPANS)
-    close, high, low, volume = candles.close, candles.high, candles.low, candles.volume
-    for end, row in zip(ENDS, found, strict=True):
-        expected = []
-        for span in SPANS:
-            rows = range(end - span + 1, end + 1)
-            ranges = [np.log(high[t] / low[t]) for t in rows]
-            squares = [np.log(close[t] / close[t - 1]) ** 2 for t in rows[1:]]
-            moved = np.log(close[end] / close[end - span + 1])
-            expected += [
-                np.log(sum(ranges) / span),
-                np.log(np.sqrt(sum(squares) / (span - 1))),
-                moved / np.sqrt(sum(squares)),
-            ]
-        expected.append(
-            np.log(np.mean(volume[end - 2 : end + 1]) / np.mean(volume[end - 19 : end + 1]))
-        )
-        np.testing.assert_allclose(row[:7], expected, atol=1e-9)
+def uneven_candles(seed: int) -> Candles:
+    """Random ones with a time without trades, one without moves, and one without both."""
+    candles = random_candles(400, seed)
+    for rows in (slice(60, 90), slice(140, 170)):
+        candles.volume[rows] = 0.0
+    for rows in (slice(100, 130), slice(155, 200)):
+        for prices in (candles.high, candles.low, candles.close):
+            prices[rows] = 100.0
+    begins = np.random.default_rng(seed).integers(1_600_000_000, 1_700_000_000)
+    return dataclasses.replace(candles, date=begins + 3600 * np.arange(400), step=3600)
+
+
+def plain_row(candles: Candles, end: int, spans: tuple[int, ...]) -> list[float]:
+    row, volumes = [], {}
+    for span in spans:
+        ranges = squares = volume = 0.0
+        for t in range(end - span + 1, end + 1):
+            ranges += math.log(candles.high[t] / candles.low[t])
+            volume += candles.volume[t]
+            if t > end - span + 1:
+                squares += math.log(candles.close[t] / candles.close[t - 1]) ** 2
+        volatility = max(math.sqrt(squares / (span - 1)), 1e-6)
+        moved = math.log(candles.close[end] / candles.close[end - span + 1])
+        row += [math.log(max(ranges / span, 1e-6)), math.log(volatility)]
+        row.append(moved / (volatility * math.sqrt(span - 1)))
+        volumes[span] = volume / span
+    whole = volumes.pop(max(spans))
+    row += [math.log(max(part / whole, 1e-3)) if whole else 0.0 for part in volumes.values()]
+    when = datetime.fromtimestamp(int(candles.date[end]), tz=UTC)
+    turns = (when.hour * 3600 + when.minute * 60 + when.second) / 86400
+    for n in (1, 2):
+        row += [math.sin(2 * math.pi * n * turns), math.cos(2 * math.pi * n * turns)]
+    return [*row, float(when.weekday() >= 5)]
+
+
+@pytest.mark.parametrize("spans", [(3, 20), (20, 2, 7), (5,)], ids=str)
+def test_matches_a_plain_loop(seed, spans):
+    candles, ends = uneven_candles(seed), np.arange(19, 400)
+    expected = [plain_row(candles, end, spans) for end in ends]
+    found = summaries(candles, ends, spans)
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+    assert all(np.ptp(values) > 0 for values in found.T)
+    order = np.random.default_rng(seed).permutation(len(ends))
+    np.testing.assert_array_equal(summaries(candles, ends[order], spans), found[order])
 
 
 def test_only_the_candles_of_the_window_matter_to_the_last_bit(seed):
@@ -127,6 +153,26 @@ def test_what_is_unknown_spoils_the_windows_that_hold_it_and_no_others(name):
     found = summaries(candles, np.arange(19, 60), SPANS)
     spoilt = np.isnan(found).any(axis=1)
     assert np.flatnonzero(spoilt).tolist() == list(range(30 - 19, 50 - 19))
+
+
+@pytest.mark.parametrize(
+    ("name", "spoilt"),
+    [
+        ("high", {"range", "volatility", "return"}),  # a candle without one price has none
+        ("volume", {"volume"}),
+    ],
+)
+def test_what_is_unknown_spoils_the_numbers_whose_candles_hold_it_and_no_others(name, spoilt):
+    candles = random_candles(60, 0)
+    getattr(candles, name)[30] = np.nan
+    ends, n_checked = np.array([32, 33, 49, 50]), 0
+    for end, row in zip(ends, summaries(candles, ends, SPANS), strict=True):
+        for column_name, value in zip(summary_names(SPANS), row, strict=True):
+            what, *spans = column_name.replace("_to", "").split("_")
+            longest = max(int(span) for span in spans) if what in spoilt else 0
+            assert np.isnan(value) == (end - longest < 30), (end, column_name)
+            n_checked += 1
+    assert n_checked == 4 * 12
 
 
 def test_times_are_those_of_the_calendar():

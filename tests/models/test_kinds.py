@@ -27,6 +27,9 @@ def settings_of(kind: str, **model) -> Settings:
     small = {"epochs": 6, "batch_size": 32, "learning_rate": 0.01}
     given = {name: value for name, value in small.items() if name in KINDS[kind].model_fields}
     whole = {"balancing": {"method": "none"}}
+    if kind == "ensemble":
+        members = [settings_of(each).model for each in ("lstm", "trees")]
+        given["members"] = [member.model_dump(exclude={"stride"}) for member in members]
     return small_settings(HISTORY, 24, kind, whole, **given, **model)
 
 

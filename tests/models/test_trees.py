@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from examples import random_candles
 
-from dualwindow.market.labels import HOLD, LONG
+from dualwindow.market.labels import HOLD, LONG, SHORT
 from dualwindow.market.summaries import summaries
 from dualwindow.models.classifier import Hooks
 from dualwindow.models.trees import FittedTrees, make
@@ -82,6 +82,32 @@ def test_every_setting_changes_what_is_learnt():
         assert not np.array_equal(other, before), name
 
 
+def test_spans_that_are_not_set_are_parts_of_the_history():
+    assert fitted(wild_and_calm(1), spans=None).spans == (2, 6, 20)
+
+
+def test_windows_that_fill_no_two_leaves_lead_to_the_weighted_frequencies(seed):
+    """By pencil: trees without a split leave what they start from."""
+    samples = wild_and_calm(seed)
+    masses = np.bincount(samples.labels, samples.weights, minlength=3)
+    found = fitted(samples, least_windows=1400).scores(samples.rows, samples.ends)
+    np.testing.assert_allclose(found, np.tile(masses / masses.sum(), (1481, 1)), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "classes", [(SHORT,), (LONG,), (SHORT, HOLD), (SHORT, LONG), (HOLD, LONG)], ids=str
+)
+def test_a_class_that_was_never_seen_gets_next_to_nothing(classes):
+    samples = wild_and_calm(1)
+    labels = np.where(samples.labels == LONG, classes[-1], classes[0]).astype(np.int8)
+    learnt = fitted(samples._replace(labels=labels))
+    found = learnt.scores(samples.rows, samples.ends)
+    assert learnt.is_sound()
+    assert (np.delete(found, classes, axis=1) < 1e-9).all()
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-12)
+    assert (found.argmax(axis=1) == labels).mean() > 0.8
+
+
 def test_the_same_seed_grows_the_same_trees():
     samples = wild_and_calm(1)
     assert fitted(samples).to_bytes() == fitted(samples).to_bytes()
@@ -135,6 +161,20 @@ def test_damaged_or_foreign_content_is_refused():
             classifier.from_bytes(damaged)
 
 
+def test_what_is_changed_anywhere_in_the_text_is_noticed():
+    """By one digit or letter; LightGBM would read most of that, and predict something else."""
+    told = json.loads(fitted(wild_and_calm(1), rounds=1).to_bytes())
+    places = range(0, len(told["trees"]), 97)
+    for place in places:
+        other = "7" if told["trees"][place] != "7" else "8"
+        text = told["trees"][:place] + other + told["trees"][place + 1 :]
+        with pytest.raises(ValueError, match="damaged"):
+            make(SETTINGS, history=20, n_features=1).from_bytes(
+                json.dumps(told | {"trees": text}).encode()
+            )
+    assert len(places) > 40
+
+
 @pytest.mark.parametrize("value", ["nan", "inf"])
 def test_a_leaf_that_is_no_number_is_not_sound(value):
     learnt = fitted(wild_and_calm(1))
@@ -142,6 +182,13 @@ def test_a_leaf_that_is_no_number_is_not_sound(value):
     first = learnt.text.index("leaf_value=") + len("leaf_value=")
     rest = learnt.text[first:].split(" ", 1)[1]
     assert not dataclasses.replace(learnt, text=f"{learnt.text[:first]}{value} {rest}").is_sound()
+
+
+def test_the_host_is_asked_at_least_once_per_round():
+    calls, samples = [], wild_and_calm(1)
+    classifier = make(SETTINGS, history=20, n_features=1)
+    classifier.fit(samples, samples, None, Hooks(interrupt=lambda: calls.append(1)))
+    assert len(calls) >= SETTINGS.rounds == 20
 
 
 def test_it_can_be_ended_before_every_round():
