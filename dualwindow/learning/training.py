@@ -87,8 +87,7 @@ def train_together(
     hooks.interrupt()
     n_features = parts[0].scaled.rows.shape[1]
     classifier = make_classifier(settings.model, settings.history, n_features)
-    both = [part.samples() for part in parts]
-    training, validation = (pooled([samples[i] for samples in both]) for i in (0, 1))
+    training, validation = pooled([part.samples() for part in parts])
     start = previous.fitted if previous is not None else None
     fitted = classifier.fit(training, validation, start, hooks)
     found = _calibrated(fitted, training, validation, parts, settings)

@@ -3,6 +3,7 @@
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -234,11 +235,26 @@ def fit_network(
     """Train a network from seeded weights, or from `start`, and keep the best epoch."""
     trainer = _trainer(network)
     rows = tf.constant(training.rows.features)
-    task = _Task.of(training, network, rows)
-    later = _Task.of(validation, network, rows)
-    with trainer.lock:
-        trainer.reset(settings, start, task.summed.astype(np.float64))
-        return _Fit(trainer, settings, task, later, hooks).run(is_new=start is None)
+    later = rows if validation.rows is training.rows else tf.constant(validation.rows.features)
+    tasks = _Task.of(training, network, rows), _Task.of(validation, network, later)
+    with trainer.lock, scalars(hooks.tensorboard) as tell:
+        trainer.reset(settings, start, tasks[0].summed.astype(np.float64))
+        return _Fit(trainer, settings, *tasks, hooks, tell).run(is_new=start is None)
+
+
+@dataclass
+class _Patience:
+    """How many epochs ago a loss was last better, by more than a margin, than ever before."""
+
+    best: float = math.inf
+    margin: float = 0.0
+    since: int = 0
+
+    def got_better(self, loss: float) -> bool:
+        self.since += 1
+        if loss < self.best - self.margin:
+            self.best, self.since = loss, 0
+        return self.since == 0
 
 
 @dataclass
@@ -250,45 +266,48 @@ class _Fit:
     task: _Task
     later: _Task
     hooks: Hooks
+    tell: Callable[[Epoch], None]
 
     def run(self, *, is_new: bool) -> Learnt:
         """Train until the last epoch, or until validation has not got better for some."""
         trainer, settings = self.trainer, self.settings
         weights, epochs = trainer.model.get_weights(), []
         start_loss = None if is_new else self._validation_loss()
-        best = math.inf if start_loss is None or not math.isfinite(start_loss) else start_loss
-        plateau, stale, flat = best, 0, 0
+        stopping, plateau = _Patience(), _Patience(margin=_NOTABLE)
+        if start_loss is not None and math.isfinite(start_loss):
+            stopping.best = start_loss
         rng, order = chance(settings.seed), np.arange(len(self.task.ends))
-        tell = scalars(self.hooks.tensorboard)
         for number in range(1, settings.epochs + 1):
-            began, rate = elapsed(), trainer.rate
             rng.shuffle(order)
-            loss = self._epoch(order, number)
-            trainer.swap()  # what is validated and kept are the averages
-            later = self._validation_loss()
-            if not math.isfinite(loss + later):
-                self._stop_diverged(f"in epoch {number} (loss {loss}, validation loss {later})")
-            stale += 1
-            if later < best:
-                weights, best, stale = trainer.model.get_weights(), later, 0
-            trainer.swap()
-            flat += 1
-            if later < plateau - _NOTABLE:
-                plateau, flat = later, 0
-            epoch = Epoch(number, settings.epochs, loss, later, rate, elapsed() - began)
+            epoch, averages = self._epoch(order, number)
             epochs.append(epoch)
-            tell(epoch)
+            self.tell(epoch)
             self.hooks.report(epoch)
-            if stale >= settings.patience:
+            if stopping.got_better(epoch.validation_loss):
+                weights = averages
+            if stopping.since >= settings.patience:
                 break
-            if flat >= settings.lr_patience:
+            has_gained = plateau.got_better(epoch.validation_loss)
+            if not has_gained and plateau.since >= settings.lr_patience:
                 trainer.lower_rate(settings)
-                flat = 0
+                plateau.since = 0
         if not all(np.isfinite(w).all() for w in weights):
             self._stop_diverged("with weights that are no numbers")
         return Learnt([np.asarray(w) for w in weights], tuple(epochs), start_loss)
 
-    def _epoch(self, order: IntArray, number: int) -> float:
+    def _epoch(self, order: IntArray, number: int) -> tuple[Epoch, Weights]:
+        """Learn from all batches once; validate the averages of the weights, and give these."""
+        began, rate = elapsed(), self.trainer.rate
+        loss = self._learn(order, number)
+        self.trainer.swap()
+        later, averages = self._validation_loss(), self.trainer.model.get_weights()
+        self.trainer.swap()
+        if not math.isfinite(loss + later):
+            self._stop_diverged(f"in epoch {number} (loss {loss}, validation loss {later})")
+        seconds = elapsed() - began
+        return Epoch(number, self.settings.epochs, loss, later, rate, seconds), averages
+
+    def _learn(self, order: IntArray, number: int) -> float:
         """Learn from all batches once; give the mean loss."""
         n_batches = math.ceil(len(order) / self.settings.batch_size)
         totals = []
@@ -314,7 +333,8 @@ class _Fit:
         )
 
 
-def scalars(folder: Path | None) -> Callable[[Epoch], None]:
+@contextmanager
+def scalars(folder: Path | None) -> Iterator[Callable[[Epoch], None]]:
     """Write epochs for TensorBoard, by the names that Keras gives them; nothing without a folder.
 
     Parameters
@@ -322,7 +342,8 @@ def scalars(folder: Path | None) -> Callable[[Epoch], None]:
     folder : gets the folders ``train`` and ``validation``
     """
     if folder is None:
-        return lambda epoch: None
+        yield lambda epoch: None
+        return
     train, validation = (
         tf.summary.create_file_writer(str(folder / name)) for name in ("train", "validation")
     )
@@ -333,7 +354,9 @@ def scalars(folder: Path | None) -> Callable[[Epoch], None]:
             tf.summary.scalar("epoch_learning_rate", epoch.learning_rate)
         with validation.as_default(epoch.number - 1):
             tf.summary.scalar("epoch_loss", epoch.validation_loss)
-        train.flush()
-        validation.flush()
 
-    return tell
+    try:
+        yield tell
+    finally:
+        train.close()
+        validation.close()

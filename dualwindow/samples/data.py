@@ -72,19 +72,32 @@ class Samples(NamedTuple):
         return Samples(self.rows, self.ends[chosen], self.labels[chosen], self.weights[chosen])
 
 
-def pooled(parts: Sequence[Samples]) -> Samples:
-    """Put the samples of several pairs together, pair after pair; no window spans two of them."""
-    if len(parts) == 1:
-        return parts[0]
-    lengths = [len(part.rows.candles) for part in parts]
-    firsts = np.cumsum([0, *lengths[:-1]])
+def pooled(of_pairs: Sequence[tuple[Samples, ...]]) -> tuple[Samples, ...]:
+    """Put the samples of several pairs together, pair after pair; no window spans two of them.
+
+    Parameters
+    ----------
+    of_pairs : of each pair the same number of samples, for example to train and to validate on,
+        that share the pair's rows
+
+    Returns
+    -------
+    As many samples, which share all rows; of a single pair those that were given.
+    """
+    if len(of_pairs) == 1:
+        return of_pairs[0]
+    all_rows = [parts[0].rows for parts in of_pairs]
+    firsts = np.cumsum([0, *(len(rows.candles) for rows in all_rows[:-1])])
     rows = Rows(
-        np.concatenate([part.rows.features for part in parts]),
-        joined([part.rows.candles for part in parts]),
+        np.concatenate([rows.features for rows in all_rows]),
+        joined([rows.candles for rows in all_rows]),
     )
-    return Samples(
-        rows,
-        np.concatenate([first + part.ends for first, part in zip(firsts, parts, strict=True)]),
-        np.concatenate([part.labels for part in parts]),
-        np.concatenate([part.weights for part in parts]),
+    return tuple(
+        Samples(
+            rows,
+            np.concatenate([first + part.ends for first, part in zip(firsts, parts, strict=True)]),
+            np.concatenate([part.labels for part in parts]),
+            np.concatenate([part.weights for part in parts]),
+        )
+        for parts in zip(*of_pairs, strict=True)
     )

@@ -57,22 +57,25 @@ def changed(pair: PairData, rows: slice) -> PairData:
 
 def test_samples_of_several_pairs_keep_their_windows():
     """Rows hold their own index and their pair's number, so a wrong place shows."""
-    parts = []
+    of_pairs = []
     for number, n in enumerate((30, 50)):
         features = np.stack([np.full(n, number), np.arange(n)], axis=1).astype(np.float32)
         rows = Rows(features, random_candles(n, number))
-        ends = np.arange(9, n, 7)
-        parts.append(Samples(rows, ends, ends % 3, ends / 10))
-    found = pooled(parts)
-    assert len(found.rows.features) == len(found.rows.candles) == 80
-    expected = [(number, end) for number, part in enumerate(parts) for end in part.ends]
-    assert [tuple(row) for row in found.rows.features[found.ends]] == expected
-    assert found.labels.tolist() == [end % 3 for _, end in expected]
-    assert found.weights.tolist() == [end / 10 for _, end in expected]
+        every = [np.arange(9, n, 7), np.arange(11, n, 5)]
+        of_pairs.append(tuple(Samples(rows, ends, ends % 3, ends / 10) for ends in every))
+    found = pooled(of_pairs)
+    assert len(found) == 2
+    for i, samples in enumerate(found):
+        assert samples.rows is found[0].rows  # each row is held once
+        expected = [(number, end) for number, own in enumerate(of_pairs) for end in own[i].ends]
+        assert [tuple(row) for row in samples.rows.features[samples.ends]] == expected
+        assert samples.labels.tolist() == [end % 3 for _, end in expected]
+        assert samples.weights.tolist() == [end / 10 for _, end in expected]
+    assert len(found[0].rows.features) == len(found[0].rows.candles) == 80
     for name in ("date", "high", "low", "close", "volume"):
-        both = np.concatenate([getattr(part.rows.candles, name) for part in parts])
-        np.testing.assert_array_equal(getattr(found.rows.candles, name), both)
-    assert pooled(parts[:1]) is parts[0]
+        both = np.concatenate([getattr(own[0].rows.candles, name) for own in of_pairs])
+        np.testing.assert_array_equal(getattr(found[0].rows.candles, name), both)
+    assert pooled(of_pairs[:1]) is of_pairs[0]
 
 
 @pytest.mark.parametrize("kind", KINDS)

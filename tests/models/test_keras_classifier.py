@@ -13,7 +13,7 @@ from functools import partial
 import keras
 import numpy as np
 import pytest
-from examples import separable
+from examples import random_candles, separable
 
 from dualwindow.market.summaries import summaries
 from dualwindow.models import keras_classifier, keras_training
@@ -21,6 +21,7 @@ from dualwindow.models.classifier import Hooks
 from dualwindow.models.keras_classifier import FittedNetwork, KerasClassifier
 from dualwindow.models.lstm import LstmNetwork, make
 from dualwindow.models.ranges import FittedRanges
+from dualwindow.samples.data import Rows
 from dualwindow.samples.windows import gather
 from dualwindow.settings import LstmSettings
 
@@ -316,6 +317,14 @@ def test_the_loss_that_is_kept_is_that_of_its_scores():
     given = fitted.scores(validation.rows, validation.ends)
     loss = -np.log(given[np.arange(len(given)), validation.labels]).mean()
     assert fitted.epochs[fitted.best_epoch - 1].validation_loss == pytest.approx(loss, rel=1e-5)
+
+
+def test_validation_may_have_rows_of_its_own():
+    training, validation = separable()
+    features = validation.rows.features
+    moved = Rows(np.concatenate([features[:7], features]), random_candles(7 + len(features), 0))
+    apart = validation._replace(rows=moved, ends=validation.ends + 7)
+    assert same_weights(fit((training, validation)), fit((training, apart)))
 
 
 def test_summaries_are_scaled_by_those_of_training_and_the_file_holds_the_scale(tmp_path):
