@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BaseModel, Discriminator, Field, Tag, model_validator
 
 ScalerKind = Literal["standard", "robust", "minmax"]
 CalibrationMethod = Literal["none", "prior", "temperature", "vector"]
@@ -10,8 +10,14 @@ Fallback = Literal["hold", "argmax"]
 Pooling = Literal["pair", "whitelist"]
 
 
+def _distinct(spans: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(spans)) < len(spans):
+        raise ValueError("must not hold a span twice")
+    return spans
+
+
 # Candles that are summed up; a single one has no return within it.
-Spans = tuple[Annotated[int, Field(ge=2)], ...]
+Spans = Annotated[tuple[Annotated[int, Field(ge=2)], ...], AfterValidator(_distinct)]
 _SPANS = "candles that sums look back on; unset, a twelfth, a third and all of the history"
 
 
@@ -212,12 +218,15 @@ class EnsembleSettings(ClassifierSettings):
         return max(member.least_history for member in self.members)
 
     @model_validator(mode="after")
-    def _shared_settings_are_its_own(self) -> "EnsembleSettings":
-        if any("stride" in member.model_fields_set for member in self.members):
-            raise ValueError(
-                "a stride of a member would be ignored, because all learn from the same windows; "
-                "set `model.stride`"
-            )
+    def _all_learn_from_the_same_windows(self) -> "EnsembleSettings":
+        mine = [member.model_copy(update={"stride": self.stride}) for member in self.members]
+        for member, own in zip(self.members, mine, strict=True):
+            if "stride" in member.model_fields_set and member != own:
+                raise ValueError(
+                    "a member's stride would be ignored, because all learn from the same windows; "
+                    "set `model.stride`"
+                )
+        object.__setattr__(self, "members", tuple(mine))  # frozen from now on
         return self
 
 

@@ -36,7 +36,12 @@ def small(pairs: list[str], **freqai: Any) -> dict[str, Any]:
             "purge_old_models": False,
             "continual_learning": True,
             "feature_parameters": {"label_period_candles": 2},
-            "model_training_parameters": {"lstm_units": [8], "dense_units": [4], "epochs": 2},
+            "model_training_parameters": {
+                "kind": "lstm",
+                "lstm_units": [8],
+                "dense_units": [4],
+                "epochs": 2,
+            },
             "dual_window": {
                 "labels": labels,
                 # Two days of noise may leave nothing but the class frequencies, on which

@@ -9,7 +9,13 @@ SMALL = {
         "train_period_days": 3,
         "backtest_period_days": 1,
         "feature_parameters": {"label_period_candles": 60},
-        "model_training_parameters": {"lstm_units": [8], "dense_units": [4], "epochs": 2},
+        "model_training_parameters": {
+            "kind": "lstm",
+            "lstm_units": [8],
+            "dense_units": [4],
+            "batch_size": 32,
+            "epochs": 4,
+        },
         "dual_window": {"labels": {f"{s}_take_profit": 0.005 for s in ("long", "short")}},
     }
 }

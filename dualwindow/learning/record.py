@@ -8,7 +8,15 @@ from pydantic import BaseModel
 from dualwindow.models.classifier import Epoch
 from dualwindow.settings import Settings
 
-_SHAPING_LIBRARIES = ("dualwindow", "tensorflow", "keras", "numpy", "scipy", "scikit-learn")
+_SHAPING_LIBRARIES = (
+    "dualwindow",
+    "tensorflow",
+    "keras",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "lightgbm",
+)
 
 
 def versions() -> dict[str, str]:

@@ -65,13 +65,15 @@ def summaries(candles: Candles, ends: IntArray, spans: tuple[int, ...]) -> Float
     ----------
     candles : n candles
     ends : (m,) rows, each at least ``max(spans) - 1``; row *t* looks at ``t-span+1 .. t``
-    spans : candles, s of them, at least 2 each
+    spans : candles, s of them, at least 2 each, no two alike
 
     Returns
     -------
-    (m, 4 * s + 4) float64 in the order of `summary_names`, if the spans differ; NaN where a price
-    or a volume is unknown. Each number is computed anew from its own candles, so it does not depend
-    on where the candles begin: live and backtest agree.
+    (m, 4 * s + 4) float64 in the order of `summary_names`; NaN where a price or a volume that is
+    looked at is unknown: not finite, a price not positive, a volume negative. Ranges and returns
+    count as 1e-6 at least, a part of the volume as a thousandth of the whole. Each number is
+    computed anew from its own candles, so it does not depend on where the candles begin: live and
+    backtest agree.
     """
     parts = [_summaries(candles, ends[i : i + _CHUNK], spans) for i in range(0, len(ends), _CHUNK)]
     return np.concatenate([np.empty((0, len(summary_names(spans)))), *parts])
@@ -81,7 +83,8 @@ def _summaries(candles: Candles, ends: IntArray, spans: tuple[int, ...]) -> Floa
     longest = max(spans)
     ranges = _windows(_log_ranges(candles), ends, longest)
     closes = np.log(_windows(np.where(candles.priced, candles.close, np.nan), ends, longest))
-    volumes = _windows(candles.volume, ends, longest)
+    known = np.isfinite(candles.volume) & (candles.volume >= 0)
+    volumes = _windows(np.where(known, candles.volume, np.nan), ends, longest)
     squares = np.square(np.diff(closes, axis=1))
     columns = []
     for span in spans:

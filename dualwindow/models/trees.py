@@ -69,7 +69,7 @@ class TreesClassifier:
         if zlib.crc32(told["trees"].encode()) != told["crc32"]:
             raise ValueError("the text of the trees is damaged")
         found = FittedTrees(self.spans, told["trees"])
-        if found.booster.num_feature() != len(summary_names(self.spans)):
+        if found.booster.feature_name() != list(summary_names(self.spans)):
             raise ValueError("these trees were grown on other spans")
         return found
 
