@@ -26,7 +26,7 @@ from dualwindow.market.candles import Candles
 from dualwindow.market.labels import CLASSES, LONG, SHORT, UNKNOWN
 from dualwindow.models.classifier import Fitted, Hooks, make_classifier
 from dualwindow.outside import elapsed
-from dualwindow.samples.balancing import class_counts, class_frequencies, smoothed
+from dualwindow.samples.balancing import class_counts, class_frequencies, class_mixture
 from dualwindow.samples.data import Rows, Samples, TrainingData, TrainingError, pooled
 from dualwindow.samples.scaling import RowScaler, Scaled, known_rows
 from dualwindow.samples.selection import Selection, select
@@ -162,12 +162,11 @@ def _calibrated(
     parts: Sequence[_Part],
     settings: Settings,
 ) -> _Calibrated:
-    mixture = np.bincount(training.labels, training.weights, minlength=len(CLASSES))
     evidence = Evidence(
         fitted.scores(validation.rows, validation.ends),
         validation.labels,
         class_frequencies(np.concatenate([part.data.labels for part in parts])),
-        smoothed(mixture),
+        class_mixture(training.labels, training.weights),
         parts[0].selection.overlap,
     )
     pairs = tuple(part.data.pair for part in parts)

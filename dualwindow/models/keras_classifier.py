@@ -66,7 +66,7 @@ class KerasClassifier:
 
     def from_bytes(self, content: bytes) -> "FittedNetwork":
         """Unpack the weights of a ``.keras`` file of this network."""
-        skeleton = _skeleton(self.network)
+        skeleton = _skeleton(self.network, fused=False)
         with skeleton.lock, tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.keras"
             path.write_bytes(content)
@@ -122,7 +122,7 @@ class FittedNetwork:
 
     def to_bytes(self) -> bytes:
         """Pack the weights as the content of a ``.keras`` file, which plain Keras can load."""
-        skeleton = _skeleton(self.network)
+        skeleton = _skeleton(self.network, fused=False)
         with skeleton.lock, tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.keras"
             skeleton.model.set_weights(self.weights)
@@ -140,7 +140,7 @@ class _Model:
 
 
 @cache
-def _skeleton(network: Network, *, fused: bool = False) -> _Model:
+def _skeleton(network: Network, *, fused: bool) -> _Model:
     return _Model(network, fused=fused)
 
 

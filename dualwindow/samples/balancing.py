@@ -27,6 +27,16 @@ def class_frequencies(labels: IntArray) -> FloatArray:
     return smoothed(class_counts(labels[labels != UNKNOWN]))
 
 
+def class_mixture(labels: IntArray, weights: FloatArray) -> FloatArray:
+    """Tell how common balancing has made SHORT, HOLD and LONG: (3,), never 0 (Laplace's rule).
+
+    Parameters
+    ----------
+    labels, weights : (m,) of the training windows
+    """
+    return smoothed(np.bincount(labels, weights, minlength=len(CLASSES)))
+
+
 def smoothed(counts: FloatArray | IntArray) -> FloatArray:
     """Turn counts or masses of the classes into shares that are never 0, by Laplace's rule."""
     return np.asarray((counts + 1) / (counts + 1).sum())

@@ -22,7 +22,8 @@ N_FEATURES = 8
 def test_one_network_serves_every_number_of_components():
     data, settings = random_training_data(1000, seed=0), small_settings(history=12, horizon=12)
     network = make_classifier(settings.model, settings.history, N_FEATURES).network
-    keras_classifier._skeleton(network)
+    for fused in (False, True):  # to read and write files, and to predict
+        keras_classifier._skeleton(network, fused=fused)
     n_before = keras_classifier._skeleton.cache_info().currsize
     for n_components in (5, 6):
         steps = [

@@ -7,6 +7,7 @@ import pytest
 from examples import make_candles, random_candles, small_settings
 
 from dualwindow.market.labels import CLASSES, HOLD, LONG, SHORT, UNKNOWN
+from dualwindow.samples.balancing import class_mixture
 from dualwindow.samples.data import Rows, TrainingData, TrainingError
 from dualwindow.samples.scaling import Scaled
 from dualwindow.samples.selection import Selection, select
@@ -167,10 +168,8 @@ def test_the_newest_candle_of_the_training_part_weighs_most():
     np.testing.assert_allclose(found.weights, expected / expected.mean())
 
 
-def test_frequencies_count_all_that_is_known_also_what_is_not_selected():
-    data = table("HSSHLHHHHLHHHSH?")
-    found = selected(data, stride=3, **NONE)
-    np.testing.assert_allclose(found.frequencies, np.array([3 + 1, 10 + 1, 2 + 1]) / 18)
+def mixture(found: Selection, data: TrainingData) -> np.ndarray:
+    return class_mixture(data.labels[found.train], found.weights)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +190,7 @@ def test_the_mixture_is_what_balancing_made_of_the_classes(balancing, masses):
     data = table(LABELS)
     found = selected(data, balancing=balancing)
     expected = np.array(masses) + 1
-    np.testing.assert_allclose(found.mixture(data.labels), expected / expected.sum())
+    np.testing.assert_allclose(mixture(found, data), expected / expected.sum())
 
 
 @pytest.mark.parametrize("method", ["undersample", "class_weights"])
@@ -251,7 +250,7 @@ def test_a_class_that_only_training_has_is_made_up_for_by_the_others():
 def test_the_mixture_holds_the_class_that_is_absent():
     data = table("HHSSHHHHHHHHHSLH")
     found = selected(data, **NONE)  # 2 SHORT, 6 HOLD
-    np.testing.assert_allclose(found.mixture(data.labels), np.array([3, 7, 1]) / 11)
+    np.testing.assert_allclose(mixture(found, data), np.array([3, 7, 1]) / 11)
 
 
 @pytest.mark.parametrize(
@@ -296,7 +295,7 @@ def test_inputs_are_untouched():
     for array in arrays:
         array.setflags(write=False)
     found = selected(data, weight_factor=0.5, balancing={"method": "class_weights"})
-    found.mixture(data.labels)
+    mixture(found, data)
     assert all((a == b).all() for a, b in zip(arrays, before, strict=True))
     assert (data.labels != UNKNOWN).all()
     assert len(CLASSES) == 3
