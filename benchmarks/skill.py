@@ -3,7 +3,7 @@
 Walk-forward, as FreqAI does it: train on the days before a window, predict the window, go on. The
 judge is the skill, 1 - log loss / log loss of the frequencies of the own pair's last thirty days,
 out of sample. Our own model stands on a ladder of baselines, each a kind of the core: three numbers
-in a logistic regression, and small boosted trees, on one to three months, of each pair by itself
+in a logistic regression, and small boosted trees, on one to four months, of each pair by itself
 and of all together. Synthetic markets show the ends: on random walks, of constant volatility and of
 such that comes in clusters, little or nothing can be learnt, and for the planted market the
 generator tells the true probabilities. What is finished is kept: a run that was ended goes on.

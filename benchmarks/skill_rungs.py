@@ -5,7 +5,7 @@ from typing import NamedTuple
 from dualwindow.settings import ClassifierSettings, RangesSettings, Settings, TreesSettings
 
 THREE_NUMBERS = "three numbers"
-DAYS = (30, 60, 90)
+DAYS = (30, 60, 90, 120)
 SPANS = (15, 60, 180)
 
 
@@ -27,8 +27,8 @@ class Rung(NamedTuple):
 def rungs(ours: Settings) -> list[Rung]:
     """List the baselines, with the labels, windows and strides of our own model.
 
-    Three numbers in a logistic regression and small boosted trees, each on one, two and three
-    months, of the own pair and of all pairs together.
+    Three numbers in a logistic regression and small boosted trees, each on one to four months, of
+    the own pair and of all pairs together.
     """
     shared = {"stride": ours.model.stride, "seed": ours.model.seed, "spans": SPANS}
     kinds: dict[str, ClassifierSettings] = {
