@@ -51,9 +51,6 @@ def with_model(ours: Settings, model: ClassifierSettings, pooling: str) -> Setti
 
 
 def with_seed(ours: Settings, seed: int) -> Settings:
-    """Give our own model another seed, and its members, too."""
-    model = ours.model.model_copy(update={"seed": seed})
-    if members := getattr(model, "members", None):
-        again = tuple(member.model_copy(update={"seed": seed}) for member in members)
-        model = model.model_copy(update={"members": again})
+    """Give our own model another seed, which it hands down to its members."""
+    model = type(ours.model).model_validate({**dict(ours.model), "seed": seed})
     return ours.model_copy(update={"model": model})

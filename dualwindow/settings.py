@@ -218,14 +218,22 @@ class EnsembleSettings(ClassifierSettings):
         return max(member.least_history for member in self.members)
 
     @model_validator(mode="after")
-    def _all_learn_from_the_same_windows(self) -> "EnsembleSettings":
-        mine = [member.model_copy(update={"stride": self.stride}) for member in self.members]
-        for member, own in zip(self.members, mine, strict=True):
-            if "stride" in member.model_fields_set and member != own:
+    def _hand_down(self) -> "EnsembleSettings":
+        """Give members the stride, and a seed where they have none: another for each of a kind."""
+        mine: list[Any] = []
+        for member in self.members:
+            own = {"stride": self.stride}
+            if "stride" in member.model_fields_set and member.stride != self.stride:
                 raise ValueError(
                     "a member's stride would be ignored, because all learn from the same windows; "
                     "set `model.stride`"
                 )
+            if "seed" not in member.model_fields_set:
+                own["seed"] = self.seed + sum(other.kind == member.kind for other in mine)
+            given = set(member.model_fields_set)
+            member = member.model_copy(update=own)
+            object.__setattr__(member, "__pydantic_fields_set__", given)  # not what it was handed
+            mine.append(member)
         object.__setattr__(self, "members", tuple(mine))  # frozen from now on
         return self
 

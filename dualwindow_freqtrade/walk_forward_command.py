@@ -72,7 +72,7 @@ def _to_folder(arguments: argparse.Namespace) -> int:
         store.begin(configuration.settings, schedule)
         for remark in remarks:
             print(f"note: {remark}")
-        with _progress(len(wanted)) as report:
+        with _progress(sum(len(task.members) for task in wanted)) as report:
             walk = run(wanted, store, workers, lambda step: report(*_told(step)))
     except (FoldError, WalkForwardError) as error:
         raise CommandError(f"walk-forward: {translated(str(error))}") from error

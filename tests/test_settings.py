@@ -244,3 +244,30 @@ def test_every_setting_is_described():
         described |= fields(kind, "model.")
     assert described.keys() == {place for place, _ in defaults_of_all_kinds()}
     assert all(described.values())
+
+
+def test_an_ensemble_hands_stride_and_seeds_down():
+    given = {"kind": "ensemble", "seed": 7, "stride": 3}
+    given["members"] = [
+        {"kind": "lstm"},
+        {"kind": "lstm"},
+        {"kind": "trees"},
+        {"kind": "lstm", "seed": 1},
+    ]
+    model = Settings.model_validate({"model": given}).model
+    assert [member.seed for member in model.members] == [7, 8, 7, 1]
+    assert {member.stride for member in model.members} == {3}
+    again = type(model).model_validate_json(model.model_dump_json())
+    assert again == model
+    other = type(model).model_validate({**dict(model), "seed": 20, "stride": 5})
+    assert [member.seed for member in other.members] == [20, 21, 20, 1]
+    assert {member.stride for member in other.members} == {5}
+    given["members"][0] = {"kind": "lstm", "stride": 4}
+    with pytest.raises(ValidationError, match="a member's stride would be ignored"):
+        Settings.model_validate({"model": given})
+
+
+@pytest.mark.parametrize("kind", ["lstm", "trees"])
+def test_no_span_stands_there_twice(kind):
+    with pytest.raises(ValidationError, match="must not hold a span twice"):
+        Settings.model_validate({"model": {"kind": kind, "spans": [20, 20]}})

@@ -101,7 +101,7 @@ class TrainingRecord(_Frozen):
     made_from : everything else that shapes the predictions, by dotted names, as the host knows it
     """
 
-    format: Literal[2] = 2
+    format: Literal[3] = 3
     pair: str
     learnt_from: tuple[str, ...] = ()
     candles: int

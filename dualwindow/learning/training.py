@@ -28,8 +28,8 @@ from dualwindow.models.classifier import Fitted, Hooks, make_classifier
 from dualwindow.outside import elapsed
 from dualwindow.samples.balancing import class_counts, class_frequencies, class_mixture
 from dualwindow.samples.data import Rows, Samples, TrainingData, TrainingError, pooled
-from dualwindow.samples.scaling import RowScaler, Scaled, known_rows
-from dualwindow.samples.selection import Selection, select
+from dualwindow.samples.scaling import RowScaler, known_rows
+from dualwindow.samples.selection import Selection, refuse_one_class, select
 from dualwindow.samples.splits import Split, split_of
 from dualwindow.settings import Settings
 
@@ -60,8 +60,9 @@ def train_together(
     """Split, scale, select windows, fit, calibrate and evaluate: one model of all pairs.
 
     The scaler is fitted here, on the training parts only; validation lies later in time and a
-    purge keeps training labels from looking into it. Scaler and calibration are shared, too. The
-    order of the pairs changes nothing. No input is modified but `scaler`.
+    purge keeps training labels from looking into it. Scaler and calibration are shared, too: what a
+    calibration falls back on are the class frequencies of all pairs together, not each pair's own.
+    The order of the pairs changes nothing. No input is modified but `scaler`.
 
     Parameters
     ----------
@@ -83,11 +84,13 @@ def train_together(
         If what is learnt becomes NaN or infinite.
     """
     began, hooks = elapsed(), hooks or Hooks()
-    parts = _select_all(sorted(group, key=lambda data: data.pair), settings, scaler)
+    parts, samples = _select_all(sorted(group, key=lambda data: data.pair), settings, scaler)
+    training, validation = pooled(samples)
+    del samples  # of several pairs, their rows have been put together
+    refuse_one_class(", ".join(part.data.pair for part in parts), training.labels)
     hooks.interrupt()
-    n_features = parts[0].scaled.rows.shape[1]
+    n_features = training.rows.features.shape[1]
     classifier = make_classifier(settings.model, settings.history, n_features)
-    training, validation = pooled([part.samples() for part in parts])
     start = previous.fitted if previous is not None else None
     fitted = classifier.fit(training, validation, start, hooks)
     found = _calibrated(fitted, training, validation, parts, settings)
@@ -116,17 +119,12 @@ class _Part(NamedTuple):
 
     data: TrainingData
     split: Split
-    scaled: Scaled
     selection: Selection
-
-    def samples(self) -> tuple[Samples, Samples]:
-        rows = Rows(self.scaled.rows, self.data.candles)
-        return self.selection.samples(self.data.labels, rows)
 
 
 def _select_all(
     group: Sequence[TrainingData], settings: Settings, scaler: RowScaler
-) -> list[_Part]:
+) -> tuple[list[_Part], list[tuple[Samples, Samples]]]:
     """Select the windows of all pairs, and fit the scaler to their training parts."""
     splits, taught = [], []
     for data in group:
@@ -138,11 +136,13 @@ def _select_all(
         splits.append(split)
         taught.append(data.features[known])
     scaler.fit(np.concatenate(taught) if len(taught) > 1 else taught[0])
-    parts = []
+    parts, samples = [], []
     for data, split in zip(group, splits, strict=True):
         scaled = scaler.apply(data.features)
-        parts.append(_Part(data, split, scaled, select(data, settings, split, scaled)))
-    return parts
+        selection = select(data, settings, split, scaled)
+        parts.append(_Part(data, split, selection))
+        samples.append(selection.samples(data.labels, Rows(scaled.rows, data.candles)))
+    return parts, samples
 
 
 class _Calibrated(NamedTuple):
@@ -167,7 +167,8 @@ def _calibrated(
         validation.labels,
         class_frequencies(np.concatenate([part.data.labels for part in parts])),
         class_mixture(training.labels, training.weights),
-        parts[0].selection.overlap,
+        # What several pairs do in the same minutes is one piece of evidence.
+        parts[0].selection.overlap * len(parts),
     )
     pairs = tuple(part.data.pair for part in parts)
     calibration, remarks = calibrate(settings.calibration, evidence)

@@ -9,6 +9,8 @@ Downside Risk: Realised Semivariance", 2008. No number has a unit, so those of o
 compared with another's.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
@@ -36,9 +38,11 @@ def mean_log_ranges(candles: Candles, ends: IntArray, spans: tuple[int, ...]) ->
     (m, s) float64; NaN where a price is unknown. Each mean is summed anew from its own candles, so
     it does not depend on where the candles begin: live and backtest agree.
     """
-    ranges = _log_ranges(candles)
-    columns = [_windows(ranges, ends, span).mean(axis=1) for span in spans]
-    return np.log(np.maximum(np.stack(columns, axis=1), _LEAST_RANGE))
+    ranges, found = _log_ranges(candles), np.empty((len(ends), len(spans)))
+    for part in _chunks(len(ends)):
+        for column, span in enumerate(spans):
+            found[part, column] = _windows(ranges, ends[part], span).mean(axis=1)
+    return np.log(np.maximum(found, _LEAST_RANGE))
 
 
 def summary_names(spans: tuple[int, ...]) -> tuple[str, ...]:
@@ -75,16 +79,30 @@ def summaries(candles: Candles, ends: IntArray, spans: tuple[int, ...]) -> Float
     computed anew from its own candles, so it does not depend on where the candles begin: live and
     backtest agree.
     """
-    parts = [_summaries(candles, ends[i : i + _CHUNK], spans) for i in range(0, len(ends), _CHUNK)]
+    known = np.isfinite(candles.volume) & (candles.volume >= 0)
+    series = _Series(
+        _log_ranges(candles),
+        np.log(np.where(candles.priced, candles.close, np.nan)),
+        np.where(known, candles.volume, np.nan),
+    )
+    parts = [
+        np.stack([*_sums(series, ends[part], spans), *_times(candles.date[ends[part]])], axis=1)
+        for part in _chunks(len(ends))
+    ]
     return np.concatenate([np.empty((0, len(summary_names(spans)))), *parts])
 
 
-def _summaries(candles: Candles, ends: IntArray, spans: tuple[int, ...]) -> FloatArray:
+class _Series(NamedTuple):
+    """What is summed up, of all candles; NaN where it is unknown."""
+
+    log_range: FloatArray
+    log_close: FloatArray
+    volume: FloatArray
+
+
+def _sums(series: _Series, ends: IntArray, spans: tuple[int, ...]) -> list[FloatArray]:
     longest = max(spans)
-    ranges = _windows(_log_ranges(candles), ends, longest)
-    closes = np.log(_windows(np.where(candles.priced, candles.close, np.nan), ends, longest))
-    known = np.isfinite(candles.volume) & (candles.volume >= 0)
-    volumes = _windows(np.where(known, candles.volume, np.nan), ends, longest)
+    ranges, closes, volumes = (_windows(values, ends, longest) for values in series)
     squares = np.square(np.diff(closes, axis=1))
     columns = []
     for span in spans:
@@ -99,7 +117,11 @@ def _summaries(candles: Candles, ends: IntArray, spans: tuple[int, ...]) -> Floa
     for span in spans:
         if span < longest:
             columns.append(_log_ratio(volumes[:, -span:].mean(axis=1), whole))
-    return np.stack([*columns, *_times(candles.date[ends])], axis=1)
+    return columns
+
+
+def _chunks(n: int) -> list[slice]:
+    return [slice(first, first + _CHUNK) for first in range(0, n, _CHUNK)]
 
 
 def _log_ratio(part: FloatArray, whole: FloatArray) -> FloatArray:

@@ -107,11 +107,11 @@ class FittedNetwork:
         # compile anew, and it takes neither the fused layers nor those of a GPU.
         forward = _forward(self.network, compiled=len(ends) == 1 and is_fused())
         tensors = [tf.constant(w) for w in self.weights]
-        parts = [np.empty((0, len(CLASSES)))]
+        parts, sums = [np.empty((0, len(CLASSES)))], summed(self.network, rows, ends)
         for first in range(0, len(ends), PREDICT_BATCH):
-            picked = ends[first : first + PREDICT_BATCH]
-            windows = gather(rows.features, picked, self.network.history)
-            given = forward(tensors, windows, summed(self.network, rows, picked))
+            part = slice(first, first + PREDICT_BATCH)
+            windows = gather(rows.features, ends[part], self.network.history)
+            given = forward(tensors, windows, sums[part])
             parts.append(given.numpy().astype(np.float64))
         probabilities = np.concatenate(parts)
         return probabilities / probabilities.sum(axis=1, keepdims=True)

@@ -62,7 +62,7 @@ def select(data: TrainingData, settings: Settings, split: Split, scaled: Scaled)
     Raises
     ------
     TrainingError
-        If too few windows or classes remain.
+        If too few windows remain.
     """
     reasons = broken_windows(data.candles, scaled.known, settings.history, settings.max_untraded)
     reasons[Rejection.OUTLIER] = scaled.known & ~scaled.inliers
@@ -135,10 +135,25 @@ def _refuse_poor_selection(
             f"candles ({lost}); raise `train_days` or `validation_share`, or shorten `history` or "
             "`horizon`"
         )
-    counts = class_counts(data.labels[candidates])
+
+
+def refuse_one_class(names: str, labels: IntArray) -> None:
+    """Refuse training windows that are all of one class.
+
+    Parameters
+    ----------
+    names : of their pairs, for the message
+    labels : (m,) of SHORT, HOLD, LONG
+
+    Raises
+    ------
+    TrainingError
+        If they are.
+    """
+    counts = class_counts(labels)
     if (counts > 0).sum() == 1:
         raise TrainingError(
-            f"{data.pair}: all {len(candidates)} training windows are {CLASSES[counts.argmax()]}, "
+            f"{names}: all {len(labels)} training windows are {CLASSES[counts.argmax()]}, "
             "so there is nothing to tell apart; set `labels` to barriers that the price sometimes "
             "touches, or lower `model.stride`"
         )

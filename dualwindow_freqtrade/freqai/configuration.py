@@ -186,7 +186,13 @@ def _of_its_kind(given: Any) -> Any:
         return dict(given)
     others = {name for kind in KINDS.values() for name in kind.model_fields}
     foreign = [key for key in given if key in others - mine.model_fields.keys()]
-    if foreign:
+    if foreign and kind == "ensemble":
+        logger.warning(
+            "freqai.model_training_parameters: %s without effect; the members of an ensemble have "
+            "parameters of their own, in `members`",
+            ", ".join(foreign),
+        )
+    elif foreign:
         logger.info("The kind '%s' does not use %s", kind, ", ".join(foreign))
     return {key: value for key, value in given.items() if key not in foreign}
 

@@ -158,6 +158,13 @@ BOUNDS = [  # setting, smallest or largest allowed, first refused
 ]
 
 
+def test_what_an_ensemble_does_not_use_is_warned_of(caplog):
+    model = read_configuration(freqai(model_training_parameters={"kind": "ensemble", "epochs": 12}))
+    assert model.settings.model.kind == "ensemble"
+    assert "epochs without effect; the members of an ensemble" in caplog.text
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
 def test_a_training_of_all_pairs_is_refused_where_freqai_trains():
     refuse_pooling(read_configuration(freqai()))
     with pytest.raises(ConfigurationError, match=r"dual_window\.pooling: 'whitelist' works with"):

@@ -8,13 +8,13 @@ import pytest
 import walks
 from examples import random_candles
 
-from dualwindow.learning import walk_forward
+from dualwindow.learning import training, walk_forward
 from dualwindow.learning.fold_store import Store
 from dualwindow.learning.parallel import Workers
 from dualwindow.learning.training import train, train_together
 from dualwindow.learning.walk_forward import RAW, run_fold
 from dualwindow.market.candles import joined
-from dualwindow.market.labels import CLASSES
+from dualwindow.market.labels import CLASSES, HOLD, UNKNOWN
 from dualwindow.models.classifier import Hooks, make_classifier
 from dualwindow.samples.data import Rows, Samples, TrainingData, TrainingError, pooled
 from dualwindow.samples.pair_data import PairData
@@ -247,3 +247,35 @@ def test_a_pair_that_cannot_be_learnt_from_is_named():
             settings(),
             FeatureScaler("standard"),
         )
+
+
+def test_a_pair_that_never_moves_takes_part():
+    """All of its windows are HOLD; of all pairs together they are not."""
+    moving, calm = group()
+    still = dataclasses.replace(
+        calm.candles,
+        high=np.full(len(calm.candles), 7.0),
+        low=np.full(len(calm.candles), 7.0),
+        close=np.full(len(calm.candles), 7.0),
+    )
+    labels = np.where(calm.labels == UNKNOWN, UNKNOWN, HOLD).astype(np.int8)
+    quiet = dataclasses.replace(calm, candles=still, labels=labels)
+    with pytest.raises(TrainingError, match=r"^B/USDT: all .* are HOLD"):
+        train(quiet, settings(), FeatureScaler("standard"))
+    artifacts = train_together([moving, quiet], settings(), FeatureScaler("standard"))
+    assert artifacts[1].record.labels.SHORT == 0
+    assert artifacts[1].record.training_windows.SHORT > 0
+
+
+def test_pairs_at_the_same_time_are_one_piece_of_evidence(monkeypatch):
+    seen = []
+    real = training.calibrate
+    monkeypatch.setattr(
+        training,
+        "calibrate",
+        lambda method, evidence: seen.append(evidence) or real(method, evidence),
+    )
+    train(group()[0], settings(), FeatureScaler("standard"))
+    train_together(group(), settings(), FeatureScaler("standard"))
+    assert seen[1].overlap == 2 * seen[0].overlap
+    assert len(seen[1].labels) == 2 * len(seen[0].labels)

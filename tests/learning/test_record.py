@@ -36,7 +36,7 @@ def test_json_in_and_out_is_the_same(record):
     assert again.epochs == record.epochs
     assert [type(e) for e in again.epochs] == [type(e) for e in record.epochs]
     facts = json.loads(text)
-    assert facts["format"] == 2
+    assert facts["format"] == 3
     assert facts.keys() == TrainingRecord.model_fields.keys()
 
 
@@ -51,9 +51,9 @@ def test_everything_that_is_counted_is_one_of_the_candles(record):
 @pytest.mark.parametrize(
     ("change", "place"),
     [
-        ({"format": 1}, ("format",)),
-        ({"format": 3}, ("format",)),
-        ({"format": "2"}, ("format",)),
+        ({"format": 2}, ("format",)),
+        ({"format": 4}, ("format",)),
+        ({"format": "3"}, ("format",)),
         ({"speed": 3}, ("speed",)),
         ({"pair": None}, ("pair",)),
         ({"labels": {"SHORT": 1, "HOLD": 2}}, ("labels", "LONG")),

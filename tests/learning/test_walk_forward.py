@@ -308,7 +308,7 @@ def overwritten(found: bytes) -> bytes:
         pytest.param(".json", lambda found: b"", id="an-empty-record"),
         pytest.param(".json", lambda found: b"[]", id="no-record"),
         pytest.param(
-            ".json", lambda found: found.replace(b'"format": 2', b'"format": 1'), id="old-record"
+            ".json", lambda found: found.replace(b'"format": 3', b'"format": 2'), id="old-record"
         ),
     ],
 )
