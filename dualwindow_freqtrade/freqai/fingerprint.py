@@ -16,7 +16,7 @@ from freqtrade.strategy import IStrategy
 from dualwindow.judging import decisions
 from dualwindow.learning.fingerprint import digest, digest_code, flatten
 from dualwindow.learning.record import versions
-from dualwindow.settings import ClassifierSettings, NetworkSettings, Settings
+from dualwindow.settings import ClassifierSettings, NetworkSettings, Settings, TreesSettings
 from dualwindow_freqtrade.freqai import feature_pipeline
 from dualwindow_freqtrade.freqai import frames as freqai_frames
 from dualwindow_freqtrade.freqai.configuration import users_key
@@ -27,7 +27,8 @@ _MODEL_MODULES = (freqai_frames, feature_pipeline, decisions)
 _MODEL_METHODS = ("set_targets", "define_data_pipeline", "fit", "train", "predict")
 # Packages of a strategy's bases that are nobody's own code.
 _NOT_THE_STRATEGYS = {"freqtrade", "builtins", "abc"}
-_ONLY_OF_NETWORKS = {"tensorflow", "keras"}
+# Libraries that shape only what these kinds predict, and ensembles that they belong to.
+_ONLY_OF = {NetworkSettings: {"tensorflow", "keras"}, TreesSettings: {"lightgbm"}}
 
 
 class Fingerprint:
@@ -138,8 +139,10 @@ def library_versions(model: ClassifierSettings, sources: Iterable[str]) -> dict[
     """
     found = {**versions(), "pandas": version("pandas")}
     unused = {"dualwindow"}  # whose code is compared itself
-    if not isinstance(model, NetworkSettings):
-        unused |= _ONLY_OF_NETWORKS
+    kinds = (model, *getattr(model, "members", ()))
+    for kind, libraries in _ONLY_OF.items():
+        if not any(isinstance(each, kind) for each in kinds):
+            unused |= libraries
     if any("talib" in source for source in sources):
         found["TA-Lib"] = version("TA-Lib")
     return {name: number for name, number in found.items() if name not in unused}

@@ -13,7 +13,7 @@ from harness.places import ROOT
 
 DAY = 86400
 # A longer stride would now and then, as the clock has it, find no window but of HOLD.
-TINY = {"lstm_units": [2], "dense_units": [], "epochs": 1, "stride": 10}
+TINY = {"kind": "lstm", "lstm_units": [2], "dense_units": [], "epochs": 1, "stride": 10}
 
 
 def inside(part: str, folder, monkeypatch, capsys) -> tuple[dict, list]:

@@ -249,6 +249,10 @@ def test_libraries_are_those_that_shape_numbers(place, frames, monkeypatch):
 
     assert libraries(ranges) == {"numpy", "scipy", "scikit-learn", "pandas"}
     assert libraries(lstm) == libraries(ranges) | {"tensorflow", "keras"}
+    trees = place.facts(frames, kind={"kind": "trees", "spans": [3, 10]})
+    assert libraries(trees) == libraries(ranges) | {"lightgbm"}
+    both = place.facts(frames, kind={"kind": "ensemble"})
+    assert libraries(both) == libraries(lstm) | libraries(trees)
     assert ranges["libraries.numpy"] == np.__version__
     place.edit("mine_base", "from freqtrade", "import talib\nfrom freqtrade")
     assert libraries(place.facts(frames)) == libraries(ranges) | {"TA-Lib"}
