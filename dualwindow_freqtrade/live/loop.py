@@ -58,6 +58,7 @@ class LiveLoop:
         self._model, self._status, self._pace = model, status, pace
         self._failures: dict[str, _Failures] = {}
         self._training: str | None = None
+        self._has_trained = False
         self._asked: dict[str, float] = {}  # when the exchange was asked for more candles of a pair
 
     def is_training(self, pair: str) -> bool:
@@ -212,7 +213,8 @@ class LiveLoop:
             self._count_failure(pair, error)
             raise
         finally:
-            give_memory_back()
+            give_memory_back(is_first=not self._has_trained)
+            self._has_trained = True
         self._failures.pop(pair, None)
         self._status.trained(pair, trained_on.stopts)
         self._status.write()

@@ -1,8 +1,10 @@
 """Memory that a training has freed goes back to the machine."""
 
+import gc
 import platform
 import subprocess
 import sys
+import weakref
 
 import pytest
 
@@ -24,7 +26,7 @@ full = held()
 for piece in pieces[:-1]:  # the last one lies above all others, and stays
     libc.free(piece)
 freed = held()
-give_memory_back()
+give_memory_back(is_first=False)
 print(full - freed, full - held())
 """
 
@@ -42,19 +44,37 @@ def test_nothing_happens_where_the_library_has_no_way_to(monkeypatch):
     monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: object())
     memory._malloc_trim.cache_clear()
     try:
-        memory.give_memory_back()
+        memory.give_memory_back(is_first=False)
     finally:
         memory._malloc_trim.cache_clear()
 
 
 def test_every_training_gives_back_also_one_that_fails(tmp_path, monkeypatch):
     given = []
-    monkeypatch.setattr(loop, "give_memory_back", lambda: given.append(1))
+    monkeypatch.setattr(loop, "give_memory_back", lambda *, is_first: given.append(is_first))
     strategy, minutes = dry_run(live_configuration(tmp_path))
     at(strategy, minutes, len(minutes) - 2)
     train_now(strategy)
-    assert len(given) == 1
+    assert given == [True]
     monkeypatch.setattr(type(strategy.freqai), "fit", lambda *a, **k: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         train_now(strategy)
-    assert len(given) == 2
+    assert given == [True, False]
+
+
+class Circle:
+    """Refers to itself, so that only a collection finds it."""
+
+    def __init__(self) -> None:
+        self.myself = self
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_what_a_bot_before_has_left_is_sought_once(is_first):
+    gc.disable()
+    try:
+        left = weakref.ref(Circle())
+        memory.give_memory_back(is_first=is_first)
+        assert (left() is None) == is_first
+    finally:
+        gc.enable()
