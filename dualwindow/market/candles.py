@@ -87,6 +87,16 @@ class Candles:
         return usable
 
     @property
+    def measured(self) -> BoolArray:
+        """(n,) True where the volume is finite and not negative."""
+        return np.isfinite(self.volume) & (self.volume >= 0)
+
+    @property
+    def known(self) -> BoolArray:
+        """(n,) True where the candle is both `priced` and `measured`."""
+        return self.priced & self.measured
+
+    @property
     def untraded_run(self) -> IntArray:
         """(n,) how many candles without volume end here in an unbroken row; 0 if this one traded.
 

@@ -47,7 +47,7 @@ def candle_features(candles: Candles, levels: HourlyLevels) -> FloatArray:
     infinite.
     """
     close = np.where(candles.priced, candles.close, np.nan)
-    volume = np.where(np.isfinite(candles.volume) & (candles.volume >= 0), candles.volume, np.nan)
+    volume = np.where(candles.measured, candles.volume, np.nan)
     previous_close, previous_volume = (_previous(x, candles) for x in (close, volume))
     hours = candles.step / 3600
     columns = [

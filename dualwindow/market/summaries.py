@@ -79,11 +79,10 @@ def summaries(candles: Candles, ends: IntArray, spans: tuple[int, ...]) -> Float
     computed anew from its own candles, so it does not depend on where the candles begin: live and
     backtest agree.
     """
-    known = np.isfinite(candles.volume) & (candles.volume >= 0)
     series = _Series(
         _log_ranges(candles),
         np.log(np.where(candles.priced, candles.close, np.nan)),
-        np.where(known, candles.volume, np.nan),
+        np.where(candles.measured, candles.volume, np.nan),
     )
     parts = [
         np.stack([*_sums(series, ends[part], spans), *_times(candles.date[ends[part]])], axis=1)

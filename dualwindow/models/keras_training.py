@@ -19,8 +19,7 @@ from dualwindow.market.summaries import summaries, summary_names
 from dualwindow.models.classifier import Epoch, Hooks
 from dualwindow.models.device import use_device
 from dualwindow.outside import chance, elapsed
-from dualwindow.samples.data import Rows, Samples, TrainingError
-from dualwindow.samples.scaling import known_rows
+from dualwindow.samples.data import Rows, Samples
 from dualwindow.settings import NetworkSettings
 
 # Windows per forward pass outside training: larger ones gain no speed on a CPU, and four times as
@@ -116,18 +115,12 @@ class _Task(NamedTuple):
 
     @classmethod
     def of(cls, samples: Samples, network: Network, rows: Any) -> "_Task":
-        """Leave out windows with an unknown price or volume, which cannot be summed up."""
-        sums = summed(network, samples.rows, samples.ends)
-        known = known_rows(sums)
-        if not known.any():
-            raise TrainingError("all windows hold a candle whose volume is no number")
-        kept = samples.where(known)
         return cls(
             rows,
-            kept.ends.astype(np.int32),
-            sums[known],
-            kept.labels.astype(np.int32),
-            kept.weights.astype(np.float32),
+            samples.ends.astype(np.int32),
+            summed(network, samples.rows, samples.ends),
+            samples.labels.astype(np.int32),
+            samples.weights.astype(np.float32),
         )
 
     def batches(self, order: IntArray, size: int) -> Iterator[tuple[Any, ...]]:

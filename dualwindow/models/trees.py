@@ -16,8 +16,7 @@ from dualwindow.arrays import FloatArray, IntArray
 from dualwindow.market.labels import CLASSES
 from dualwindow.market.summaries import summaries, summary_names
 from dualwindow.models.classifier import Epoch, Fitted, Hooks
-from dualwindow.samples.data import Rows, Samples, TrainingError
-from dualwindow.samples.scaling import known_rows
+from dualwindow.samples.data import Rows, Samples
 from dualwindow.settings import TreesSettings, spans_of
 
 _THREADS = 1  # small trees gain nothing from more, and so there is nothing for them to differ in
@@ -42,18 +41,11 @@ class TreesClassifier:
     def fit(
         self, training: Samples, validation: Samples, start: Fitted | None, hooks: Hooks
     ) -> "FittedTrees":
-        """Grow them on the training part alone; their number is set, and they begin anew.
-
-        Windows with an unknown price or volume are left out.
-        """
+        """Grow them on the training part alone; their number is set, and they begin anew."""
         hooks.interrupt()
         x = summaries(training.rows.candles, training.ends, self.spans)
-        known = known_rows(x)
-        if not known.any():
-            raise TrainingError("all training windows hold a candle whose volume is no number")
-        kept, names = training.where(known), list(summary_names(self.spans))
-        # Copied, because LightGBM writes into rows that it is given.
-        data = lightgbm.Dataset(x[known], kept.labels, weight=kept.weights, feature_name=names)
+        names = list(summary_names(self.spans))
+        data = lightgbm.Dataset(x, training.labels, weight=training.weights, feature_name=names)
         grown = lightgbm.train(
             _parameters(self.settings),
             data,
@@ -111,13 +103,11 @@ class FittedTrees:
         return lightgbm.Booster(model_str=self.text)
 
     def scores(self, rows: Rows, ends: IntArray) -> FloatArray:
-        """Give the softmax of the sums of the leaves; NaN where a price or a volume is unknown."""
-        found = np.full((len(ends), len(CLASSES)), np.nan)
+        """Give the softmax of the sums of the leaves."""
+        if len(ends) == 0:
+            return np.empty((0, len(CLASSES)))
         x = summaries(rows.candles, ends, self.spans)
-        known = known_rows(x)
-        if known.any():
-            found[known] = self.booster.predict(x[known], num_threads=_THREADS)
-        return found
+        return np.asarray(self.booster.predict(x, num_threads=_THREADS))
 
     def is_sound(self) -> bool:
         """Tell whether the values of all leaves are finite."""

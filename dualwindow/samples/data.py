@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dualwindow.arrays import BoolArray, FloatArray, IntArray
+from dualwindow.arrays import FloatArray, IntArray
 from dualwindow.market.candles import Candles, joined
 
 
@@ -66,10 +66,6 @@ class Samples(NamedTuple):
     ends: IntArray
     labels: IntArray
     weights: FloatArray
-
-    def where(self, chosen: BoolArray) -> "Samples":
-        """Keep some of the windows: (m,) True."""
-        return Samples(self.rows, self.ends[chosen], self.labels[chosen], self.weights[chosen])
 
 
 def pooled(of_pairs: Sequence[tuple[Samples, ...]]) -> tuple[Samples, ...]:

@@ -15,7 +15,7 @@ class Rejection(StrEnum):
     HISTORY = "too few candles before"
     GAP = "gap in the window"
     UNTRADED = "outage (untraded candles) in the window"
-    FEATURE = "feature missing in the window"
+    FEATURE = "candle or feature unknown in the window"
     OUTLIER = "outlier"
     FUTURE = "future unknown"
     PURGED = "purged between training and validation"
@@ -34,7 +34,8 @@ def broken_windows(
     Parameters
     ----------
     candles : n candles
-    usable : (n,) False where a feature of the row is unknown
+    usable : (n,) False where a feature of the row is unknown; the candle itself is looked at, too,
+        because some kinds of classifier do
     history : rows per window, at least 1
     max_untraded : a longer run of candles without volume inside the window counts as a gap
 
@@ -47,7 +48,7 @@ def broken_windows(
         Rejection.HISTORY: np.arange(len(candles)) < history - 1,
         Rejection.GAP: count_back(candles.breaks, history - 1) > 0,
         Rejection.UNTRADED: count_back(outage, history - max_untraded) > 0,
-        Rejection.FEATURE: count_back(~usable, history) > 0,
+        Rejection.FEATURE: count_back(~(usable & candles.known), history) > 0,
     }
 
 

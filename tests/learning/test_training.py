@@ -212,7 +212,7 @@ def test_counts_add_up(trained):
     used = facts.training_windows.total + facts.validation_windows.total
     assert sum(facts.rejected.values()) + used == facts.candles == 2000
     assert facts.rejected["too few candles before"] == 11
-    assert facts.rejected["feature missing in the window"] == 1
+    assert facts.rejected["candle or feature unknown in the window"] == 1
     assert facts.rejected["future unknown"] == 0  # part_of() knows the labels of its end
     assert facts.rejected["purged between training and validation"] == 12
     windows = facts.training_windows.model_dump().values()

@@ -21,7 +21,7 @@ from dualwindow.models.classifier import Hooks
 from dualwindow.models.keras_classifier import FittedNetwork, KerasClassifier
 from dualwindow.models.lstm import LstmNetwork, make
 from dualwindow.models.ranges import FittedRanges
-from dualwindow.samples.data import Rows, TrainingError
+from dualwindow.samples.data import Rows
 from dualwindow.samples.windows import gather
 from dualwindow.settings import LstmSettings
 
@@ -325,29 +325,6 @@ def test_validation_may_have_rows_of_its_own():
     moved = Rows(np.concatenate([features[:7], features]), random_candles(7 + len(features), 0))
     apart = validation._replace(rows=moved, ends=validation.ends + 7)
     assert same_weights(fit((training, validation)), fit((training, apart)))
-
-
-def test_a_window_with_an_unknown_volume_is_not_learnt_from():
-    """Its sums are no numbers, with which every weight would become none."""
-    classifier = make(options(spans=(2, 5), summary_dropout=0.0), 5, 2)
-    training, validation = separable()
-    volume = np.ones(len(training.rows.candles))
-    volume[[100, 380]] = np.nan
-    candles = replace(training.rows.candles, volume=volume)
-    rows = training.rows._replace(candles=candles)
-    broken = [part._replace(rows=rows) for part in (training, validation)]
-    kept = [part.where(np.isin(part.ends, unspoilt(part.ends))) for part in broken]
-    assert [len(b.ends) - len(k.ends) for b, k in zip(broken, kept, strict=True)] == [5, 5]
-    learnt = classifier.fit(*broken, None, Hooks())
-    assert same_weights(learnt, classifier.fit(*kept, None, Hooks()))
-    assert learnt.is_sound()
-    nothing = rows._replace(candles=replace(candles, volume=volume * np.nan))
-    with pytest.raises(TrainingError, match="volume is no number"):
-        classifier.fit(*(part._replace(rows=nothing) for part in broken), None, Hooks())
-
-
-def unspoilt(ends):
-    return [end for end in ends if not (100 <= end < 105 or 380 <= end < 385)]
 
 
 def test_summaries_are_scaled_by_those_of_training_and_the_file_holds_the_scale(tmp_path):

@@ -298,3 +298,20 @@ def test_predictions_ignore_everything_later(trained):
     for name in ("probabilities", "scores", "valid", "failed", "dissimilarity"):
         np.testing.assert_array_equal(getattr(before, name)[:200], getattr(after, name)[:200])
     assert (before.scores[200:] != after.scores[200:]).any()
+
+
+def test_an_unknown_volume_spoils_the_windows_with_it_and_nothing_else(kind):
+    """Where no feature tells: in the training part, in validation, and in what is predicted."""
+    n, bad = 3000, [500, 2900, 3100]
+    data = random_training_data(n + 300, seed=1)
+    candles = dataclasses.replace(data.candles, volume=data.candles.volume.copy())
+    candles.volume[bad] = np.nan
+    data = dataclasses.replace(data, candles=candles)
+    learnt = train(part_of(data, slice(n)), settings_of(kind), FeatureScaler("standard"))
+    assert np.isfinite(learnt.record.validation.log_loss)
+    assert learnt.fitted.is_sound()
+    prediction = learnt.predict(data.candles[slice(n, None)], data.features[n:])
+    spoilt = (np.arange(n, n + 300) >= 3100) & (np.arange(n, n + 300) < 3100 + HISTORY)
+    np.testing.assert_array_equal(prediction.valid, ~spoilt)
+    assert not prediction.failed.any()
+    assert np.isfinite(prediction.probabilities[~spoilt]).all()

@@ -12,7 +12,7 @@ from dualwindow.market.labels import HOLD, LONG, SHORT
 from dualwindow.market.summaries import summaries
 from dualwindow.models.classifier import Hooks
 from dualwindow.models.trees import FittedTrees, make
-from dualwindow.samples.data import Rows, Samples, TrainingError
+from dualwindow.samples.data import Rows, Samples
 from dualwindow.settings import TreesSettings
 
 SPANS = (3, 20)
@@ -120,24 +120,6 @@ def test_it_learns_from_the_training_part_alone():
     second = classifier.fit(samples, other, first, Hooks())
     assert first.to_bytes() == second.to_bytes()
     assert (second.epochs, second.best_epoch, second.start_loss) == ((), 0, None)
-
-
-def test_a_window_with_an_unknown_candle_is_neither_learnt_from_nor_scored():
-    samples = wild_and_calm(1)
-    volume = samples.rows.candles.volume.copy()
-    volume[500] = np.nan
-    candles = dataclasses.replace(samples.rows.candles, volume=volume)
-    broken = samples._replace(rows=samples.rows._replace(candles=candles))
-    spoilt = (samples.ends >= 500) & (samples.ends < 520)
-    without = samples.where(~spoilt)
-    assert len(without.ends) == len(samples.ends) - 20
-    learnt = fitted(broken)
-    assert learnt.to_bytes() == fitted(without).to_bytes()
-    found = learnt.scores(broken.rows, broken.ends)
-    np.testing.assert_array_equal(np.isnan(found), np.tile(spoilt[:, None], 3))
-    nothing = dataclasses.replace(candles, volume=np.full(len(volume), np.nan))
-    with pytest.raises(TrainingError, match="volume is no number"):
-        fitted(samples._replace(rows=samples.rows._replace(candles=nothing)))
 
 
 def test_what_is_read_back_gives_the_same_to_the_last_bit():

@@ -44,7 +44,7 @@ def none_rejected(**counts: int) -> dict[str, int]:
         "history": "too few candles before",
         "gap": "gap in the window",
         "untraded": "outage (untraded candles) in the window",
-        "feature": "feature missing in the window",
+        "feature": "candle or feature unknown in the window",
         "outlier": "outlier",
         "future": "future unknown",
         "purged": "purged between training and validation",

@@ -79,6 +79,25 @@ def test_matches_the_slow_loop(history, seed):
     assert 0 < sum(expected) < 300
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("high", np.nan),
+        ("low", 0.0),
+        ("close", np.inf),
+        ("volume", np.nan),
+        ("volume", -1.0),
+        ("volume", np.inf),
+    ],
+)
+def test_a_candle_that_is_unknown_spoils_its_windows_whatever_the_features(name, value):
+    candles = make_candles(np.ones(20))
+    getattr(candles, name)[9] = value
+    broken = broken_windows(candles, np.ones(20, dtype=bool), 4, max_untraded=2)
+    assert np.flatnonzero(broken[Rejection.FEATURE]).tolist() == [9, 10, 11, 12]
+    assert np.flatnonzero(~candles.known).tolist() == [9]
+
+
 def test_a_window_is_judged_by_its_own_rows_alone(seed):
     rng = np.random.default_rng(seed)
     candles = make_candles(np.ones(200), volume=(rng.random(200) < 0.4).astype(float))
