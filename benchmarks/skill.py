@@ -12,6 +12,8 @@ generator tells the true probabilities. What is finished is kept: a run that was
 import argparse
 import os
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -21,11 +23,11 @@ from rich.console import Console
 
 from benchmarks.skill_goals import Goal, Line, goals_of_recorded, goals_of_synthetic, ladder
 from benchmarks.skill_markets import DAY, LAWS, synthetic_pair, synthetic_schedule
-from benchmarks.skill_rungs import SPANS
+from benchmarks.skill_rungs import DAYS, SPANS
 from benchmarks.skill_tables import goal_table, ladder_table, window_rows, window_table, write
 from benchmarks.skill_walks import RECORDED, Bench, Source, judge, of_seeds
 from dualwindow.learning.fold_store import WalkForwardError
-from dualwindow.learning.folds import FoldError, Schedule
+from dualwindow.learning.folds import FoldError, Schedule, folds
 from dualwindow.learning.parallel import Workers
 from dualwindow.market.candle_files import CandleFileError
 from dualwindow.samples.pair_data import PairData
@@ -43,7 +45,7 @@ class CannotRun(Exception):
     """The benchmark cannot do what it is asked for."""
 
 
-def whole_windows(timerange: str, train_days: int, window_days: int) -> Schedule:
+def whole_windows(timerange: str, train_days: float, window_days: int) -> Schedule:
     """Fit whole windows into a timerange, YYYYMMDD-YYYYMMDD."""
     first, _, last = timerange.partition("-")
     start, stop = (int(pd.Timestamp(day, tz="UTC").timestamp()) for day in (first, last))
@@ -53,11 +55,11 @@ def whole_windows(timerange: str, train_days: int, window_days: int) -> Schedule
     return Schedule(start, start + (stop - start) // window * window, train_days, window_days)
 
 
-def sources(chosen: argparse.Namespace) -> list[Source]:
+def sources(chosen: argparse.Namespace, train_days: float) -> list[Source]:
     """Read or generate the candles that are asked for."""
-    found, days = [], (chosen.train_days, chosen.window_days)
+    found = []
     if chosen.only != "synthetic":
-        schedule = whole_windows(chosen.timerange, *days)
+        schedule = whole_windows(chosen.timerange, train_days, chosen.window_days)
         try:
             pairs = [PairData.read(chosen.datadir, pair, "1m") for pair in chosen.pairs]
         except CandleFileError as error:
@@ -65,16 +67,26 @@ def sources(chosen: argparse.Namespace) -> list[Source]:
                 f"{error}; or name another folder with --datadir, or leave recorded candles out "
                 "with --only synthetic"
             ) from error
+        _refuse_short_past(pairs, replace(schedule, train_days=max(train_days, *DAYS)))
         found.append(Source(RECORDED, pairs, schedule))
     if chosen.only != "recorded":
-        days = min(chosen.train_days, SYNTHETIC_DAYS), chosen.window_days
-        schedule = synthetic_schedule(*days)
+        schedule = synthetic_schedule(min(train_days, SYNTHETIC_DAYS), chosen.window_days)
         found += [Source(m, [synthetic_pair(m, schedule.stop)], schedule) for m in LAWS]
     return found
 
 
-def read_settings(chosen: argparse.Namespace) -> Settings:
-    """Read the settings of our own model, and refuse what cannot be compared."""
+def _refuse_short_past(pairs: Sequence[PairData], longest: Schedule) -> None:
+    """Refuse candles on which not every rung can predict every window."""
+    _, remarks = folds(pairs, longest)
+    if remarks:
+        raise CannotRun(
+            f"with {longest.train_days:g} days of training, {'; '.join(remarks)}; leave these "
+            "pairs out with --pairs, or begin later with --timerange"
+        )
+
+
+def read_ours(chosen: argparse.Namespace) -> tuple[Settings, float]:
+    """Read settings and days of training of our own model; refuse what cannot be compared."""
     freqai = load_from_files([str(path) for path in chosen.config])["freqai"]
     settings = read_configuration(freqai).settings
     if settings.labels.rule != "exclusive" and chosen.only != "recorded":
@@ -84,20 +96,21 @@ def read_settings(chosen: argparse.Namespace) -> Settings:
             f"freqai.conv_width is {settings.history} candles, but the three numbers look back on "
             f"{max(SPANS)}; lengthen it"
         )
-    return settings
+    return settings, chosen.train_days or freqai["train_period_days"]
 
 
 def bench_skill(chosen: argparse.Namespace) -> list[Goal]:
     """Walk forward over one source after the other; show and write all that is known by then."""
+    settings, train_days = read_ours(chosen)
     bench = Bench(
-        of_seeds(read_settings(chosen), chosen.train_days, chosen.seeds),
+        of_seeds(settings, train_days, chosen.seeds),
         chosen.out.with_suffix(""),
         Workers(n=chosen.jobs),
         chosen.paths,
     )
     rows, goals = [], []
     lines: list[Line] = []
-    for source in sources(chosen):
+    for source in sources(chosen, train_days):
         judged = judge(source, bench)
         rows += window_rows(judged)
         if source.name == RECORDED:
@@ -120,7 +133,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--pairs", nargs="+", default=["BTC/USDT", "ETH/USDT", "SOL/USDT"])
     parser.add_argument("--timerange", default="20231031-20231231", help="of the predictions")
     parser.add_argument("--config", type=Path, nargs="+", default=CONFIGS)
-    parser.add_argument("--train-days", type=int, default=120, help="of our own model")
+    parser.add_argument(
+        "--train-days", type=int, help="of our own model (default freqai.train_period_days)"
+    )
     parser.add_argument(
         "--seeds", type=int, default=3, help="of our own model, one after the other"
     )

@@ -97,7 +97,7 @@ def judge(source: Source, bench: Bench) -> Judged:
     for rung in wanted:
         found, walks[rung.name] = walk_forward(source, rung, bench)
         members = members or found
-    same, first = ["date", "pair", "fold", "label"], walks[OURS].table
+    same, first = ["date", "pair", "fold", "label", "valid"], walks[OURS].table
     for name, walk in walks.items():
         assert walk.table[same].equals(first[same]), name
     ours = [walks[rung.name] for rung in bench.ours if rung.name in walks]

@@ -200,6 +200,34 @@ def test_a_benchmark_of_nothing_fails(tmp_path, monkeypatch, capsys):
     assert "--datadir" in said
 
 
+def test_a_pair_too_young_for_the_longest_training_is_refused_at_once(small, monkeypatch, capsys):
+    if not SHARED.is_dir():
+        pytest.skip("needs the candles of ../shared/data")
+    words = [
+        *small,
+        "--only",
+        "recorded",
+        "--pairs",
+        "BTC/USDT",
+        "--timerange",
+        "20230720-20230722",
+    ]
+    assert run(monkeypatch, *words) == 2
+    said = capsys.readouterr().err
+    assert "no fold of 120 days of training" in said or "with 120 days of training" in said
+    assert "BTC/USDT" in said
+
+
+def test_days_of_training_are_those_of_the_configuration(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["skill.py"])
+    assert skill.read_ours(skill.arguments())[1] == 120  # config/together.json
+    config = str(ROOT / "config/presets/standard.json")
+    monkeypatch.setattr(
+        sys, "argv", ["skill.py", "--config", str(ROOT / "user_data/config.json"), config]
+    )
+    assert skill.read_ours(skill.arguments())[1] == 30
+
+
 @pytest.mark.parametrize(
     ("freqai", "words", "said"),
     [
@@ -265,7 +293,8 @@ def test_a_few_recorded_days_and_going_on(small, tmp_path, monkeypatch, capsys):
     if not SHARED.is_dir():
         pytest.skip("needs the candles of ../shared/data")
     few = [rung for rung in rungs(Settings()) if rung.train_days == 30]
-    monkeypatch.setattr(skill_rungs, "DAYS", (3, 2))
+    for module in (skill_rungs, skill):
+        monkeypatch.setattr(module, "DAYS", (3, 2))
     monkeypatch.setattr(skill_goals, "BASELINE", "three numbers, 3 days, own pair")
     words = [*small, "--only", "recorded", "--pairs", "BTC/USDT", "ETH/USDT", "--jobs", "1"]
     words += ["--timerange", "20231101-20231103", "--train-days", "4"]
