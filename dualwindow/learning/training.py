@@ -66,7 +66,8 @@ def train_together(
 
     Parameters
     ----------
-    group : data of one pair each, oldest first; all must end at the same time
+    group : data of one pair each, oldest first; all must begin and end at the same time, or one
+        pair would be taught what another is validated on
     settings : checked settings
     scaler : unfitted
     previous : an earlier model to go on from, if its kind can
@@ -79,11 +80,13 @@ def train_together(
     Raises
     ------
     TrainingError
-        If prices are broken, the history is too short, or too few windows or classes remain.
+        If prices are broken, the history is too short, too few windows or classes remain, or the
+        pairs are not of the same time.
     FloatingPointError
         If what is learnt becomes NaN or infinite.
     """
     began, hooks = elapsed(), hooks or Hooks()
+    _refuse_other_times(group)
     parts, samples = _select_all(sorted(group, key=lambda data: data.pair), settings, scaler)
     training, validation = pooled(samples)
     del samples  # of several pairs, their rows have been put together
@@ -107,6 +110,18 @@ def train_together(
         )
         for data in group
     ]
+
+
+def _refuse_other_times(group: Sequence[TrainingData]) -> None:
+    first = group[0]
+    for data in group:
+        theirs, ours = ([_date(d.candles, row) for row in (0, -1)] for d in (data, first))
+        if theirs != ours:
+            raise TrainingError(
+                f"{data.pair}: its candles are from {theirs[0]} to {theirs[1]}, those of "
+                f"{first.pair} from {ours[0]} to {ours[1]}; pairs that are learnt from together "
+                "must be of the same time"
+            )
 
 
 def _context(data: TrainingData, settings: Settings) -> tuple[Candles, FloatArray]:

@@ -260,7 +260,8 @@ def _all(
                 yield member.fold, each, True
     except TaskError as error:
         cause = error.__cause__ or error
-        raise _failed(pending[error.index].members[0].fold, cause) from cause
+        folds_of_task = [member.fold for member in pending[error.index].members]
+        raise _failed(folds_of_task, cause) from cause
 
 
 def _refuse_unusable(pending: Sequence[Task]) -> None:
@@ -270,7 +271,7 @@ def _refuse_unusable(pending: Sequence[Task]) -> None:
             try:
                 refuse_unusable(member.data, task.settings)
             except TrainingError as error:
-                raise _failed(member.fold, error) from error
+                raise _failed([member.fold], error) from error
 
 
 def _load(task: Task, store: Store) -> list[Done] | None:
@@ -284,7 +285,10 @@ def _load(task: Task, store: Store) -> list[Done] | None:
     return found
 
 
-def _failed(fold: Fold, cause: BaseException) -> WalkForwardError:
-    words = str(cause).removeprefix(f"{fold.pair}: ") or type(cause).__name__
+def _failed(folds_of_task: Sequence[Fold], cause: BaseException) -> WalkForwardError:
+    """Name the pair, unless there are several: then the cause does, where it is of one."""
+    fold, words = folds_of_task[0], str(cause) or type(cause).__name__
     day = pd.Timestamp(fold.start, unit="s").strftime("%Y-%m-%d")
-    return WalkForwardError(f"{fold.pair}, fold from {day}: {words}")
+    if len(folds_of_task) > 1:
+        return WalkForwardError(f"fold from {day}: {words}")
+    return WalkForwardError(f"{fold.pair}, fold from {day}: {words.removeprefix(f'{fold.pair}: ')}")

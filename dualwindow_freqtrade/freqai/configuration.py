@@ -78,6 +78,9 @@ _OWN_KEYS = {
 }
 
 
+_MEMBER_KINDS = [kind for kind in KINDS if kind != "ensemble"]
+
+
 class ConfigurationError(ValueError):
     """Every problem of a configuration at once."""
 
@@ -205,21 +208,36 @@ def _only_follows(error: Any, errors: Sequence[Any]) -> bool:
 
 
 def _describe(error: Any) -> str:
-    place = [str(part) for part in error["loc"]]
+    where = error["loc"]
+    place = _without_kinds(where)
     if error["type"] == "union_tag_invalid":
-        kinds = ", ".join(repr(kind) for kind in KINDS)
+        kinds = ", ".join(repr(kind) for kind in (_MEMBER_KINDS if "members" in place else KINDS))
         given = error["input"].get("kind")
-        return f"freqai.model_training_parameters.kind must be one of {kinds}. Received: {given!r}"
-    if place[:2] == ["settings", "model"]:
-        place = place[:2] + place[3:]  # the third part is the kind
+        return (
+            f"freqai.{users_key('.'.join(place))}.kind must be one of {kinds}. Received: {given!r}"
+        )
     name = users_key(".".join(place))
     if error["type"] == "extra_forbidden":
-        return f"freqai.{name} is unknown{_suggest(place[-1], _siblings(place, error['loc']))}"
+        others = [kind for kind in _MEMBER_KINDS if place[-1] in KINDS[kind].model_fields]
+        if others and "members" in place:
+            return f"freqai.{name} is unknown; it belongs to a member of kind {' or '.join(others)}"
+        return f"freqai.{name} is unknown{_suggest(place[-1], _siblings(place, where))}"
     message = translated(error["msg"].removeprefix("Value error, "))
     if not name:
         return message
     hint = _HINTS.get(".".join(place[:2]), "")
     return f"freqai.{name}: {message}. Received: {error['input']!r}{hint}"
+
+
+def _without_kinds(where: Sequence[Any]) -> list[str]:
+    """Leave out the kinds, which stand after `model` and after the number of a member."""
+    place = [str(part) for part in where]
+    if place[:2] != ["settings", "model"]:
+        return place
+    rest = place[3:]
+    if rest[:1] == ["members"]:
+        rest = rest[:2] + rest[3:]
+    return place[:2] + rest
 
 
 def users_key(place: str) -> str:
@@ -232,7 +250,8 @@ def users_key(place: str) -> str:
 
 def _siblings(place: list[str], where: tuple[Any, ...]) -> set[str]:
     if place[:2] == ["settings", "model"]:
-        return set(KINDS[str(where[2])].model_fields)
+        kind = where[5] if "members" in place else where[2]
+        return set(KINDS[str(kind)].model_fields)
     model: Any = Configuration
     for part in place[:-1]:
         annotation = model.model_fields[part].annotation

@@ -165,6 +165,24 @@ def test_what_an_ensemble_does_not_use_is_warned_of(caplog):
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
+@pytest.mark.parametrize(
+    ("member", "said"),
+    [
+        ({"kind": "ensemble"}, "0.kind must be one of 'lstm', 'ranges', 'trees'. Received: 'ense"),
+        (
+            {"kind": "lstm", "rounds": 3},
+            "0.rounds is unknown; it belongs to a member of kind trees",
+        ),
+        ({"kind": "lstm", "dropuot": 0.3}, "0.dropuot is unknown; did you mean 'dropout'?"),
+        ({"kind": "trees", "leaves": 1}, "0.leaves: Input should be greater than or equal to 2"),
+    ],
+)
+def test_a_mistake_in_a_member_is_told_where_it_stands(member, said):
+    members = [member, {"kind": "trees"}]
+    (problem,) = problems_of(model_training_parameters={"kind": "ensemble", "members": members})
+    assert problem.startswith(f"freqai.model_training_parameters.members.{said}")
+
+
 def test_a_training_of_all_pairs_is_refused_where_freqai_trains():
     refuse_pooling(read_configuration(freqai()))
     with pytest.raises(ConfigurationError, match=r"dual_window\.pooling: 'whitelist' works with"):

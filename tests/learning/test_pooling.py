@@ -9,7 +9,7 @@ import walks
 from examples import random_candles
 
 from dualwindow.learning import training, walk_forward
-from dualwindow.learning.fold_store import Store
+from dualwindow.learning.fold_store import Store, WalkForwardError
 from dualwindow.learning.parallel import Workers
 from dualwindow.learning.training import train, train_together
 from dualwindow.learning.walk_forward import RAW, run_fold
@@ -279,3 +279,37 @@ def test_pairs_at_the_same_time_are_one_piece_of_evidence(monkeypatch):
     train_together(group(), settings(), FeatureScaler("standard"))
     assert seen[1].overlap == 2 * seen[0].overlap
     assert len(seen[1].labels) == 2 * len(seen[0].labels)
+
+
+def test_pairs_of_other_times_are_not_learnt_from_together():
+    """Each would be split at a date of its own, so one would be taught the other's validation."""
+    a, b = group()
+    part = slice(0, len(b.candles) - 60)
+    shorter = dataclasses.replace(
+        b, candles=b.candles[part], features=b.features[part], labels=b.labels[part]
+    )
+    with pytest.raises(
+        TrainingError, match=r"^B/USDT: its candles are from .* must be of the same"
+    ):
+        train_together([a, shorter], settings(), FeatureScaler("standard"))
+
+
+def test_a_training_of_several_pairs_that_fails_names_the_one_that_its_cause_names(tmp_path):
+    a, b = walks.pairs()
+    still = dataclasses.replace(
+        b.candles, **{name: np.full(len(b.candles), 7.0) for name in ("high", "low", "close")}
+    )
+    quiet = dataclasses.replace(b, candles=still)
+    is_torn = np.arange(len(b.candles))[:, None] % 5 == 0
+    torn = dataclasses.replace(b, features=np.where(is_torn, np.nan, b.features))
+    for given, said in (
+        (
+            [quiet, dataclasses.replace(quiet, pair="C/USDT")],
+            "fold from 1970-01-01: B/USDT, C/USDT: all",
+        ),
+        ([a, torn], "fold from 1970-01-01: B/USDT: no whole window"),
+    ):
+        store = Store(tmp_path / given[1].pair[0])
+        store.begin(settings(), walks.SCHEDULE)
+        with pytest.raises(WalkForwardError, match=f"^{said}"):
+            walk_forward.run(tasks(given=given), store, Workers())
