@@ -101,6 +101,22 @@ class Artifact:
         """Return it with what the host knows of what shapes its predictions."""
         return replace(self, record=self.record.model_copy(update={"made_from": dict(facts)}))
 
+    def handed_to(self, pair: str, features: tuple[str, ...], why: str) -> "Artifact":
+        """Return it for a pair that was not learnt from, without any context.
+
+        Parameters
+        ----------
+        pair : name
+        features : what its host calls this pair's features, in the order of the record's
+        why : it was not learnt from
+        """
+        return replace(
+            self,
+            context=self.context[:0],
+            context_features=self.context_features[:0],
+            record=self.record.handed_to(pair, features, why),
+        )
+
     def predict(
         self, candles: Candles, features: FloatArray, n_newest: int | None = None
     ) -> Prediction:

@@ -85,6 +85,8 @@ class TrainingRecord(_Frozen):
     pair, candles, first_candle, last_candle, features : what it was trained on
     learnt_from : all pairs, where there were several; windows, epochs, calibration, validation and
         seconds are then of all of them together
+    left_out : why the pair itself was not learnt from, and has the model of others; its own counts
+        are then 0. Empty where it was
     labels, unknown_labels : of all its candles
     training_labels : of the candles of the training part
     training_windows, validation_windows : that were learnt from, and validated on
@@ -104,6 +106,7 @@ class TrainingRecord(_Frozen):
     format: Literal[3] = 3
     pair: str
     learnt_from: tuple[str, ...] = ()
+    left_out: str = ""
     candles: int
     first_candle: str
     last_candle: str
@@ -125,6 +128,13 @@ class TrainingRecord(_Frozen):
     seconds: float
     versions: dict[str, str]
     made_from: dict[str, Any] = {}
+
+    def handed_to(self, pair: str, features: tuple[str, ...], why: str) -> "TrainingRecord":
+        """Write the record of a pair that gets this model without having been learnt from."""
+        none = ClassCounts(SHORT=0, HOLD=0, LONG=0)
+        own = {"pair": pair, "features": features, "left_out": why, "candles": 0, "rejected": {}}
+        counts = {"labels": none, "unknown_labels": 0, "training_labels": none}
+        return self.model_copy(update={**own, **counts})
 
     def to_json(self) -> str:
         """Write it as JSON text."""

@@ -14,6 +14,7 @@ from dualwindow.learning.calibration import (
     frequencies_only,
     uncalibrated,
 )
+from dualwindow.learning.group import Part, Prepared, date_of, prepare
 from dualwindow.learning.metrics import auc
 from dualwindow.learning.record import (
     CalibrationFacts,
@@ -27,13 +28,11 @@ from dualwindow.market.labels import CLASSES, LONG, SHORT, UNKNOWN
 from dualwindow.models.classifier import Fitted, Hooks, make_classifier
 from dualwindow.outside import elapsed
 from dualwindow.samples.balancing import class_counts, class_frequencies, class_mixture
-from dualwindow.samples.data import Rows, Samples, TrainingData, TrainingError, pooled
-from dualwindow.samples.scaling import RowScaler, known_rows
-from dualwindow.samples.selection import Selection, refuse_one_class, select
-from dualwindow.samples.splits import Split, split_of
+from dualwindow.samples.data import TrainingData
+from dualwindow.samples.scaling import RowScaler
+from dualwindow.samples.selection import refuse_one_class
 from dualwindow.settings import Settings
 
-_DAY = 86400
 _SAME = 1e-9  # probabilities that differ by less tell no candles apart
 
 
@@ -62,12 +61,13 @@ def train_together(
     The scaler is fitted here, on the training parts only; validation lies later in time and a
     purge keeps training labels from looking into it. Scaler and calibration are shared, too: what a
     calibration falls back on are the class frequencies of all pairs together, not each pair's own.
-    The order of the pairs changes nothing. No input is modified but `scaler`.
+    A pair from which nothing can be learnt is left out of several, and gets the model of the
+    others; its record says why. The order of the pairs changes nothing. No input is modified but
+    `scaler`.
 
     Parameters
     ----------
-    group : data of one pair each, oldest first; all must begin and end at the same time, or one
-        pair would be taught what another is validated on
+    group : data of one pair each, oldest first
     settings : checked settings
     scaler : unfitted
     previous : an earlier model to go on from, if its kind can
@@ -80,84 +80,33 @@ def train_together(
     Raises
     ------
     TrainingError
-        If prices are broken, the history is too short, too few windows or classes remain, or the
-        pairs are not of the same time.
+        If prices are broken, the history is too short, or too few windows or classes remain, of
+        each pair. If the pairs have not the same number of features.
     FloatingPointError
         If what is learnt becomes NaN or infinite.
     """
     began, hooks = elapsed(), hooks or Hooks()
-    _refuse_other_times(group)
-    parts, samples = _select_all(sorted(group, key=lambda data: data.pair), settings, scaler)
-    training, validation = pooled(samples)
-    del samples  # of several pairs, their rows have been put together
-    refuse_one_class(", ".join(part.data.pair for part in parts), training.labels)
+    prepared = prepare(group, settings, scaler)
+    training = prepared.training
+    refuse_one_class(", ".join(part.data.pair for part in prepared.parts), training.labels)
     hooks.interrupt()
     n_features = training.rows.features.shape[1]
     classifier = make_classifier(settings.model, settings.history, n_features)
     start = previous.fitted if previous is not None else None
-    fitted = classifier.fit(training, validation, start, hooks)
-    found = _calibrated(fitted, training, validation, parts, settings)
-    content = fitted.to_bytes()
-    by_pair = {part.data.pair: part for part in parts}
-    return [
-        Artifact(
-            n_features,
-            content,
-            scaler,
-            found.calibration,
-            *_context(data, settings),
-            _record(by_pair[data.pair], settings, found, training, began),
-        )
-        for data in group
-    ]
-
-
-def _refuse_other_times(group: Sequence[TrainingData]) -> None:
-    first = group[0]
+    fitted = classifier.fit(training, prepared.validation, start, hooks)
+    found = _calibrated(fitted, prepared, settings)
+    shared = (n_features, fitted.to_bytes(), scaler, found.calibration)
+    records = {p.data.pair: _record(p, settings, found, prepared, began) for p in prepared.parts}
+    first = records[prepared.parts[0].data.pair]
     for data in group:
-        theirs, ours = ([_date(d.candles, row) for row in (0, -1)] for d in (data, first))
-        if theirs != ours:
-            raise TrainingError(
-                f"{data.pair}: its candles are from {theirs[0]} to {theirs[1]}, those of "
-                f"{first.pair} from {ours[0]} to {ours[1]}; pairs that are learnt from together "
-                "must be of the same time"
-            )
+        if why := prepared.left_out.get(data.pair):
+            records[data.pair] = first.handed_to(data.pair, data.feature_names, why)
+    return [Artifact(*shared, *_context(data, settings), records[data.pair]) for data in group]
 
 
 def _context(data: TrainingData, settings: Settings) -> tuple[Candles, FloatArray]:
     newest = slice(max(len(data.candles) - settings.history + 1, 0), None)
     return data.candles[newest], data.features[newest].copy()
-
-
-class _Part(NamedTuple):
-    """One pair of a training."""
-
-    data: TrainingData
-    split: Split
-    selection: Selection
-
-
-def _select_all(
-    group: Sequence[TrainingData], settings: Settings, scaler: RowScaler
-) -> tuple[list[_Part], list[tuple[Samples, Samples]]]:
-    """Select the windows of all pairs, and fit the scaler to their training parts."""
-    splits, taught = [], []
-    for data in group:
-        refuse_unusable(data, settings)
-        split = split_of(data.candles, settings)
-        known = known_rows(data.features) & split.train
-        if not known.any():
-            raise TrainingError(f"{data.pair}: no candle of the training part has all its features")
-        splits.append(split)
-        taught.append(data.features[known])
-    scaler.fit(np.concatenate(taught) if len(taught) > 1 else taught[0])
-    parts, samples = [], []
-    for data, split in zip(group, splits, strict=True):
-        scaled = scaler.apply(data.features)
-        selection = select(data, settings, split, scaled)
-        parts.append(_Part(data, split, selection))
-        samples.append(selection.samples(data.labels, Rows(scaled.rows, data.candles)))
-    return parts, samples
 
 
 class _Calibrated(NamedTuple):
@@ -167,16 +116,10 @@ class _Calibrated(NamedTuple):
     evidence: Evidence
     calibration: Calibration
     remarks: list[str]
-    pairs: tuple[str, ...]
 
 
-def _calibrated(
-    fitted: Fitted,
-    training: Samples,
-    validation: Samples,
-    parts: Sequence[_Part],
-    settings: Settings,
-) -> _Calibrated:
+def _calibrated(fitted: Fitted, prepared: Prepared, settings: Settings) -> _Calibrated:
+    parts, training, validation = prepared.parts, prepared.training, prepared.validation
     evidence = Evidence(
         fitted.scores(validation.rows, validation.ends),
         validation.labels,
@@ -185,69 +128,29 @@ def _calibrated(
         # What several pairs do in the same minutes is one piece of evidence.
         parts[0].selection.overlap * len(parts),
     )
-    pairs = tuple(part.data.pair for part in parts)
-    calibration, remarks = calibrate(settings.calibration, evidence)
-    return _Calibrated(fitted, evidence, calibration, remarks, pairs)
-
-
-def refuse_unusable(data: TrainingData, settings: Settings) -> None:
-    """Refuse data that no training can begin with, before anything is computed.
-
-    Raises
-    ------
-    TrainingError
-        If prices are broken, or the history is too short for the windows or the features.
-    """
-    candles = data.candles
-    for length, name in ((settings.history, "history"), (settings.horizon, "horizon")):
-        if length >= len(candles):
-            raise TrainingError(
-                f"{data.pair}: `{name}` is {length} candles, the training data has only "
-                f"{len(candles)}; lower it or raise `train_days`"
-            )
-    broken = np.flatnonzero(~candles.priced)
-    if len(broken):
-        raise TrainingError(
-            f"{data.pair}: {len(broken)} candles have a price that is not a positive number, the "
-            f"first at {_date(candles, broken[0])}; download these candles again"
-        )
-    _refuse_short_history(data)
-
-
-def _refuse_short_history(data: TrainingData) -> None:
-    known = np.isfinite(data.features)
-    ever = np.logical_or.reduce(known, axis=0)
-    days = np.where(ever, known.argmax(axis=0), len(known)) * data.candles.step / _DAY
-    short = (days > 1) | ~ever
-    if not short.any():
-        return
-    names = ", ".join(n for n, s in zip(data.feature_names, short, strict=True) if s)
-    worst = days[short].max()
-    more = f"{np.ceil(worst):.0f}" if ever[short].all() else f"more than {np.ceil(worst):.0f}"
-    raise TrainingError(
-        f"{data.pair}: the history is too short, or has broken prices: {names} unknown for the "
-        f"first {worst:.1f} days of the training data, which begins at {_date(data.candles, 0)} "
-        f"and has {len(known) * data.candles.step / _DAY:.1f} days; download {more} days of "
-        "candles, of every timeframe, before those you have; averages over 30 days need 30"
-    )
+    return _Calibrated(fitted, evidence, *calibrate(settings.calibration, evidence))
 
 
 def _record(
-    part: _Part, settings: Settings, found: _Calibrated, training: Samples, began: float
+    part: Part,
+    settings: Settings,
+    found: _Calibrated,
+    prepared: Prepared,
+    began: float,
 ) -> TrainingRecord:
     data, labels, calibration = part.data, part.data.labels, found.calibration
     known: BoolArray = labels != UNKNOWN
     return TrainingRecord(
         pair=data.pair,
-        learnt_from=found.pairs if len(found.pairs) > 1 else (),
+        learnt_from=prepared.learnt_from,
         candles=len(data.candles),
-        first_candle=_date(data.candles, 0),
-        last_candle=_date(data.candles, -1),
+        first_candle=date_of(data.candles, 0),
+        last_candle=date_of(data.candles, -1),
         features=data.feature_names,
         labels=_counts(labels[known]),
         unknown_labels=int((~known).sum()),
         training_labels=_counts(labels[part.split.train & known]),
-        training_windows=_counts(training.labels),
+        training_windows=_counts(prepared.training.labels),
         validation_windows=_counts(found.evidence.labels),
         rejected=part.selection.rejected,
         settings=settings,
@@ -286,7 +189,3 @@ def _scores(evidence: Evidence, calibration: Calibration) -> ValidationScores:
 
 def _counts(labels: np.ndarray) -> ClassCounts:
     return ClassCounts(**dict(zip(CLASSES, class_counts(labels).tolist(), strict=True)))
-
-
-def _date(candles: Candles, row: int) -> str:
-    return np.datetime_as_string(candles.date[row].astype("datetime64[s]"), unit="m") + "Z"

@@ -26,9 +26,10 @@ from dualwindow.learning.fold_store import (
     write_table,
 )
 from dualwindow.learning.folds import Fold, Schedule, folds
+from dualwindow.learning.group import refuse_unusable
 from dualwindow.learning.parallel import TaskError, Workers, run_tasks
 from dualwindow.learning.record import TrainingRecord
-from dualwindow.learning.training import refuse_unusable, train_together
+from dualwindow.learning.training import train_together
 from dualwindow.market.candles import Candles
 from dualwindow.market.labels import CLASSES, Labelling
 from dualwindow.models.classifier import use_threads
@@ -145,10 +146,18 @@ def run_fold(task: Task) -> list[Done]:
         scaler = FeatureScaler(task.settings.scaler)
         group = [member.data for member in task.members]
         artifacts = train_together(group, task.settings, scaler)
+        _refuse_left_out(artifacts)
         return [
             _predicted(member, artifact, made_by)
             for member, artifact, made_by in zip(task.members, artifacts, task.made_by, strict=True)
         ]
+
+
+def _refuse_left_out(artifacts: Sequence[Artifact]) -> None:
+    """Refuse to judge a model by a pair that it should have learnt from."""
+    for artifact in artifacts:
+        if artifact.record.left_out:
+            raise TrainingError(f"{artifact.record.pair}: {artifact.record.left_out}")
 
 
 def _predicted(member: Member, artifact: Artifact, made_by: str) -> Done:

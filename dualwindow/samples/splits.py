@@ -17,14 +17,40 @@ class Split(NamedTuple):
     validation: BoolArray
 
 
-def split_of(candles: Candles, settings: Settings) -> Split:
-    """Split the candles of a training as its settings say, purged by the horizon."""
-    purge = settings.horizon * candles.step
-    return chronological_split(candles.date, purge, settings.validation_share)
+def split_of(candles: Candles, settings: Settings, boundary: float | None = None) -> Split:
+    """Split the candles of a training as its settings say, purged by the horizon.
+
+    Parameters
+    ----------
+    candles : n candles
+    settings : say which part validates
+    boundary : second at which validation begins, where several pairs share it; unset, these
+        candles' own
+    """
+    if boundary is None:
+        boundary = validation_start(candles.date, settings.validation_share)
+    return split_at(candles.date, settings.horizon * candles.step, boundary)
 
 
-def chronological_split(date: IntArray, purge: int, validation_share: float) -> Split:
-    """Put the last rows into validation and drop the training rows whose label looks into it.
+def validation_start(date: IntArray, validation_share: float) -> float:
+    """Find the second at which the last rows begin, which validate; infinite if there are none.
+
+    Parameters
+    ----------
+    date : (n,) seconds, increasing
+    validation_share : part of the rows in validation, in (0, 1)
+
+    Examples
+    --------
+    >>> validation_start(np.arange(10), validation_share=0.3)
+    7.0
+    """
+    first = len(date) - round(len(date) * validation_share)
+    return float(date[first]) if first < len(date) else np.inf
+
+
+def split_at(date: IntArray, purge: int, boundary: float) -> Split:
+    """Put the rows from `boundary` on into validation, and drop those whose label looks into it.
 
     A label at *t* reads the candles up to ``t + purge``, so a training row must lie more than
     `purge` before the first validation row (purging: Lopez de Prado 2018, chapter 7).
@@ -33,17 +59,14 @@ def chronological_split(date: IntArray, purge: int, validation_share: float) -> 
     ----------
     date : (n,) seconds, increasing
     purge : seconds that a label looks ahead
-    validation_share : part of the rows in validation, in (0, 1)
+    boundary : second at which validation begins
 
     Examples
     --------
-    >>> split = chronological_split(np.arange(10), purge=2, validation_share=0.3)
+    >>> split = split_at(np.arange(10), purge=2, boundary=7)
     >>> split.train.sum(), split.purged.sum(), split.validation.sum()
     (np.int64(5), np.int64(2), np.int64(3))
     """
-    n = len(date)
-    first = n - round(n * validation_share)
-    validation = np.arange(n) >= first
-    boundary = date[first] if first < n else np.inf
+    validation = date >= boundary
     train = date + purge < boundary
     return Split(train, ~train & ~validation, validation)

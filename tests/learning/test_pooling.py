@@ -10,6 +10,7 @@ from examples import random_candles
 
 from dualwindow.learning import training, walk_forward
 from dualwindow.learning.fold_store import Store, WalkForwardError
+from dualwindow.learning.group import prepare
 from dualwindow.learning.parallel import Workers
 from dualwindow.learning.training import train, train_together
 from dualwindow.learning.walk_forward import RAW, run_fold
@@ -35,6 +36,12 @@ def tasks(kind: str = "ranges", given: list[PairData] | None = None) -> list[wal
 
 def group() -> list[TrainingData]:
     return [member.data for member in tasks()[0].members]
+
+
+def part_of(data: TrainingData, rows: slice) -> TrainingData:
+    return dataclasses.replace(
+        data, candles=data.candles[rows], features=data.features[rows], labels=data.labels[rows]
+    )
 
 
 def table_of(done) -> pd.DataFrame:
@@ -237,16 +244,83 @@ def test_another_pairs_candles_are_part_of_what_made_it():
     assert all(one != other for one, other in zip(before, after, strict=True))
 
 
-def test_a_pair_that_cannot_be_learnt_from_is_named():
-    both = group()
-    broken = dataclasses.replace(both[1].candles, close=both[1].candles.close.copy())
-    broken.close[7] = np.nan
-    with pytest.raises(TrainingError, match=r"^B/USDT: 1 candles have a price"):
-        train_together(
-            [both[0], dataclasses.replace(both[1], candles=broken)],
-            settings(),
-            FeatureScaler("standard"),
-        )
+def broken_price(data: TrainingData) -> TrainingData:
+    candles = dataclasses.replace(data.candles, close=data.candles.close.copy())
+    candles.close[7] = np.nan
+    return dataclasses.replace(data, candles=candles)
+
+
+def torn(data: TrainingData) -> TrainingData:
+    is_torn = np.arange(len(data.candles))[:, None] % 5 == 0
+    return dataclasses.replace(data, features=np.where(is_torn, np.nan, data.features))
+
+
+def young(data: TrainingData) -> TrainingData:
+    return part_of(data, slice(len(data.candles) - 30, None))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (broken_price, "1 candles have a price"),
+        (torn, "no whole window is left"),
+        (young, "no candle of the training part"),
+    ],
+)
+def test_a_pair_that_cannot_be_learnt_from_gets_the_model_of_the_others(spoil, why):
+    a, b = group()
+    c = dataclasses.replace(a, pair="C/USDT")
+    bad = spoil(b)
+    found = train_together([bad, c, a], settings(), FeatureScaler("standard"))
+    assert [artifact.record.pair for artifact in found] == ["B/USDT", "C/USDT", "A/USDT"]
+    assert [artifact.record.left_out.startswith(why) for artifact in found] == [True, False, False]
+    without = train_together([a, c], settings(), FeatureScaler("standard"))[0]
+    assert {artifact.content for artifact in found} == {without.content}
+    assert {artifact.record.learnt_from for artifact in found} == {("A/USDT", "C/USDT")}
+    record = found[0].record
+    assert (record.candles, record.labels.total, record.training_labels.total) == (0, 0, 0)
+    np.testing.assert_array_equal(found[0].context.date, bad.candles.date[-len(without.context) :])
+    later = tasks()[0].members[1]
+    own = found[0].predict(later.candles, later.features)
+    expected = dataclasses.replace(
+        without, context=found[0].context, context_features=found[0].context_features
+    ).predict(later.candles, later.features)
+    np.testing.assert_array_equal(own.probabilities, expected.probabilities)
+    assert own.valid.sum() > 10
+
+
+def test_where_no_pair_can_be_learnt_from_the_first_says_why():
+    spoilt = [broken_price(data) for data in group()]
+    with pytest.raises(TrainingError, match=r"^A/USDT: 1 candles have a price"):
+        train_together(spoilt[::-1], settings(), FeatureScaler("standard"))
+
+
+def test_one_pair_of_two_that_is_left_is_trained_on_alone_and_says_so():
+    a, b = group()
+    found = train_together([broken_price(b), a], settings(), FeatureScaler("standard"))
+    assert found[1].content == train(a, settings(), FeatureScaler("standard")).content
+    assert found[1].record.learnt_from == ("A/USDT",)
+
+
+def test_a_model_is_handed_to_a_pair_that_joins():
+    model = train_together(group(), settings(), FeatureScaler("standard"))[0]
+    other = model.handed_to("C/USDT", ("c",) * len(model.record.features), "it has joined")
+    assert (other.record.pair, other.record.left_out) == ("C/USDT", "it has joined")
+    assert other.record.features == ("c",) * len(model.record.features)
+    assert len(other.context) == len(other.context_features) == 0
+    later = tasks()[0].members[0]
+    n = settings().history
+    own = other.predict(later.candles, later.features)
+    assert not own.valid[: n - 1].any()
+    expected = model.predict(later.candles, later.features).probabilities[n - 1 :]
+    np.testing.assert_array_equal(own.probabilities[n - 1 :], expected)
+
+
+def test_pairs_with_another_number_of_features_are_refused():
+    a, b = group()
+    less = dataclasses.replace(b, features=b.features[:, 1:], feature_names=b.feature_names[1:])
+    with pytest.raises(TrainingError, match=r"A/USDT has (\d+), B/USDT has "):
+        train_together([a, less], settings(), FeatureScaler("standard"))
 
 
 def test_a_pair_that_never_moves_takes_part():
@@ -281,17 +355,23 @@ def test_pairs_at_the_same_time_are_one_piece_of_evidence(monkeypatch):
     assert len(seen[1].labels) == 2 * len(seen[0].labels)
 
 
-def test_pairs_of_other_times_are_not_learnt_from_together():
-    """Each would be split at a date of its own, so one would be taught the other's validation."""
+@pytest.mark.parametrize("kept", [slice(300, None), slice(0, -60)])
+def test_pairs_of_other_times_are_split_at_the_same_moment(kept):
+    """At a date of its own, one would be taught what the other is validated on."""
     a, b = group()
-    part = slice(0, len(b.candles) - 60)
-    shorter = dataclasses.replace(
-        b, candles=b.candles[part], features=b.features[part], labels=b.labels[part]
-    )
-    with pytest.raises(
-        TrainingError, match=r"^B/USDT: its candles are from .* must be of the same"
-    ):
-        train_together([a, shorter], settings(), FeatureScaler("standard"))
+    prepared = prepare([a, part_of(b, kept)], settings(), FeatureScaler("standard"))
+    alone = prepare([a], settings(), FeatureScaler("standard"))
+    boundary = a.candles.date[alone.parts[0].split.validation][0]
+    reach = settings().horizon * a.candles.step
+    seen = 0
+    for part in prepared.parts:
+        date = part.data.candles.date
+        assert date[part.selection.train].max() + reach < boundary
+        assert date[part.selection.validation].min() >= boundary
+        assert date[part.split.train].max() + reach + a.candles.step == boundary
+        seen += len(part.selection.train)
+    assert seen == len(prepared.training.ends) > len(alone.training.ends)
+    assert prepared.left_out == {}
 
 
 def test_a_training_of_several_pairs_that_fails_names_the_one_that_its_cause_names(tmp_path):

@@ -11,7 +11,7 @@ from dualwindow.samples.balancing import class_mixture
 from dualwindow.samples.data import Rows, TrainingData, TrainingError
 from dualwindow.samples.scaling import Scaled
 from dualwindow.samples.selection import Selection, refuse_one_class, select
-from dualwindow.samples.splits import chronological_split
+from dualwindow.samples.splits import split_at, validation_start
 
 WEIGHTS = {"SHORT": 3.0, "HOLD": 0.5, "LONG": 2.0}
 
@@ -35,7 +35,9 @@ def selected(data: TrainingData, *, stride=1, unknown=(), outliers=(), **whole) 
     known[list(unknown)] = False
     inliers[[*unknown, *outliers]] = False
     scaled = Scaled(np.zeros((n, 1), dtype=np.float32), known, inliers, np.zeros(n))
-    split = chronological_split(data.candles.date, 2 * 60, settings.validation_share)
+    split = split_at(
+        data.candles.date, 2 * 60, validation_start(data.candles.date, settings.validation_share)
+    )
     return select(data, settings, split, scaled)
 
 
@@ -164,7 +166,7 @@ def test_overlap_is_the_horizon_in_strides(horizon, stride, overlap):
     n = len(data.candles)
     everywhere = np.ones(n, dtype=bool)
     scaled = Scaled(np.zeros((n, 1), dtype=np.float32), everywhere, everywhere, np.zeros(n))
-    split = chronological_split(data.candles.date, horizon * 60, 0.2)
+    split = split_at(data.candles.date, horizon * 60, validation_start(data.candles.date, 0.2))
     assert select(data, settings, split, scaled).overlap == overlap
 
 

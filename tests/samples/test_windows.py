@@ -3,7 +3,7 @@ import pytest
 from examples import make_candles, random_candles, shared_frame
 
 from dualwindow.market.candles import Candles
-from dualwindow.samples.splits import chronological_split
+from dualwindow.samples.splits import split_at, validation_start
 from dualwindow.samples.windows import (
     Rejection,
     broken_windows,
@@ -131,7 +131,7 @@ def test_no_window_spans_the_real_outage_as_freqtrade_fills_it():
 def test_purge_leaves_no_training_label_that_looks_into_validation(seed):
     rng = np.random.default_rng(seed)
     date = np.cumsum(60 * (1 + (rng.random(500) < 0.05)))
-    split = chronological_split(date, purge=30 * 60, validation_share=0.2)
+    split = split_at(date, 30 * 60, validation_start(date, 0.2))
     first = date[split.validation].min()
     assert split.validation.sum() == 100
     assert (date[split.train] + 30 * 60 < first).all()
@@ -148,7 +148,7 @@ def test_purge_leaves_no_training_label_that_looks_into_validation(seed):
     ],
 )
 def test_split_table(share, parts):
-    split = chronological_split(np.arange(10), purge=2, validation_share=share)
+    split = split_at(np.arange(10), 2, validation_start(np.arange(10), share))
     assert tuple(int(mask.sum()) for mask in split) == parts
 
 
@@ -160,5 +160,5 @@ def test_inputs_are_untouched(seed):
     for array in arrays:
         array.setflags(write=False)
     broken_windows(candles, usable, 10, 2)
-    chronological_split(candles.date, 60, 0.2)
+    split_at(candles.date, 60, validation_start(candles.date, 0.2))
     assert all((a == b).all() for a, b in zip(arrays, before, strict=True))
