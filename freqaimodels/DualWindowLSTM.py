@@ -1,6 +1,7 @@
 """FreqAI's hooks on one side, the `dualwindow` core on the other."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -17,12 +18,14 @@ from pandas import DataFrame
 
 from dualwindow.arrays import IntArray
 from dualwindow.learning.artifact import Artifact
-from dualwindow.learning.training import train
+from dualwindow.learning.training import train_together
 from dualwindow.market.candles import Candles
 from dualwindow.models.classifier import Hooks
+from dualwindow.samples.data import TrainingData
 from dualwindow_freqtrade.backtest import drawer as backtest_drawer
 from dualwindow_freqtrade.backtest.cache import BacktestCache
 from dualwindow_freqtrade.backtest.comparison import BacktestComparison
+from dualwindow_freqtrade.backtest.pooling import SharedTrainings
 from dualwindow_freqtrade.backtest.windows import (
     cached_windows,
     populate_from_candles,
@@ -34,9 +37,8 @@ from dualwindow_freqtrade.freqai.configuration import (
     ConfigurationError,
     in_users_words,
     read_configuration,
-    refuse_pooling,
 )
-from dualwindow_freqtrade.freqai.feature_pipeline import PipelineScaler, prepared
+from dualwindow_freqtrade.freqai.feature_pipeline import PipelineScaler, pipeline_of, prepared
 from dualwindow_freqtrade.freqai.fingerprint import Fingerprint
 from dualwindow_freqtrade.freqai.names import COLUMNS
 from dualwindow_freqtrade.freqai.threads import allowed_threads, cap_threads
@@ -45,6 +47,7 @@ from dualwindow_freqtrade.live.candles import LateInputs
 from dualwindow_freqtrade.live.folder import repair_folder
 from dualwindow_freqtrade.live.loop import LiveLoop
 from dualwindow_freqtrade.live.pace import Pace
+from dualwindow_freqtrade.live.pooling import SharedTraining
 from dualwindow_freqtrade.live.process_end import end_with_main_thread
 from dualwindow_freqtrade.live.saved_models import SavedModels, load_backtest_model
 from dualwindow_freqtrade.live.status import Status
@@ -66,7 +69,6 @@ class DualWindowLSTM(BaseClassifierModel):
     def __init__(self, config: dict[str, Any]) -> None:
         try:
             self.configuration = read_configuration(config.get("freqai", {}))
-            refuse_pooling(self.configuration)
         except ConfigurationError as error:
             raise OperationalException(str(error)) from error
         self.settings, is_live = self.configuration.settings, config.get("runmode") in TRADE_MODES
@@ -81,12 +83,16 @@ class DualWindowLSTM(BaseClassifierModel):
         self._n_threads = allowed_threads(self.configuration.threads, is_live=is_live)
         self.fingerprint = Fingerprint(self, self.settings)
         self._backtest_cache = BacktestCache(self.full_path, self.fingerprint)
+        self._shared_trainings: SharedTrainings | None = None
         self._comparison = BacktestComparison(self.settings)
         guards, pace = self.configuration.guards, Pace.of(self.freqai_info)
         status = Status(self.full_path, limits_of(config, guards), pace)
         late_inputs = LateInputs(self.dd, guards.max_candle_age)
         self._live_watch = LiveWatch(status, late_inputs, self.base_tf_seconds)
-        self._live_loop = LiveLoop(self, status, pace)
+        self._shared_training = None
+        if self.settings.pooling == "whitelist":
+            self._shared_training = SharedTraining(self, status)
+        self._live_loop = LiveLoop(self, status, pace, self._shared_training)
         self._saved_models = SavedModels(self.dd, config, self.fingerprint)
 
     def set_targets(self, dataframe: DataFrame) -> DataFrame:
@@ -151,8 +157,8 @@ class DualWindowLSTM(BaseClassifierModel):
         try:
             candles = self._candles(unfiltered_df)
             dk.data_dictionary = freqai_frames.data_dictionary(unfiltered_df, candles, dk)
-            dk.feature_pipeline = self.define_data_pipeline(threads=dk.thread_count)
             model = self.fit(dk.data_dictionary, dk)
+            dk.feature_pipeline = pipeline_of(model.scaler)
             freqai_frames.describe_training(model.record.training_labels, dk)
             training_report.report_training(model.record, dk, is_continual=self.continual_learning)
         except Exception as error:
@@ -167,24 +173,37 @@ class DualWindowLSTM(BaseClassifierModel):
         self, data_dictionary: dict[str, Any], dk: FreqaiDataKitchen, **kwargs: Any
     ) -> Artifact:
         """Hand candles, features and labels to the core."""
+        data = freqai_frames.training_data(dk.pair, data_dictionary)
+        if self._shared_trainings is None:
+            model = self.learn([data], dk)[dk.pair]
+        else:
+            model = self._shared_trainings.model_of(data, dk, partial(self.learn, dk=dk))
+        if not self.live:  # live, FreqAI keeps it itself once it is saved
+            self.dd.model_dictionary[dk.pair] = model
+        return model
+
+    def learn(self, group: Sequence[TrainingData], dk: FreqaiDataKitchen) -> dict[str, Artifact]:
+        """Learn from one or several pairs; `dk`, of one of them, knows where files may go."""
         cap_threads(self.settings.model, self._n_threads)
+        scaler = PipelineScaler(self.define_data_pipeline(threads=dk.thread_count))
+        name = dk.pair if len(group) == 1 else "all pairs"
         with in_users_words():
-            model = train(
-                freqai_frames.training_data(dk.pair, data_dictionary),
+            models = train_together(
+                group,
                 self.settings,
-                PipelineScaler(dk.feature_pipeline),
+                scaler,
                 # Not get_init_model(): it writes a logger into the artifact, which is frozen.
                 previous=self.dd.model_dictionary.get(dk.pair) if self.continual_learning else None,
                 hooks=Hooks(
-                    report=partial(training_report.log_epoch, dk.pair),
+                    report=partial(training_report.log_epoch, name),
                     interrupt=self._live_loop.stop_if_asked,
                     tensorboard=dk.data_path / "tensorboard" if self.activate_tensorboard else None,
                 ),
             )
-        model = model.made_from(self.fingerprint.facts())
-        if not self.live:  # live, FreqAI keeps it itself once it is saved
-            self.dd.model_dictionary[dk.pair] = model
-        return model
+        if len(group) > 1:
+            training_report.log_shared(models[0].record, is_continual=self.continual_learning)
+        facts = self.fingerprint.facts()
+        return {model.record.pair: model.made_from(facts) for model in models}
 
     def extract_data_and_train_model(
         self,
@@ -263,6 +282,9 @@ class DualWindowLSTM(BaseClassifierModel):
         # All of them before the thread begins to train.
         others = () if self.scanning else strategy.dp.current_whitelist()
         self._saved_models.load_once((pair, *others))
+        if self._shared_training is not None:
+            with suppress(OSError):  # the thread that trains tries again, and says why
+                self._shared_training.hand_on(pair)
         if not self.dd.historic_data:  # before FreqAI would, which then appends nothing newer
             self.dd.load_all_pair_histories(dk.check_if_new_training_required(0)[2], dk)
 
@@ -290,11 +312,18 @@ class DualWindowLSTM(BaseClassifierModel):
     ) -> FreqaiDataKitchen:
         """Refuse predictions cached from other settings, code, libraries or candles, then go on."""
         self.fingerprint.digest_code(strategy)
-        windows = cached_windows(dataframe, dk, strategy, self.corr_pairlist)
+        shared = self.share_trainings(strategy)
+        windows = cached_windows(dataframe, dk, strategy, self.corr_pairlist, shared)
         self._backtest_cache.check(dk.pair, windows, is_continual=self.continual_learning)
         populate_from_candles(dk, list(dataframe.columns))
         write_whole_predictions(dk)
         return super().start_backtesting(dataframe, metadata, dk, strategy)
+
+    def share_trainings(self, strategy: IStrategy) -> SharedTrainings | None:
+        """Begin to share the trainings of a backtest between all pairs, if that is asked for."""
+        if self.settings.pooling == "whitelist" and self._shared_trainings is None:
+            self._shared_trainings = SharedTrainings(self, self.settings, strategy)
+        return self._shared_trainings
 
     def model_exists(self, dk: FreqaiDataKitchen) -> bool:
         """Find a saved model, and refuse it here if it cannot be read."""

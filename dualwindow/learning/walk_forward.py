@@ -121,14 +121,10 @@ def _bytes_of(plan: Mapping[str, Any]) -> bytes:
 
 def _member(pair: PairData, fold: Fold, settings: Settings) -> Member:
     labelling = Labelling.of(settings)
-    edges = [fold.train_from, fold.start, fold.stop]
-    a, b, c = np.searchsorted(pair.candles.date, edges).tolist()
-    before, after = pair.candles[a:b], pair.candles[b:c]
-    data = TrainingData(
-        pair.pair, before, pair.features[a:b], pair.feature_names, labelling.label(before)
-    )
+    data = pair.between(fold.train_from, fold.start, labelling)
+    b, c = np.searchsorted(pair.candles.date, [fold.start, fold.stop]).tolist()
     labels = labelling.label(pair.candles[b : c + settings.horizon])[: c - b]
-    return Member(fold, data, after, pair.features[b:c], labels)
+    return Member(fold, data, pair.candles[b:c], pair.features[b:c], labels)
 
 
 def _taught(data: TrainingData) -> tuple[np.ndarray, ...]:

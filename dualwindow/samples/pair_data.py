@@ -3,11 +3,15 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from dualwindow.arrays import FloatArray
 from dualwindow.market.candle_files import read_candles, seconds
 from dualwindow.market.candles import Candles
 from dualwindow.market.features import FEATURES, candle_features
 from dualwindow.market.hours import join_hours
+from dualwindow.market.labels import Labelling
+from dualwindow.samples.data import TrainingData
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,21 @@ class PairData:
     candles: Candles
     features: FloatArray
     feature_names: tuple[str, ...]
+
+    def between(self, start: float, stop: float, labelling: Labelling) -> TrainingData:
+        """Cut out the candles that open in ``[start, stop)``, to train on them.
+
+        Labels are made of these candles alone, so the future of the last ones is unknown.
+
+        Parameters
+        ----------
+        start, stop : seconds since 1970 UTC
+        labelling : labels the candles
+        """
+        a, b = np.searchsorted(self.candles.date, [start, stop]).tolist()
+        candles = self.candles[a:b]
+        labels = labelling.label(candles)
+        return TrainingData(self.pair, candles, self.features[a:b], self.feature_names, labels)
 
     @classmethod
     def read(cls, folder: Path, pair: str, timeframe: str) -> "PairData":

@@ -9,6 +9,8 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,13 +31,14 @@ Report = Callable[[int, TrainingRecord, int], None]
 
 
 class Window(NamedTuple):
-    """One window of a backtest: the options of the command, the pair, and which of its windows.
+    """One window of a backtest: the options of the command, its pairs, and which of their windows.
 
-    The backtest will look for its predictions in `folder`.
+    There is one pair, or all whose training is shared. The backtest will look for the predictions
+    in `folder`.
     """
 
     words: tuple[str, ...]
-    pair: str
+    pairs: tuple[str, ...]
     number: int
     folder: Path
 
@@ -84,28 +87,37 @@ def train_backtest(words: Sequence[str], workers: Workers, report: Report) -> tu
             "cannot be trained side by side; switch it off, or let freqtrade backtesting train"
         )
     cache_of_model = BacktestCache(bench.folder, bench.model.fingerprint)
-    n_windows, wanted = 0, []
+    n_windows, missing = 0, []
+    shared = bench.model.share_trainings(bench.strategy)
     for pair, frame in candles.items():
-        windows = cached_windows(frame, _kitchen(bench, pair), bench.strategy, bench.corr_pairs)
+        kitchen = _kitchen(bench, pair)
+        windows = cached_windows(frame, kitchen, bench.strategy, bench.corr_pairs, shared)
         reused = cache_of_model.check(pair, windows, is_continual=False)
         cache_of_model.remember_all(pair)
         n_windows += len(reused)
-        missing = [number for number, is_there in enumerate(reused) if not is_there]
-        wanted += [Window(tuple(words), pair, number, bench.folder) for number in missing]
-    n_left = len(wanted)
-    for _, (start, record) in run_tasks(train_window, wanted, workers):
-        n_left -= 1
-        report(start, record, n_left)
+        missing += [(number, pair) for number, is_there in enumerate(reused) if not is_there]
+    groups = [[each] for each in missing]
+    if shared is not None:
+        groups = [list(group) for _, group in groupby(sorted(missing), key=itemgetter(0))]
+    wanted = [
+        Window(tuple(words), tuple(pair for _, pair in group), group[0][0], bench.folder)
+        for group in groups
+    ]
+    n_left = len(missing)
+    for _, done in run_tasks(train_window, wanted, workers):
+        for start, record in done:
+            n_left -= 1
+            report(start, record, n_left)
     return n_windows, bench.folder
 
 
 @_without_info()
-def train_window(window: Window) -> tuple[int, TrainingRecord]:
+def train_window(window: Window) -> list[tuple[int, TrainingRecord]]:
     """Let FreqAI train and predict one window, and write its files.
 
     Returns
     -------
-    The second at which the predictions begin, and the record of the training.
+    For each pair, the second at which the predictions begin, and the record of the training.
     """
     bench, candles = _backtest(window.words)
     if bench.folder.resolve() != window.folder.resolve():
@@ -113,16 +125,22 @@ def train_window(window: Window) -> tuple[int, TrainingRecord]:
             f"this worker would write to {bench.folder}, the backtest reads {window.folder}; "
             "start workers in the backtest's folder, and with its FREQTRADE__ variables"
         )
-    dk = _kitchen(bench, window.pair)
+    return [_train_pair(pair, window, bench, candles[pair]) for pair in window.pairs]
+
+
+def _train_pair(
+    pair: str, window: Window, bench: Workbench, candles: DataFrame
+) -> tuple[int, TrainingRecord]:
+    dk = _kitchen(bench, pair)
     only = slice(window.number, window.number + 1)
     dk.training_timeranges = dk.training_timeranges[only]
     dk.backtesting_timeranges = dk.backtesting_timeranges[only]
-    model, metadata = bench.model, {"pair": window.pair}
+    model, metadata = bench.model, {"pair": pair}
     # What IFreqaiModel.start does before it comes to the windows.
     model.live, model.dk, model.data_provider = False, dk, bench.market
     model.can_short = bench.strategy.can_short
     model.dd.set_pair_dict_info(metadata)
-    model.start_backtesting(candles[window.pair].copy(), metadata, dk, bench.strategy)
+    model.start_backtesting(candles.copy(), metadata, dk, bench.strategy)
     model.clean_up()
     path = dk.data_path / f"{dk.model_filename}{REPORT_FILE}"
     start = int(dk.backtesting_timeranges[0].startts)

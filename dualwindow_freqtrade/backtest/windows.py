@@ -3,21 +3,23 @@
 import io
 from pathlib import Path
 
-import pandas as pd
-from freqtrade.exceptions import OperationalException
-from freqtrade.exchange import timeframe_to_seconds
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
 from dualwindow.market.files import write_aside
 from dualwindow_freqtrade.backtest.cache import CachedWindow
+from dualwindow_freqtrade.backtest.pooling import SharedTrainings, candle_frames, digest_between
 from dualwindow_freqtrade.freqai.fingerprint import digest_candles
 from dualwindow_freqtrade.freqai.names import BACKTEST_PREDICTION, METADATA_FILE, MODEL_FILE
 
 
 def cached_windows(
-    dataframe: DataFrame, dk: FreqaiDataKitchen, strategy: IStrategy, corr_pairs: list[str]
+    dataframe: DataFrame,
+    dk: FreqaiDataKitchen,
+    strategy: IStrategy,
+    corr_pairs: list[str],
+    shared: SharedTrainings | None,
 ) -> dict[str, CachedWindow]:
     """Digest the candles of each training window, and of the backtest window after it.
 
@@ -30,16 +32,20 @@ def cached_windows(
     dk : knows the windows
     strategy : knows the candles of other timeframes and pairs
     corr_pairs : other pairs that features are made of
+    shared : the trainings, if each is of all pairs
 
     Returns
     -------
     The windows by FreqAI's name for their model.
     """
-    frames = _candle_frames(dk, strategy, corr_pairs)
+    frames = candle_frames((dk.pair, *corr_pairs), dk, strategy)
     windows = {}
     for trained, tested in zip(dk.training_timeranges, dk.backtesting_timeranges, strict=True):
         start, stop, end = trained.startdt, trained.stopdt, tested.stopdt
-        before = [f[(f["date"] >= start - back) & (f["date"] < stop)] for f, back in frames]
+        if shared is None:
+            trained_on = f"{dk.pair} {digest_between(frames, start, stop)}"
+        else:
+            trained_on = shared.digest(dk, corr_pairs, start, stop)
         after = [f[(f["date"] >= stop) & (f["date"] < end)] for f, _ in frames]
         dk.set_new_model_names(dk.pair, int(trained.stopts))
         n_tested = int(dataframe["date"].between(stop, end, inclusive="left").sum())
@@ -47,7 +53,7 @@ def cached_windows(
         windows[dk.model_filename] = CachedWindow(
             start=tested.startdt,
             stop=end,
-            trained_on=f"{dk.pair} {digest_candles(before)}",
+            trained_on=trained_on,
             tested_on=digest_candles(after),
             n_tested=n_tested,
             prediction=predictions / f"{dk.model_filename}{BACKTEST_PREDICTION}",
@@ -55,24 +61,6 @@ def cached_windows(
             model=dk.data_path / f"{dk.model_filename}{MODEL_FILE}",
         )
     return windows
-
-
-def _candle_frames(
-    dk: FreqaiDataKitchen, strategy: IStrategy, corr_pairs: list[str]
-) -> list[tuple[DataFrame, pd.Timedelta]]:
-    """Collect all candles that features are made of, with how far back they look."""
-    frames = []
-    for p in (dk.pair, *corr_pairs):
-        for timeframe in dk.freqai_config["feature_parameters"]["include_timeframes"]:
-            frame = strategy.dp.get_pair_dataframe(p, timeframe)
-            if frame.empty:
-                raise OperationalException(
-                    f"{p}: there are no {timeframe} candles; download them first: "
-                    f"freqtrade download-data -p {p} -t {timeframe} --timerange ..."
-                )
-            lookback = strategy.startup_candle_count * timeframe_to_seconds(timeframe)
-            frames.append((frame, pd.Timedelta(seconds=lookback)))
-    return frames
 
 
 def write_whole_predictions(dk: FreqaiDataKitchen) -> None:

@@ -130,23 +130,6 @@ def read_configuration(freqai: Mapping[str, Any]) -> Configuration:
     return configuration
 
 
-def refuse_pooling(configuration: Configuration) -> None:
-    """Refuse a training of all pairs where FreqAI trains, which asks for one pair at a time.
-
-    Raises
-    ------
-    ConfigurationError
-        If it is asked for.
-    """
-    if configuration.settings.pooling != "pair":
-        raise ConfigurationError(
-            [
-                "freqai.dual_window.pooling: 'whitelist' works with dualwindow walk-forward --out "
-                "only, so far; set 'pair'. Received: 'whitelist'"
-            ]
-        )
-
-
 @contextmanager
 def in_users_words() -> Iterator[None]:
     """Let errors of the core name settings as the configuration does."""

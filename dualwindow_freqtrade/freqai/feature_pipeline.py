@@ -7,6 +7,7 @@ from datasieve.transforms import SKLearnWrapper
 
 from dualwindow.arrays import FloatArray
 from dualwindow.samples.scaling import (
+    RowScaler,
     Scaled,
     feature_scaler,
     known_rows,
@@ -80,6 +81,12 @@ class PipelineScaler:
         lacking = max(self._width - part.shape[1], 0)
         part = np.pad(np.asarray(part), ((0, 0), (0, lacking)))
         return scattered(part, known, np.asarray(flags) == 1, dissimilarity)
+
+
+def pipeline_of(scaler: RowScaler) -> Pipeline:
+    """Return the pipeline by which a model that FreqAI has trained scales rows."""
+    assert isinstance(scaler, PipelineScaler)
+    return scaler._pipeline
 
 
 def _refuse_large_dissimilarity(n_rows: int) -> None:

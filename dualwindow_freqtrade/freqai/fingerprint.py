@@ -24,7 +24,7 @@ from dualwindow_freqtrade.freqai.feature_digest import digest_features
 
 # Through which features and scores pass on their way between FreqAI and the core.
 _MODEL_MODULES = (freqai_frames, feature_pipeline, decisions)
-_MODEL_METHODS = ("set_targets", "define_data_pipeline", "fit", "train", "predict")
+_MODEL_METHODS = ("set_targets", "define_data_pipeline", "fit", "learn", "train", "predict")
 # Packages of a strategy's bases that are nobody's own code.
 _NOT_THE_STRATEGYS = {"freqtrade", "builtins", "abc"}
 # Libraries that shape only what these kinds predict, and ensembles that they belong to.

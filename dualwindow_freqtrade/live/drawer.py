@@ -15,6 +15,7 @@ from pandas.api.types import is_numeric_dtype
 
 from dualwindow.arrays import IntArray
 from dualwindow.market.files import write_aside
+from dualwindow.outside import epoch_seconds
 from dualwindow_freqtrade.freqai.names import (
     ALL_TRAININGS,
     COLUMNS,
@@ -292,6 +293,11 @@ class WholeFilesDrawer(FreqaiDataDrawer):
         """Append the newest candles of one pair and of what its features need."""
         with self.history_lock:
             append_newest(self, strategy, dk)
+
+    def trained_at(self, pair: str) -> int:
+        """When the pair was trained; never, if a clock that was ahead says that it is yet to be."""
+        trained: int = self.get_pair_dict_info(pair)[1]
+        return trained if trained <= epoch_seconds() else 0
 
     def forget(self, coin: str) -> None:
         """Go on as if the pair had never been trained; its files stay until they are purged."""

@@ -19,6 +19,10 @@ _AT_ONCE = 2_000  # candles that are fetched before a bot is asked whether it st
 _FEW_MINUTES = 900  # seconds of a hole that is left alone: as many minutes untraded are none
 
 
+class TrainingStoppedError(Exception):
+    """The bot is shutting down."""
+
+
 def lacking(frame: DataFrame | None, timeframe: str, needed: TimeRange) -> list[tuple[int, int]]:
     """List the spans of time in which candles are missing that a training needs.
 

@@ -4,7 +4,8 @@ import logging
 import math
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from freqtrade.configuration import TimeRange
@@ -13,16 +14,23 @@ from freqtrade.freqai.freqai_interface import IFreqaiModel
 from freqtrade.strategy import IStrategy
 
 from dualwindow.market.files import is_of_machine
-from dualwindow.outside import elapsed, epoch_seconds
+from dualwindow.outside import elapsed
 from dualwindow.samples.data import TrainingError
-from dualwindow_freqtrade.live.fetching import complete_history, missing_spans, needed_for
+from dualwindow_freqtrade.live.fetching import (
+    TrainingStoppedError,
+    complete_history,
+    missing_spans,
+    needed_for,
+)
 from dualwindow_freqtrade.live.memory import give_memory_back
 from dualwindow_freqtrade.live.pace import Pace
+from dualwindow_freqtrade.live.pooling import SharedTraining, Span
 from dualwindow_freqtrade.live.status import Status
 
 logger = logging.getLogger(__name__)
 
 _REST, _LONGEST_REST = 60, 3600  # seconds after a failed training of a pair; doubled each time
+_ALL = "all pairs"  # whose training is shared
 
 
 class _Failures(NamedTuple):
@@ -31,10 +39,6 @@ class _Failures(NamedTuple):
     n: int
     rest: float
     rest_until: float
-
-
-class TrainingStoppedError(Exception):
-    """The bot is shutting down."""
 
 
 class CandlesNotFetchedError(Exception):
@@ -52,18 +56,21 @@ class LiveLoop:
     model : FreqAI's, which trains
     status : counts trainings
     pace : is told how long they take
+    shared : trains all pairs at once, if that is asked for
     """
 
-    def __init__(self, model: IFreqaiModel, status: Status, pace: Pace) -> None:
-        self._model, self._status, self._pace = model, status, pace
+    def __init__(
+        self, model: IFreqaiModel, status: Status, pace: Pace, shared: SharedTraining | None
+    ) -> None:
+        self._model, self._status, self._pace, self._shared = model, status, pace, shared
         self._failures: dict[str, _Failures] = {}
-        self._training: str | None = None
+        self._training: frozenset[str] = frozenset()
         self._has_trained = False
         self._asked: dict[str, float] = {}  # when the exchange was asked for more candles of a pair
 
     def is_training(self, pair: str) -> bool:
         """Whether this pair is in training now."""
-        return pair == self._training
+        return pair in self._training
 
     def stop_if_asked(self) -> None:
         """End a training when the bot shuts down; called between its steps."""
@@ -95,7 +102,7 @@ class LiveLoop:
                 if is_first:
                     self.take_pace_of_saved_models(strategy)
                     is_first = False
-                self._train_most_overdue(strategy)
+                self._train_what_is_due(strategy)
             except Exception:
                 logger.exception("The training thread failed; it goes on in %d s", _REST)
                 self._goes_on(_REST)
@@ -108,36 +115,89 @@ class LiveLoop:
         n_pairs = len(strategy.dp.current_whitelist())
         self._pace.take([model.record.seconds for model in models], n_pairs)
 
+    def _train_what_is_due(self, strategy: IStrategy) -> None:
+        if self._shared is None:
+            self._train_most_overdue(strategy)
+        else:
+            self._train_all(self._shared, strategy)
+
     def _train_most_overdue(self, strategy: IStrategy) -> None:
-        model, whitelist = self._model, strategy.dp.current_whitelist()
+        model = self._model
+        whitelist = strategy.dp.current_whitelist()
         pairs = self._rested(whitelist)
         if not pairs:
             return
-        trained, pair = min((self._trained_at(pair), pair) for pair in pairs)
+        trained, pair = min((model.dd.trained_at(pair), pair) for pair in pairs)
         dk = FreqaiDataKitchen(model.config, model.live, pair)
         due, timerange, loaded = dk.check_if_new_training_required(trained)
         if not due:
             return
         dk.set_paths(pair, timerange.stopts)
-        model.train_timer("start")
-        began, self._training = elapsed(), pair
-        try:
+        with self._timed(pair, [pair], len(whitelist)):
             model.extract_data_and_train_model(timerange, pair, strategy, dk, loaded)
+
+    def _train_all(self, shared: SharedTraining, strategy: IStrategy) -> None:
+        """Hand the newest model to pairs that lack it; train when it is due itself."""
+        model, pairs = self._model, strategy.dp.current_whitelist()
+        for pair in self._rested(pairs):
+            try:
+                shared.hand_on(pair)
+            except Exception as error:
+                self._count_failure(pair, error, [pair])
+                self._log_failure(pair, error)
+            else:
+                self._failures.pop(pair, None)
+        if not pairs or not self._rested([_ALL]):
+            return
+        dk = FreqaiDataKitchen(model.config, model.live, pairs[0])
+        due, timerange, loaded = dk.check_if_new_training_required(
+            max(map(model.dd.trained_at, pairs))
+        )
+        if due:
+            with self._timed(_ALL, pairs, len(pairs)):
+                self._train_together(shared, pairs, Span(timerange, loaded), strategy)
+
+    def _train_together(
+        self, shared: SharedTraining, pairs: Sequence[str], span: Span, strategy: IStrategy
+    ) -> None:
+        def complete(pair: str) -> None:
+            self.stop_if_asked()
+            self._complete_history(pair, span.trained_on, strategy)
+
+        try:
+            failed = shared.train(pairs, span, complete, strategy)
+        except TrainingStoppedError:
+            logger.info("The training of all pairs was stopped; the model before it stays")
+            return
         except Exception as error:
-            self._log_failure(pair, error)
-        else:
-            self._pace.take([elapsed() - began], len(whitelist))
+            self._count_failure(_ALL, error, pairs)
+            raise
         finally:
-            self._training = None
-        model.train_timer("stop", pair)
+            self._give_memory_back()
+        self._failures.pop(_ALL, None)
+        for pair, why in failed.items():
+            self._count_failure(pair, why, [pair])
+            self._log_failure(pair, why)
+        self._status.write()
+
+    @contextmanager
+    def _timed(self, name: str, pairs: Sequence[str], n_pairs: int) -> Iterator[None]:
+        """Follow a training; what it raises is logged, and what is predicted meanwhile is saved."""
+        model = self._model
+        model.train_timer("start")
+        began, self._training = elapsed(), frozenset(pairs)
+        try:
+            yield
+        except Exception as error:
+            self._log_failure(name, error)
+        else:
+            self._pace.take([elapsed() - began], n_pairs)
+        finally:
+            self._training = frozenset()
+        model.train_timer("stop", pairs[0])
         model.dd.save_historic_predictions_to_disk()
         if model.freqai_info.get("write_metrics_to_disk", False):
             model.dd.save_metric_tracker_to_disk()
-
-    def _trained_at(self, pair: str) -> int:
-        """When the pair was trained; never, if a clock that was ahead says that it is yet to be."""
-        trained = self._model.dd.get_pair_dict_info(pair)[1]
-        return trained if trained <= epoch_seconds() else 0
 
     def _complete_history(self, pair: str, trained_on: TimeRange, strategy: IStrategy) -> None:
         """Fetch what the start could not, or what an outage has left out.
@@ -210,21 +270,26 @@ class LiveLoop:
             if isinstance(error, TrainingStoppedError):
                 logger.info("%s: training stopped; the model before it stays", pair)
                 return
-            self._count_failure(pair, error)
+            self._count_failure(pair, error, [pair])
             raise
         finally:
-            give_memory_back(is_first=not self._has_trained)
-            self._has_trained = True
+            self._give_memory_back()
         self._failures.pop(pair, None)
         self._status.trained(pair, trained_on.stopts)
         self._status.write()
 
-    def _count_failure(self, pair: str, error: Exception) -> None:
-        n = self._failures[pair].n + 1 if pair in self._failures else 1
+    def _give_memory_back(self) -> None:
+        give_memory_back(is_first=not self._has_trained)
+        self._has_trained = True
+
+    def _count_failure(self, name: str, error: Exception, pairs: Sequence[str]) -> None:
+        """Let what has failed rest, and note it for all pairs that it was for."""
+        n = self._failures[name].n + 1 if name in self._failures else 1
         rest = min(_REST * 2 ** (n - 1), _LONGEST_REST)
-        self._failures[pair] = _Failures(n, rest, elapsed() + rest)
+        self._failures[name] = _Failures(n, rest, elapsed() + rest)
         diverged = str(error) if isinstance(error, FloatingPointError) else None
-        self._status.training_failed(pair, diverged)
+        for pair in pairs:
+            self._status.training_failed(pair, diverged)
 
 
 def _named(spans: Mapping[tuple[str, str], Sequence[tuple[int, int]]]) -> str:

@@ -20,9 +20,13 @@ class Pace:
     ----------
     retrain_hours : after which a model is due; 0 if it is due at once
     expiration_hours : after which it is not used any more; 0 if never
+    is_shared : whether one training is for all pairs
     """
 
-    def __init__(self, retrain_hours: float, expiration_hours: float) -> None:
+    def __init__(
+        self, retrain_hours: float, expiration_hours: float, *, is_shared: bool = False
+    ) -> None:
+        self._is_shared = is_shared
         self.retrain_seconds = 3600 * retrain_hours
         self._expiration_seconds = 3600 * expiration_hours
         self._seconds: deque[float] = deque(maxlen=_REMEMBERED)
@@ -32,7 +36,11 @@ class Pace:
     @classmethod
     def of(cls, freqai: Mapping[str, Any]) -> "Pace":
         """Read the hours in freqtrade's block `freqai`."""
-        return cls(freqai.get("live_retrain_hours", 0), freqai.get("expiration_hours", 0))
+        return cls(
+            freqai.get("live_retrain_hours", 0),
+            freqai.get("expiration_hours", 0),
+            is_shared=freqai.get("dual_window", {}).get("pooling") == "whitelist",
+        )
 
     def take(self, seconds: Iterable[float], n_pairs: int) -> None:
         """Take what trainings have lasted, and say it if that changes whether they keep up.
@@ -66,7 +74,7 @@ class Pace:
         if not self._seconds:
             return ""
         one = median(self._seconds)
-        needed = one * self._n_pairs
+        needed = one if self._is_shared else one * self._n_pairs
         # A model's age counts from the beginning of its training.
         oldest = max(self.retrain_seconds, needed) + one
         short = []
@@ -79,7 +87,9 @@ class Pace:
             )
         if not short:
             return ""
-        return (
-            f"{self._n_pairs} pairs of {one:.0f} s each take {needed / 3600:.2g} hours, "
-            f"freqai.{' and '.join(short)}"
+        trainings = (
+            f"a training of all {self._n_pairs} pairs takes"
+            if self._is_shared
+            else f"{self._n_pairs} pairs of {one:.0f} s each take"
         )
+        return f"{trainings} {needed / 3600:.2g} hours, freqai.{' and '.join(short)}"

@@ -41,6 +41,7 @@ class _Pair:
     no_predictions: int = 0
     trainings: int = 0
     failed_trainings: int = 0
+    left_out: str = ""  # why its model was not learnt from it
     failed_analyses: int = 0
     last_error: str | None = None
     durations: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
@@ -58,6 +59,7 @@ class _Pair:
             "seconds_after_candle": _summary(self.delays),
             "trainings": self.trainings,
             "failed_trainings": self.failed_trainings,
+            "left_out": self.left_out,
             "failed_analyses": self.failed_analyses,
             "last_error": self.last_error,
             "keeps_out": dict(self.guard.present),
@@ -149,11 +151,11 @@ class Status:
             _log(pair, {Trouble.FAILED: text}, ())
         self.write()
 
-    def trained(self, pair: str, when: float) -> None:
-        """Count a training that has ended well."""
+    def trained(self, pair: str, when: float, left_out: str = "") -> None:
+        """Count a training that has ended well, of other pairs if it says why of this one not."""
         with self._lock:
             state = self._changed(pair)
-            state.trained = when
+            state.trained, state.left_out = when, left_out
             state.trainings += 1
             state.guard.diverged = None
 

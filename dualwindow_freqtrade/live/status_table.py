@@ -53,6 +53,8 @@ def _of_pairs(pairs: Mapping[str, Any]) -> Iterator[str]:
     for pair, state in pairs.items():
         for trouble, text in state["keeps_out"].items():
             yield f"{pair}: {trouble} ({text})"
+        if why := state.get("left_out"):
+            yield f"{pair} has the model of other pairs: {why}"
         for trouble, n in state["counts"].items():
             if n:
                 yield f"{pair}: {n} x {trouble} so far"
