@@ -199,6 +199,32 @@ def test_a_run_that_is_killed_goes_on_and_a_backtest_of_saved_models_follows(pla
     assert "all as it should be" in leak.stdout
 
 
+def test_trainings_of_all_pairs_together_are_the_same_side_by_side(place, here):
+    """In the real freqtrade, whose pairs come one after the other."""
+    freqai = {"dual_window": {"pooling": "whitelist"}, "save_backtest_models": True}
+    place.configure(TINY, **freqai)
+    log, trades = place.backtest("alone")
+    assert log.count(" together trained on ") == 2
+    assert log.count(": learnt from 2880 candles") == 4
+    assert len(trades) > 5
+    said = place.walk("together")
+    assert [line.partition(":")[0] for line in said[:4]] == [f"{i} of 4" for i in range(1, 5)]
+    alone, together = (place.predictions(name) for name in ("alone", "together"))
+    assert len(together) == 4
+    assert together == alone
+    log, same_trades = place.backtest("together")
+    assert " trained on " not in log
+    assert same_trades == trades
+
+    # What is missing of one pair is trained for both, and is the same.
+    path = sorted(place.models("together").rglob(f"*{BACKTEST_PREDICTION}"))[2]
+    for file in (path, *place.models("together").rglob(f"*{MODEL_FILE}")):
+        file.unlink()
+    n, steps = here("together", model_training_parameters=TINY, **freqai)
+    assert (n, [record.pair for _, record, _ in steps]) == (4, [PAIRS[1]])
+    assert place.predictions("together") == alone
+
+
 def test_windows_are_reported_and_reused_in_this_process_too(place, here):
     n, steps = here()
     assert n == 4
@@ -266,7 +292,7 @@ def test_a_full_disk_leaves_no_half_predictions(place, here, monkeypatch):
 def test_a_worker_that_would_write_elsewhere_is_told(place, here):
     """As on a cluster, whose workers have folders and variables of their own."""
     here()
-    window = Window(tuple(place.words), PAIRS[0], 0, place.models("other"))
+    window = Window(tuple(place.words), (PAIRS[0],), 0, place.models("other"))
     with pytest.raises(OperationalException, match=r"models/test, the backtest reads .*models/oth"):
         train_window(window)
 
