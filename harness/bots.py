@@ -62,8 +62,7 @@ class Place:
         self.user_data.mkdir(parents=True)
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
-        overlay = overlay | {"api_server": {"listen_port": self.port}}
-        (self.user_data / "over.json").write_text(json.dumps(overlay))
+        self.configure(overlay)
         self.models = self.user_data / "models" / overlay["freqai"]["identifier"]
         self.candles = self.user_data / "candles"
         pairs = [p.partition(":")[0] for p in overlay["exchange"]["pair_whitelist"]]
@@ -72,6 +71,11 @@ class Place:
         words = ["--days", str(days), "--end", day, "--pairs", *pairs]
         made = dualwindow("sandbox", "data", "--out", str(self.candles), *words)
         assert made.returncode == 0, made.stderr
+
+    def configure(self, overlay: dict[str, Any]) -> None:
+        """Write the configuration of bots that are started from now on."""
+        overlay = overlay | {"api_server": {"listen_port": self.port}}
+        (self.user_data / "over.json").write_text(json.dumps(overlay))
 
     @property
     def options(self) -> list[str]:

@@ -92,8 +92,10 @@ def _changes(model: Artifact, bench: Workbench) -> str:
 def _compare_one_model(
     bench: Workbench, model: Artifact, frame: DataFrame, live: DataFrame, name: str, report: Report
 ) -> None:
-    # The first windows begin in the model's own context; what is older is of no use.
-    after = frame[frame["date"] > pd.Timestamp(model.context.date[0], unit="s", tz="UTC")]
+    # The first windows begin in the model's own context; what is older is of no use. A model that
+    # was handed to a pair has none.
+    oldest = model.context.date[0] if len(model.context) else 0
+    after = frame[frame["date"] > pd.Timestamp(oldest, unit="s", tz="UTC")]
     again = bench.predicted(model, after).probabilities
     rows = pd.Index(after["date"]).get_indexer(pd.DatetimeIndex(live[DATE_OF_PREDICTION]))
     if absent := int((rows < 0).sum()):

@@ -63,3 +63,50 @@ def test_six_minutes_then_a_restart_then_parity(tmp_path):
     assert int(parity.stdout.partition("parity: ")[2].split()[0]) >= len(PAIRS) * 4
     status = dualwindow("status", "--models", str(place.models.parent))
     assert all(pair in status.stdout for pair in PAIRS)
+
+
+@pytest.mark.timeout(900)
+def test_one_training_for_all_pairs_then_a_pair_joins_then_parity(tmp_path):
+    place = Place(tmp_path, small(PAIRS))
+    overlay = small(PAIRS[:3], live_retrain_hours=0.02)
+    overlay["freqai"]["dual_window"]["pooling"] = "whitelist"
+    place.configure(overlay)
+    bot = Bot(place, tmp_path / "first.log")
+    try:
+        bot.wait_for("together trained on", 180)
+        bot.wait_for("began with the weights of the model before", 150)
+        time.sleep(65)  # a candle
+    finally:
+        bot.stop()
+    assert bot.errors() == []
+    status = place.status()
+    assert status.keys() == set(PAIRS[:3])
+    assert len({pair["model_trained"] for pair in status.values()}) == 1
+    n_trainings = {pair["trainings"] for pair in status.values()}
+    assert n_trainings == {bot.said().count("together trained on")}
+
+    overlay["exchange"]["pair_whitelist"] = PAIRS
+    overlay["freqai"]["live_retrain_hours"] = 1
+    place.configure(overlay)
+    bot = Bot(place, tmp_path / "second.log")
+    try:
+        bot.wait_for(f"{PAIRS[3]} has the model of other pairs: it joined after the training", 180)
+        time.sleep(130)  # two candles
+    finally:
+        bot.stop()
+    assert bot.errors() == []
+    assert "together trained on" not in bot.said()
+    made = {pair: rows[rows["do_predict"] == 1] for pair, rows in place.predictions().items()}
+    assert len(made[PAIRS[3]]) >= 1
+    assert {rows[TRAINED_AT].iloc[-1] for rows in made.values()} == {
+        made[PAIRS[0]][TRAINED_AT].max()
+    }
+
+    place.download()
+    parity = dualwindow("check", "parity", "--", *place.options)
+    assert parity.returncode == 0, parity.stdout + parity.stderr[-2000:]
+    assert int(parity.stdout.partition("parity: ")[2].split()[0]) >= sum(map(len, made.values()))
+    leak = dualwindow("check", "leak", "--", *place.options)
+    assert leak.returncode == 0, leak.stdout + leak.stderr[-2000:]
+    status = dualwindow("status", "--models", str(place.models.parent))
+    assert f"{PAIRS[3]} has the model of other pairs" in " ".join(status.stdout.split())
