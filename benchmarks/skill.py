@@ -37,7 +37,7 @@ from dualwindow_freqtrade.freqai.threads import quiet_tensorflow
 from harness.places import ROOT, SHARED
 
 RESULTS = Path(__file__).parent / "results" / "skill.json"
-CONFIGS = [ROOT / "user_data/config.json", ROOT / "config/together.json"]
+CONFIGS = [ROOT / "user_data/config.json", ROOT / "config/presets/production.json"]
 SYNTHETIC_DAYS = 30  # of training: one pair has no others to learn from
 
 
@@ -107,6 +107,7 @@ def bench_skill(chosen: argparse.Namespace) -> list[Goal]:
         chosen.out.with_suffix(""),
         Workers(n=chosen.jobs),
         chosen.paths,
+        chosen.published,
     )
     rows, goals = [], []
     lines: list[Line] = []
@@ -135,6 +136,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--config", type=Path, nargs="+", default=CONFIGS)
     parser.add_argument(
         "--train-days", type=int, help="of our own model (default freqai.train_period_days)"
+    )
+    parser.add_argument(
+        "--published", action="store_true", help="with the published network; minutes per window"
     )
     parser.add_argument(
         "--seeds", type=int, default=3, help="of our own model, one after the other"

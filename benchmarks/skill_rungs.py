@@ -2,7 +2,14 @@
 
 from typing import NamedTuple
 
-from dualwindow.settings import ClassifierSettings, RangesSettings, Settings, TreesSettings
+from dualwindow.settings import (
+    BalancingSettings,
+    ClassifierSettings,
+    PublishedSettings,
+    RangesSettings,
+    Settings,
+    TreesSettings,
+)
 
 THREE_NUMBERS = "three numbers"
 DAYS = (30, 60, 90, 120)
@@ -24,11 +31,12 @@ class Rung(NamedTuple):
     train_days: float
 
 
-def rungs(ours: Settings) -> list[Rung]:
+def rungs(ours: Settings, *, published: bool = False) -> list[Rung]:
     """List the baselines, with the labels, windows and strides of our own model.
 
     Three numbers in a logistic regression and small boosted trees, each on one to four months, of
-    the own pair and of all pairs together.
+    the own pair and of all pairs together; and, as it takes hours, on demand a published network,
+    on a month of the own pair with balanced classes, as its users train it.
     """
     shared = {"stride": ours.model.stride, "seed": ours.model.seed, "spans": SPANS}
     kinds: dict[str, ClassifierSettings] = {
@@ -41,6 +49,13 @@ def rungs(ours: Settings) -> list[Rung]:
             for days in DAYS:
                 settings = with_model(ours, model, pooling)
                 found.append(Rung(f"{name}, {days} days, {whose}", settings, days))
+    if published:
+        model = PublishedSettings(stride=ours.model.stride, seed=ours.model.seed)
+        settings = with_model(ours, model, "pair")
+        balanced = settings.model_copy(
+            update={"balancing": BalancingSettings(method="undersample")}
+        )
+        found.append(Rung(f"published, {DAYS[0]} days, own pair", balanced, DAYS[0]))
     return found
 
 

@@ -61,12 +61,14 @@ class Bench(NamedTuple):
     folder : of finished windows
     workers : windows at a time
     n_paths : simulated futures of a candle for its true probabilities
+    published : whether the published network is a rung, too
     """
 
     ours: Sequence[Rung]
     folder: Path
     workers: Workers
     n_paths: int
+    published: bool = False
 
 
 def of_seeds(settings: Settings, train_days: float, n: int) -> list[Rung]:
@@ -87,7 +89,7 @@ def judge(source: Source, bench: Bench) -> Judged:
     settings = bench.ours[0].settings
     wanted = list(bench.ours)
     if source.name == RECORDED:
-        wanted += rungs(settings)
+        wanted += rungs(settings, published=bench.published)
     else:
         model = RangesSettings(stride=settings.model.stride, seed=settings.model.seed, spans=SPANS)
         days = source.schedule.train_days

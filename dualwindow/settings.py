@@ -139,6 +139,18 @@ class LstmSettings(NetworkSettings):
         return max((self.candles_per_step, *(self.spans or ())))
 
 
+class PublishedSettings(NetworkSettings):
+    """The network and the training of a published pipeline, to compare with."""
+
+    kind: Literal["published"] = Field("published", description="which classifier learns")
+    batch_size: int = Field(256, ge=1, description="windows per step")
+    epochs: int = Field(100, ge=1, description="at most so many passes over the windows")
+    patience: int = Field(10, ge=1, description="epochs without a better validation loss to stop")
+    lr_patience: int = Field(5, ge=1, description="epochs without one to lower the learning rate")
+    min_learning_rate: float = Field(1e-7, gt=0, le=1, description="the rate is not lowered below")
+    dropout: float = Field(0.3, ge=0, lt=1, description="share dropped after each ReLU layer")
+
+
 class RangesSettings(ClassifierSettings):
     """A logistic regression on how far candles have moved lately: the baseline of all kinds."""
 
@@ -191,6 +203,7 @@ def _kind(value: Any) -> Any:
 
 MemberSettings = Annotated[
     Annotated[LstmSettings, Tag("lstm")]
+    | Annotated[PublishedSettings, Tag("published")]
     | Annotated[RangesSettings, Tag("ranges")]
     | Annotated[TreesSettings, Tag("trees")],
     Discriminator(_kind),
@@ -240,6 +253,7 @@ class EnsembleSettings(ClassifierSettings):
 
 AnyClassifierSettings = Annotated[
     Annotated[LstmSettings, Tag("lstm")]
+    | Annotated[PublishedSettings, Tag("published")]
     | Annotated[RangesSettings, Tag("ranges")]
     | Annotated[TreesSettings, Tag("trees")]
     | Annotated[EnsembleSettings, Tag("ensemble")],
@@ -247,6 +261,7 @@ AnyClassifierSettings = Annotated[
 ]
 KINDS: dict[str, type[ClassifierSettings]] = {
     "lstm": LstmSettings,
+    "published": PublishedSettings,
     "ranges": RangesSettings,
     "trees": TreesSettings,
     "ensemble": EnsembleSettings,

@@ -43,6 +43,7 @@ def small(pairs: list[str], **freqai: Any) -> dict[str, Any]:
                 "epochs": 2,
             },
             "dual_window": {
+                "pooling": "pair",
                 "labels": labels,
                 # Two days of noise may leave nothing but the class frequencies, on which
                 # nothing is entered.

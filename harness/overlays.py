@@ -16,7 +16,10 @@ SMALL = {
             "batch_size": 32,
             "epochs": 4,
         },
-        "dual_window": {"labels": {f"{s}_take_profit": 0.005 for s in ("long", "short")}},
+        "dual_window": {
+            "pooling": "pair",
+            "labels": {f"{s}_take_profit": 0.005 for s in ("long", "short")},
+        },
     }
 }
 

@@ -158,6 +158,14 @@ def readme_settings() -> dict[str, str]:
     return {key: default.strip() for key, default in rows}
 
 
+def documented_default(documented: str, kind: str) -> str:
+    """Read a default that a kind has otherwise: 64 (`published`: 256)."""
+    found = re.fullmatch(r"(.*) \(`(\w+)`: (.*)\)", documented)
+    if found is None:
+        return documented
+    return found[3] if found[2] == kind else found[1]
+
+
 def as_in_readme(value: Any) -> str:
     if isinstance(value, tuple):
         return str([getattr(item, "kind", item) for item in value]).replace("'", "")

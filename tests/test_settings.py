@@ -2,7 +2,7 @@ from collections.abc import Iterator
 from typing import Any, get_args
 
 import pytest
-from examples import as_in_readme, leaves, readme_settings
+from examples import as_in_readme, documented_default, leaves, readme_settings
 from pydantic import BaseModel, ValidationError
 
 from dualwindow.models.ranges import RangesClassifier, make
@@ -34,12 +34,12 @@ def readme_key(place: str) -> str:
     return README_KEYS.get(place, f"dual_window.{place}")
 
 
-def defaults_of_all_kinds() -> list[tuple[str, Any]]:
-    default = list(leaves(Settings()))
+def defaults_of_all_kinds() -> list[tuple[str, str, Any]]:
+    default = [("", place, value) for place, value in leaves(Settings())]
     others = [
-        (f"model.{name}", value)
-        for kind in KINDS.values()
-        for name, value in leaves(kind())
+        (kind, f"model.{name}", value)
+        for kind, settings in KINDS.items()
+        for name, value in leaves(settings())
         if name != "kind"
     ]
     return default + others
@@ -47,8 +47,9 @@ def defaults_of_all_kinds() -> list[tuple[str, Any]]:
 
 def test_defaults_are_the_designs():
     documented, checked = readme_settings(), set()
-    for place, default in defaults_of_all_kinds():
-        assert (place, documented[readme_key(place)]) == (place, as_in_readme(default))
+    for kind, place, default in defaults_of_all_kinds():
+        told = documented_default(documented[readme_key(place)], kind)
+        assert (kind, place, told) == (kind, place, as_in_readme(default))
         checked.add(place)
     assert len(checked) == 42
 
@@ -176,7 +177,7 @@ def test_each_kind_bounds_its_spans_on_both_sides(kind, allowed, refused):
 
 
 def test_no_setting_is_without_a_bound():
-    assert {place for place, _ in defaults_of_all_kinds()} - {"model.kind"} == {
+    assert {place for _, place, _ in defaults_of_all_kinds()} - {"model.kind"} == {
         place for place, _, _ in BOUNDS
     }
 
@@ -242,7 +243,7 @@ def test_every_setting_is_described():
     described = dict(fields(Settings, ""))
     for kind in KINDS.values():
         described |= fields(kind, "model.")
-    assert described.keys() == {place for place, _ in defaults_of_all_kinds()}
+    assert described.keys() == {place for _, place, _ in defaults_of_all_kinds()}
     assert all(described.values())
 
 

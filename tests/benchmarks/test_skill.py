@@ -190,6 +190,17 @@ def run(monkeypatch, *words: str) -> int:
     return skill.main()
 
 
+def test_the_published_network_is_a_rung_on_demand():
+    ours = Settings.model_validate({"pooling": "whitelist", "model": {"stride": 20, "seed": 3}})
+    before = rungs(ours)
+    (added,) = rungs(ours, published=True)[len(before) :]
+    model = added.settings.model
+    assert (model.kind, model.stride, model.seed, model.epochs) == ("published", 20, 3, 100)
+    assert (added.settings.pooling, added.train_days) == ("pair", 30)
+    assert added.settings.balancing.method == "undersample"
+    assert added.settings.labels == ours.labels
+
+
 def test_a_benchmark_of_nothing_fails(tmp_path, monkeypatch, capsys):
     words = ["--datadir", str(tmp_path), "--only", "recorded", "--timerange"]
     assert run(monkeypatch, *words, "20240101-20240103") == 2
@@ -220,12 +231,12 @@ def test_a_pair_too_young_for_the_longest_training_is_refused_at_once(small, mon
 
 def test_days_of_training_are_those_of_the_configuration(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["skill.py"])
-    assert skill.read_ours(skill.arguments())[1] == 120  # config/together.json
+    assert skill.read_ours(skill.arguments())[1] == 120  # config/presets/production.json
     config = str(ROOT / "config/presets/standard.json")
     monkeypatch.setattr(
         sys, "argv", ["skill.py", "--config", str(ROOT / "user_data/config.json"), config]
     )
-    assert skill.read_ours(skill.arguments())[1] == 30
+    assert skill.read_ours(skill.arguments())[1] == 60
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from examples import as_in_readme, leaves, readme_settings
+from examples import as_in_readme, documented_default, leaves, readme_settings
 from freqtrade.configuration.load_config import load_from_files
 from pydantic import BaseModel
 
@@ -18,7 +18,6 @@ from dualwindow_freqtrade.freqai.configuration import (
     ConfigurationError,
     in_users_words,
     read_configuration,
-    refuse_pooling,
     translated,
     users_key,
 )
@@ -98,7 +97,7 @@ def test_what_belongs_to_another_kind_is_left_out(caplog):
 @pytest.mark.parametrize("kind", ["gru", None, ["lstm"]])
 def test_an_unknown_kind_is_refused_with_those_there_are(kind):
     (problem,) = problems_of(model_training_parameters__kind=kind)
-    assert problem.startswith("freqai.model_training_parameters.kind must be one of 'lstm', 'ra")
+    assert problem.startswith("freqai.model_training_parameters.kind must be one of 'lstm', 'pu")
     assert problem.endswith(f"Received: {kind!r}")
 
 
@@ -168,7 +167,7 @@ def test_what_an_ensemble_does_not_use_is_warned_of(caplog):
 @pytest.mark.parametrize(
     ("member", "said"),
     [
-        ({"kind": "ensemble"}, "0.kind must be one of 'lstm', 'ranges', 'trees'. Received: 'ense"),
+        ({"kind": "ensemble"}, "0.kind must be one of 'lstm', 'published', 'ranges', 'trees'. R"),
         (
             {"kind": "lstm", "rounds": 3},
             "0.rounds is unknown; it belongs to a member of kind trees",
@@ -181,12 +180,6 @@ def test_a_mistake_in_a_member_is_told_where_it_stands(member, said):
     members = [member, {"kind": "trees"}]
     (problem,) = problems_of(model_training_parameters={"kind": "ensemble", "members": members})
     assert problem.startswith(f"freqai.model_training_parameters.members.{said}")
-
-
-def test_a_training_of_all_pairs_is_refused_where_freqai_trains():
-    refuse_pooling(read_configuration(freqai()))
-    with pytest.raises(ConfigurationError, match=r"dual_window\.pooling: 'whitelist' works with"):
-        refuse_pooling(read_configuration(freqai(dual_window__pooling="whitelist")))
 
 
 @pytest.mark.parametrize(("setting", "allowed", "refused"), BOUNDS)
@@ -330,7 +323,7 @@ def test_modes_have_thresholds():
 
 def test_presets_set_the_same_keys_so_that_one_replaces_another():
     presets = [load_from_files([str(path)]) for path in (ROOT / "config/presets").glob("*.json")]
-    assert len(presets) == 4
+    assert len(presets) == 5
     assert len({str(flatten(preset).keys()) for preset in presets}) == 1
 
 
@@ -362,13 +355,17 @@ def test_every_setting_beside_the_core_is_described():
 
 
 def test_readme_settings_table_is_complete():
-    default = {users_key(place): value for place, value in leaves(Configuration())}
-    for kind in KINDS.values():
-        others = {users_key(f"settings.model.{name}"): v for name, v in kind() if name != "kind"}
-        assert all(default.get(key, value) == value for key, value in others.items())
-        default |= others
     documented = readme_settings()
-    assert documented == {key: as_in_readme(value) for key, value in default.items()}
+    defaults = {users_key(place): value for place, value in leaves(Configuration())}
+    told = {key: documented_default(text, "lstm") for key, text in documented.items()}
+    assert {key: told[key] for key in defaults} == {k: as_in_readme(v) for k, v in defaults.items()}
+    for kind, settings in KINDS.items():
+        for name, value in settings():
+            if name != "kind":
+                key = users_key(f"settings.model.{name}")
+                assert documented_default(documented[key], kind) == as_in_readme(value)
+                defaults[key] = value
+    assert documented.keys() == defaults.keys()
     assert len(documented) == 52
 
 

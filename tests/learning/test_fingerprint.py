@@ -128,7 +128,8 @@ def copy(tmp_path_factory) -> Path:
     ("edited", "changed"),
     [
         ("models/lstm.py", {"lstm"}),
-        ("models/keras_training.py", {"lstm"}),
+        ("models/published.py", {"published"}),
+        ("models/keras_training.py", {"lstm", "published"}),
         ("models/ranges.py", {"ranges"}),
         ("models/trees.py", {"trees"}),
         ("models/ensemble.py", {"ensemble"}),
