@@ -111,19 +111,23 @@ def bench_skill(chosen: argparse.Namespace) -> list[Goal]:
     )
     rows, goals = [], []
     lines: list[Line] = []
+    overfitting = None
     for source in sources(chosen, train_days):
         judged = judge(source, bench)
         rows += window_rows(judged)
         if source.name == RECORDED:
             lines = ladder(judged)
             goals += goals_of_recorded(lines, judged.overall)
+            overfitting = judged.overfitting
         else:
             goals += goals_of_synthetic(source.name, judged.windows)
-        write(chosen.out, rows, lines, goals)
+        write(chosen.out, rows, lines, goals, overfitting)
     console = Console(width=190)
     console.print(window_table(rows))
     if lines:
         console.print(ladder_table(lines))
+    if overfitting is not None:
+        console.print(f"The best of these is below their middle with probability {overfitting:.2f}")
     console.print(goal_table(goals))
     return goals
 

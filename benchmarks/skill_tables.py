@@ -103,11 +103,16 @@ def told(line: Line) -> dict[str, Any]:
 
 
 def write(
-    path: Path, rows: Sequence[dict[str, Any]], lines: Sequence[Line], goals: Sequence[Goal]
+    path: Path,
+    rows: Sequence[dict[str, Any]],
+    lines: Sequence[Line],
+    goals: Sequence[Goal],
+    overfitting: float | None,
 ) -> None:
     """Write all results as JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
     found = {
+        "probability of overfitting": overfitting,
         "goals": [goal._asdict() for goal in goals],
         "ladder": [told(line) for line in lines],
         "windows": rows,

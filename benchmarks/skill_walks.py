@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.skill_markets import Moments, true_probabilities
+from benchmarks.skill_overfit import daily_losses, probability_of_overfitting
 from benchmarks.skill_rungs import SPANS, Rung, rungs, with_model, with_seed
 from dualwindow.arrays import FloatArray
 from dualwindow.judging.out_of_sample import FoldScores, Scores, fold_scores, overall_scores
@@ -44,11 +45,14 @@ class Judged(NamedTuple):
     source : its name
     windows : of each who predicted, the same ones
     overall : of our own model, all seeds
+    overfitting : probability that the best of the ladder is below its middle on other days; None
+        where there is no ladder
     """
 
     source: str
     windows: Mapping[str, Windows]
     overall: Sequence[Scores]
+    overfitting: float | None
 
 
 class Bench(NamedTuple):
@@ -103,11 +107,13 @@ def judge(source: Source, bench: Bench) -> Judged:
     for name, walk in walks.items():
         assert walk.table[same].equals(first[same]), name
     ours = [walks[rung.name] for rung in bench.ours if rung.name in walks]
-    if source.name != RECORDED:
+    is_ladder = source.name == RECORDED
+    overfitting = probability_of_overfitting(daily_losses(walks)) if is_ladder else None
+    if not is_ladder:
         walks |= with_truth(source.name, members, walks[OURS], bench)
     walks[RAW_SCORES] = saying(walks[OURS], [first[list(RAW)].to_numpy()])
     windows = {who: fold_scores(theirs) for who, theirs in walks.items()}
-    return Judged(source.name, windows, [overall_scores(walk) for walk in ours])
+    return Judged(source.name, windows, [overall_scores(walk) for walk in ours], overfitting)
 
 
 def walk_forward(source: Source, rung: Rung, bench: Bench) -> tuple[list[Member], WalkForward]:

@@ -15,6 +15,7 @@ from benchmarks.skill_goals import (
     goals_of_synthetic,
     ladder,
 )
+from benchmarks.skill_overfit import daily_losses, probability_of_overfitting
 from benchmarks.skill_rungs import rungs
 from benchmarks.skill_tables import write
 from benchmarks.skill_walks import (
@@ -32,7 +33,7 @@ from dualwindow.judging.out_of_sample import FoldScores, Scores
 from dualwindow.learning.folds import Fold, Schedule
 from dualwindow.learning.metrics import SplitLoss
 from dualwindow.learning.walk_forward import WalkForward
-from dualwindow.market.labels import CLASSES
+from dualwindow.market.labels import CLASSES, HOLD, LONG, SHORT, UNKNOWN
 from dualwindow.settings import Settings
 from harness.places import ROOT, SHARED
 
@@ -65,7 +66,7 @@ def judged(windows: list[tuple[str, float, float, float]]) -> Judged:
         BASELINE: [window(day, three) for day, _, three, _ in windows],
         RAW_SCORES: [window(day, 0.5) for day, *_ in windows],
     }
-    return Judged(RECORDED, voices, [])
+    return Judged(RECORDED, voices, [], None)
 
 
 def verdicts(windows, error: float = 0.01) -> dict[str, bool]:
@@ -190,6 +191,28 @@ def run(monkeypatch, *words: str) -> int:
     return skill.main()
 
 
+def test_losses_are_averaged_by_day():
+    date = pd.date_range("2024-01-01 12:00", periods=4, freq="8h", tz="UTC")
+    table = pd.DataFrame({"date": date, "SHORT": 0.5, "HOLD": 0.25, "LONG": 0.25})
+    table["label"] = [SHORT, HOLD, LONG, UNKNOWN]
+    table["valid"] = True
+    sure = table.assign(SHORT=[1, 0, 0, 0], HOLD=[0, 1, 0, 0], LONG=[0, 0, 1, 1])
+    walks = {"a": WalkForward(table, [], []), "b": WalkForward(sure, [], [])}
+    expected = [[np.log(2) * 1.5, np.log(4)], [0, 0]]
+    np.testing.assert_allclose(daily_losses(walks), expected, atol=1e-12)
+    none = table.assign(valid=[False, True, True, True])
+    np.testing.assert_allclose(daily_losses({"a": WalkForward(none, [], [])}), [[np.log(4)] * 2])
+
+
+def test_the_best_of_noise_is_overfitted_and_one_that_is_always_best_is_not(seed):
+    rng = np.random.default_rng(seed)
+    noise = rng.normal(0, 1, (20, 56))
+    assert 0.15 < probability_of_overfitting(noise) < 0.9
+    noise[7] -= 3
+    assert probability_of_overfitting(noise) == 0
+    assert probability_of_overfitting(noise[:, :7]) is None
+
+
 def test_the_published_network_is_a_rung_on_demand():
     ours = Settings.model_validate({"pooling": "whitelist", "model": {"stride": 20, "seed": 3}})
     before = rungs(ours)
@@ -262,8 +285,11 @@ def test_what_cannot_be_compared_is_refused(freqai, words, said, tmp_path, monke
 def test_results_are_written_as_json(tmp_path):
     path = tmp_path / "new" / "skill.json"
     lines = ladder(judged(GOOD))
-    write(path, [{"window": "2023-12-05"}], lines, [Goal("mean skill", "+0.050", reached=True)])
+    write(
+        path, [{"window": "2023-12-05"}], lines, [Goal("mean skill", "+0.050", reached=True)], 0.25
+    )
     written = json.loads(path.read_text())
+    assert written["probability of overfitting"] == 0.25
     assert [line["who"] for line in written["ladder"]] == [OURS, RUNG, BASELINE, RAW_SCORES]
     assert written["goals"] == [{"what": "mean skill", "value": "+0.050", "reached": True}]
     assert written["windows"] == [{"window": "2023-12-05"}]
