@@ -38,7 +38,6 @@ from harness.places import ROOT, SHARED
 
 RESULTS = Path(__file__).parent / "results" / "skill.json"
 CONFIGS = [ROOT / "user_data/config.json", ROOT / "config/presets/production.json"]
-SYNTHETIC_DAYS = 30  # of training: one pair has no others to learn from
 
 
 class CannotRun(Exception):
@@ -70,7 +69,7 @@ def sources(chosen: argparse.Namespace, train_days: float) -> list[Source]:
         _refuse_short_past(pairs, replace(schedule, train_days=max(train_days, *DAYS)))
         found.append(Source(RECORDED, pairs, schedule))
     if chosen.only != "recorded":
-        schedule = synthetic_schedule(min(train_days, SYNTHETIC_DAYS), chosen.window_days)
+        schedule = synthetic_schedule(train_days, chosen.window_days)
         found += [Source(m, [synthetic_pair(m, schedule.stop)], schedule) for m in LAWS]
     return found
 

@@ -30,7 +30,7 @@ LAWS = {
     "clustered random walk": RANDOM_WALK,
 }
 BEGIN = FIRST // 1000
-_FIRST_WINDOW = BEGIN + 65 * DAY  # a month for the averages, one for training
+_DAYS_BEFORE = 35  # a month for the averages
 _N_WINDOWS = 4
 
 
@@ -54,9 +54,9 @@ class Moments(NamedTuple):
 
 
 def synthetic_schedule(train_days: float, window_days: float) -> Schedule:
-    """Put four windows behind two months."""
-    stop = _FIRST_WINDOW + round(_N_WINDOWS * window_days * DAY)
-    return Schedule(_FIRST_WINDOW, stop, train_days, window_days)
+    """Put four windows behind a month and the first training."""
+    start = BEGIN + round((_DAYS_BEFORE + train_days) * DAY)
+    return Schedule(start, start + round(_N_WINDOWS * window_days * DAY), train_days, window_days)
 
 
 def synthetic_pair(market: str, stop: int) -> PairData:
