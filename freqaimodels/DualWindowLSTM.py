@@ -1,7 +1,7 @@
 """FreqAI's hooks on one side, the `dualwindow` core on the other."""
 
+import logging
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -23,9 +23,9 @@ from dualwindow.market.candles import Candles
 from dualwindow.models.classifier import Hooks
 from dualwindow.samples.data import TrainingData
 from dualwindow_freqtrade.backtest import drawer as backtest_drawer
+from dualwindow_freqtrade.backtest import pooling as backtest_pooling
 from dualwindow_freqtrade.backtest.cache import BacktestCache
 from dualwindow_freqtrade.backtest.comparison import BacktestComparison
-from dualwindow_freqtrade.backtest.pooling import SharedTrainings
 from dualwindow_freqtrade.backtest.windows import (
     cached_windows,
     populate_from_candles,
@@ -37,22 +37,25 @@ from dualwindow_freqtrade.freqai.configuration import (
     ConfigurationError,
     in_users_words,
     read_configuration,
+    refuse_other_features,
 )
 from dualwindow_freqtrade.freqai.feature_pipeline import PipelineScaler, pipeline_of, prepared
 from dualwindow_freqtrade.freqai.fingerprint import Fingerprint
 from dualwindow_freqtrade.freqai.names import COLUMNS
 from dualwindow_freqtrade.freqai.threads import allowed_threads, cap_threads
 from dualwindow_freqtrade.live import drawer as live_drawer
+from dualwindow_freqtrade.live import pooling as live_pooling
 from dualwindow_freqtrade.live.candles import LateInputs
 from dualwindow_freqtrade.live.folder import repair_folder
 from dualwindow_freqtrade.live.loop import LiveLoop
 from dualwindow_freqtrade.live.pace import Pace
-from dualwindow_freqtrade.live.pooling import SharedTraining
 from dualwindow_freqtrade.live.process_end import end_with_main_thread
 from dualwindow_freqtrade.live.saved_models import SavedModels, load_backtest_model
 from dualwindow_freqtrade.live.status import Status
 from dualwindow_freqtrade.live.stored_predictions import stored_predictions
 from dualwindow_freqtrade.live.watch import LiveWatch, limits_of
+
+logger = logging.getLogger(__name__)
 
 
 class DualWindowLSTM(BaseClassifierModel):
@@ -69,6 +72,7 @@ class DualWindowLSTM(BaseClassifierModel):
     def __init__(self, config: dict[str, Any]) -> None:
         try:
             self.configuration = read_configuration(config.get("freqai", {}))
+            refuse_other_features(config, self.configuration.settings)
         except ConfigurationError as error:
             raise OperationalException(str(error)) from error
         self.settings, is_live = self.configuration.settings, config.get("runmode") in TRADE_MODES
@@ -81,18 +85,18 @@ class DualWindowLSTM(BaseClassifierModel):
         if config.get("freqai_backtest_live_models", False):  # FreqAI has loaded the newest
             self.dd.historic_predictions = stored_predictions(self.full_path)
         self._n_threads = allowed_threads(self.configuration.threads, is_live=is_live)
-        self.fingerprint = Fingerprint(self, self.settings)
+        self.fingerprint = Fingerprint(self, self.settings, (backtest_pooling, live_pooling))
         self._backtest_cache = BacktestCache(self.full_path, self.fingerprint)
-        self._shared_trainings: SharedTrainings | None = None
+        self._backtest_pooling: backtest_pooling.SharedTrainings | None = None
         self._comparison = BacktestComparison(self.settings)
         guards, pace = self.configuration.guards, Pace.of(self.freqai_info)
         status = Status(self.full_path, limits_of(config, guards), pace)
         late_inputs = LateInputs(self.dd, guards.max_candle_age)
         self._live_watch = LiveWatch(status, late_inputs, self.base_tf_seconds)
-        self._shared_training = None
+        self._live_pooling = None
         if self.settings.pooling == "whitelist":
-            self._shared_training = SharedTraining(self, status)
-        self._live_loop = LiveLoop(self, status, pace, self._shared_training)
+            self._live_pooling = live_pooling.SharedTraining(self, status)
+        self._live_loop = LiveLoop(self, status, pace, self._live_pooling)
         self._saved_models = SavedModels(self.dd, config, self.fingerprint)
 
     def set_targets(self, dataframe: DataFrame) -> DataFrame:
@@ -174,16 +178,26 @@ class DualWindowLSTM(BaseClassifierModel):
     ) -> Artifact:
         """Hand candles, features and labels to the core."""
         data = freqai_frames.training_data(dk.pair, data_dictionary)
-        if self._shared_trainings is None:
-            model = self.learn([data], dk)[dk.pair]
+        learn = partial(self.learn, dk=dk, previous=self.dd.model_dictionary.get(dk.pair))
+        if self._backtest_pooling is None:
+            model = learn([data])[dk.pair]
         else:
-            model = self._shared_trainings.model_of(data, dk, partial(self.learn, dk=dk))
+            model = self._backtest_pooling.model_of(data, dk, learn)
         if not self.live:  # live, FreqAI keeps it itself once it is saved
             self.dd.model_dictionary[dk.pair] = model
         return model
 
-    def learn(self, group: Sequence[TrainingData], dk: FreqaiDataKitchen) -> dict[str, Artifact]:
-        """Learn from one or several pairs; `dk`, of one of them, knows where files may go."""
+    def learn(
+        self, group: Sequence[TrainingData], dk: FreqaiDataKitchen, previous: Artifact | None
+    ) -> dict[str, Artifact]:
+        """Learn from one or several pairs.
+
+        Parameters
+        ----------
+        group : data of one pair each
+        dk : of one of them; knows where files may go
+        previous : the model before, to go on from if learning goes on
+        """
         cap_threads(self.settings.model, self._n_threads)
         scaler = PipelineScaler(self.define_data_pipeline(threads=dk.thread_count))
         name = dk.pair if len(group) == 1 else "all pairs"
@@ -193,7 +207,7 @@ class DualWindowLSTM(BaseClassifierModel):
                 self.settings,
                 scaler,
                 # Not get_init_model(): it writes a logger into the artifact, which is frozen.
-                previous=self.dd.model_dictionary.get(dk.pair) if self.continual_learning else None,
+                previous=previous if self.continual_learning else None,
                 hooks=Hooks(
                     report=partial(training_report.log_epoch, name),
                     interrupt=self._live_loop.stop_if_asked,
@@ -282,9 +296,11 @@ class DualWindowLSTM(BaseClassifierModel):
         # All of them before the thread begins to train.
         others = () if self.scanning else strategy.dp.current_whitelist()
         self._saved_models.load_once((pair, *others))
-        if self._shared_training is not None:
-            with suppress(OSError):  # the thread that trains tries again, and says why
-                self._shared_training.hand_on(pair)
+        if self._live_pooling is not None:
+            try:
+                self._live_pooling.hand_on(pair)
+            except OSError as error:  # it has another chance with each candle
+                logger.error("%s: the model of other pairs cannot be saved: %s", pair, error)
         if not self.dd.historic_data:  # before FreqAI would, which then appends nothing newer
             self.dd.load_all_pair_histories(dk.check_if_new_training_required(0)[2], dk)
 
@@ -319,11 +335,11 @@ class DualWindowLSTM(BaseClassifierModel):
         write_whole_predictions(dk)
         return super().start_backtesting(dataframe, metadata, dk, strategy)
 
-    def share_trainings(self, strategy: IStrategy) -> SharedTrainings | None:
+    def share_trainings(self, strategy: IStrategy) -> backtest_pooling.SharedTrainings | None:
         """Begin to share the trainings of a backtest between all pairs, if that is asked for."""
-        if self.settings.pooling == "whitelist" and self._shared_trainings is None:
-            self._shared_trainings = SharedTrainings(self, self.settings, strategy)
-        return self._shared_trainings
+        if self.settings.pooling == "whitelist" and self._backtest_pooling is None:
+            self._backtest_pooling = backtest_pooling.SharedTrainings(self, self.settings, strategy)
+        return self._backtest_pooling
 
     def model_exists(self, dk: FreqaiDataKitchen) -> bool:
         """Find a saved model, and refuse it here if it cannot be read."""

@@ -8,7 +8,7 @@ import numpy as np
 from dualwindow.arrays import BoolArray
 from dualwindow.market.candles import Candles
 from dualwindow.samples.data import Rows, Samples, TrainingData, TrainingError, pooled
-from dualwindow.samples.scaling import RowScaler, known_rows
+from dualwindow.samples.scaling import RowScaler, Scaled, known_rows
 from dualwindow.samples.selection import Selection, select
 from dualwindow.samples.splits import Split, split_of, validation_start
 from dualwindow.settings import Settings
@@ -69,7 +69,7 @@ def prepare(group: Sequence[TrainingData], settings: Settings, scaler: RowScaler
     in_order = sorted(group, key=lambda data: data.pair)
     usable = refused.sieve(in_order, lambda data: refuse_unusable(data, settings))
     splits = _split_together(usable, settings)
-    usable = refused.sieve(usable, lambda data: _refuse_untaught(data, splits[data.pair]))
+    usable = refused.sieve(usable, lambda data: _refuse_untaught(data, splits[data.pair], settings))
     if usable:
         _fit_scaler(scaler, usable, splits)
     parts: list[Part] = []
@@ -136,9 +136,13 @@ def _taught(data: TrainingData, split: Split) -> BoolArray:
     return known_rows(data.features) & split.train
 
 
-def _refuse_untaught(data: TrainingData, split: Split) -> None:
+def _refuse_untaught(data: TrainingData, split: Split, settings: Settings) -> None:
+    """Refuse a pair without whole windows before the scaler is fitted to the rows of all."""
     if not _taught(data, split).any():
         raise TrainingError(f"{data.pair}: no candle of the training part has all its features")
+    n, known = len(data.candles), known_rows(data.features)
+    none = np.empty((n, 0), dtype=np.float32)
+    select(data, settings, split, Scaled(none, known, np.ones(n, dtype=bool), np.zeros(n)))
 
 
 def _fit_scaler(

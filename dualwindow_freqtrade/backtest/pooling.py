@@ -98,6 +98,10 @@ class SharedTrainings:
         self._waiting |= {(second, pair): models[pair] for pair in models.keys() - {data.pair}}
         return models[data.pair]
 
+    def forget(self) -> None:
+        """Forget models that no pair will ask for."""
+        self._waiting.clear()
+
     def _others(self, pair: str, window: TimeRange) -> Iterator[TrainingData]:
         """Cut the window out of the candles of all other pairs, as FreqAI does."""
         labelling = Labelling.of(self._settings)

@@ -125,7 +125,10 @@ def train_window(window: Window) -> list[tuple[int, TrainingRecord]]:
             f"this worker would write to {bench.folder}, the backtest reads {window.folder}; "
             "start workers in the backtest's folder, and with its FREQTRADE__ variables"
         )
-    return [_train_pair(pair, window, bench, candles[pair]) for pair in window.pairs]
+    done = [_train_pair(pair, window, bench, candles[pair]) for pair in window.pairs]
+    if shared := bench.model.share_trainings(bench.strategy):
+        shared.forget()  # of pairs whose predictions are there already
+    return done
 
 
 def _train_pair(

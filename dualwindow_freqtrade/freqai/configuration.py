@@ -130,6 +130,30 @@ def read_configuration(freqai: Mapping[str, Any]) -> Configuration:
     return configuration
 
 
+def refuse_other_features(config: Mapping[str, Any], settings: Settings) -> None:
+    """Refuse pairs with other features than the rest where all are learnt from together.
+
+    FreqAI gives a pair no features of itself as a correlated one.
+
+    Raises
+    ------
+    ConfigurationError
+        If a pair of the whitelist is a correlated one.
+    """
+    features = config.get("freqai", {}).get("feature_parameters", {})
+    pairs = config.get("exchange", {}).get("pair_whitelist", [])
+    both = sorted({*features.get("include_corr_pairlist", [])} & {*pairs})
+    if both and len(pairs) > 1 and settings.pooling == "whitelist":
+        raise ConfigurationError(
+            [
+                f"freqai.feature_parameters.include_corr_pairlist: {', '.join(both)} would have "
+                "other features than the rest of the whitelist, and all pairs that are learnt from "
+                "together need the same; correlate with pairs that are not traded, or set "
+                "freqai.dual_window.pooling to 'pair'"
+            ]
+        )
+
+
 @contextmanager
 def in_users_words() -> Iterator[None]:
     """Let errors of the core name settings as the configuration does."""

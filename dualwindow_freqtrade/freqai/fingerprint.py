@@ -2,7 +2,7 @@
 
 import inspect
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 from types import ModuleType
@@ -40,14 +40,17 @@ class Fingerprint:
     ----------
     model : as FreqAI has set it up
     settings : what it reads in the configuration
+    modules : of the hosts, which gather what is learnt from
     """
 
-    def __init__(self, model: IFreqaiModel, settings: Settings) -> None:
+    def __init__(
+        self, model: IFreqaiModel, settings: Settings, modules: Sequence[ModuleType]
+    ) -> None:
         self._model, self._settings = model, settings
         methods = [inspect.getsource(getattr(model, name)) for name in _MODEL_METHODS]
         self._code = {
             "core": digest_code(*settings.model.kinds),
-            "model": digest_texts([*methods, *map(source_of, _MODEL_MODULES)]),
+            "model": digest_texts([*methods, *map(source_of, (*_MODEL_MODULES, *modules))]),
         }
         self._libraries: dict[str, str] = {}
 

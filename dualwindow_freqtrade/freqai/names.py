@@ -1,5 +1,7 @@
 """Spell every file and column name that FreqAI and its models share, once."""
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from dualwindow.market.labels import CLASSES
@@ -70,3 +72,17 @@ def coin_of(folder: Path) -> str:
     'sub-train-BTC'
     """
     return folder.name.rpartition("_")[0]
+
+
+def names_for(pair: str, features: Sequence[str], other: str) -> tuple[str, ...]:
+    """Give the features of another pair the names that FreqAI gives those of this one.
+
+    It ends names of what a strategy expands with the pair and the timeframe, without colons.
+
+    Examples
+    --------
+    >>> names_for("ETH/USDT:USDT", ["%-hour", "%-rsi-period_10_BTC/USDTUSDT_1h"], "BTC/USDT:USDT")
+    ('%-hour', '%-rsi-period_10_ETH/USDTUSDT_1h')
+    """
+    form = re.compile(rf"_{re.escape(other.replace(':', ''))}_([^_]+)$")
+    return tuple(form.sub(rf"_{pair.replace(':', '')}_\1", name) for name in features)

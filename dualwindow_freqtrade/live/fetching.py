@@ -23,6 +23,10 @@ class TrainingStoppedError(Exception):
     """The bot is shutting down."""
 
 
+class CandlesNotFetchedError(Exception):
+    """Candles that a training needs could not be fetched."""
+
+
 def lacking(frame: DataFrame | None, timeframe: str, needed: TimeRange) -> list[tuple[int, int]]:
     """List the spans of time in which candles are missing that a training needs.
 

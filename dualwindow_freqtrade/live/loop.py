@@ -17,6 +17,7 @@ from dualwindow.market.files import is_of_machine
 from dualwindow.outside import elapsed
 from dualwindow.samples.data import TrainingError
 from dualwindow_freqtrade.live.fetching import (
+    CandlesNotFetchedError,
     TrainingStoppedError,
     complete_history,
     missing_spans,
@@ -31,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 _REST, _LONGEST_REST = 60, 3600  # seconds after a failed training of a pair; doubled each time
 _ALL = "all pairs"  # whose training is shared
+_PATIENCE = 3  # tries of it that end where candles of a pair cannot be fetched
 
 
 class _Failures(NamedTuple):
@@ -39,10 +41,6 @@ class _Failures(NamedTuple):
     n: int
     rest: float
     rest_until: float
-
-
-class CandlesNotFetchedError(Exception):
-    """Candles that a training needs could not be fetched."""
 
 
 _EXPECTED = (TrainingError, FloatingPointError, CandlesNotFetchedError)  # need no traceback
@@ -165,7 +163,7 @@ class LiveLoop:
             self._complete_history(pair, span.trained_on, strategy)
 
         try:
-            failed = shared.train(pairs, span, complete, strategy)
+            failed = shared.train(pairs, span, complete, strategy, is_patient=self._is_patient())
         except TrainingStoppedError:
             logger.info("The training of all pairs was stopped; the model before it stays")
             return
@@ -179,6 +177,10 @@ class LiveLoop:
             self._count_failure(pair, why, [pair])
             self._log_failure(pair, why)
         self._status.write()
+
+    def _is_patient(self) -> bool:
+        """Whether a pair whose candles cannot be fetched is still waited for."""
+        return _ALL not in self._failures or self._failures[_ALL].n < _PATIENCE
 
     @contextmanager
     def _timed(self, name: str, pairs: Sequence[str], n_pairs: int) -> Iterator[None]:
@@ -217,7 +219,8 @@ class LiveLoop:
         except TrainingStoppedError:
             raise
         except Exception as error:  # of the exchange, of ccxt, of the network
-            raise CandlesNotFetchedError(f"its candles could not be fetched: {error}") from error
+            text = f"the candles of {pair} could not be fetched: {error}"
+            raise CandlesNotFetchedError(text) from error
         if left := missing_spans(drawer, pair, needed):
             self._asked[pair] = elapsed()
             logger.warning(

@@ -20,14 +20,14 @@ from dualwindow.samples.data import TrainingError
 from dualwindow_freqtrade.freqai import frames as freqai_frames
 from dualwindow_freqtrade.freqai.configuration import translated
 from dualwindow_freqtrade.freqai.feature_pipeline import pipeline_of
-from dualwindow_freqtrade.freqai.names import TARGET
+from dualwindow_freqtrade.freqai.names import TARGET, names_for
 from dualwindow_freqtrade.freqai.training_report import report_training
-from dualwindow_freqtrade.live.fetching import TrainingStoppedError
+from dualwindow_freqtrade.live.fetching import CandlesNotFetchedError, TrainingStoppedError
 from dualwindow_freqtrade.live.status import Status
 
 logger = logging.getLogger(__name__)
 
-_JOINED = "it joined after the training"
+_JOINED = "it was not in the whitelist at the training"
 
 
 class Span(NamedTuple):
@@ -50,7 +50,9 @@ class SharedTraining:
 
     def __init__(self, model: IFreqaiModel, status: Status) -> None:
         self._model, self._status = model, status
-        self._saving = threading.Lock()
+        # The thread that predicts hands models on, too: what it reads is of one training.
+        self._saving = threading.RLock()
+        self._awaiting: set[str] = set()  # pairs that get theirs from the training that has ended
 
     def train(
         self,
@@ -58,6 +60,8 @@ class SharedTraining:
         span: Span,
         complete: Callable[[str], None],
         strategy: IStrategy,
+        *,
+        is_patient: bool,
     ) -> dict[str, Exception]:
         """Learn from all pairs that can be learnt from, and make the model the newest of all.
 
@@ -67,6 +71,8 @@ class SharedTraining:
         span : of the training
         complete : fetches the candles of a pair that memory lacks
         strategy : computes the features
+        is_patient : whether candles that could not be fetched end it, because they may come soon:
+            a model of some pairs would be used for hours
 
         Returns
         -------
@@ -75,48 +81,55 @@ class SharedTraining:
         Raises
         ------
         Exception
-            If nothing could be learnt; every pair keeps the model that it has.
+            If nothing could be learnt or saved; every pair keeps the model that it has.
         """
-        kitchens, left_out = self._gather_all(sorted(pairs), span, complete, strategy)
-        if not kitchens:
-            raise TrainingError(f"no pair can be learnt from: {left_out}")
-        group = [freqai_frames.training_data(p, dk.data_dictionary) for p, dk in kitchens.items()]
-        models = self._model.learn(group, next(iter(kitchens.values())))
-        failed = {}
-        for pair in (*kitchens, *left_out):
-            try:
-                if pair in kitchens:
-                    self._publish(models[pair], kitchens[pair], span.trained_on.stopts)
-                else:
-                    self.hand_on(pair, left_out[pair])
-            except Exception as error:
-                failed[pair] = error
-        self._model.dd.purge_old_models()
-        return failed
-
-    def _gather_all(
-        self,
-        pairs: Sequence[str],
-        span: Span,
-        complete: Callable[[str], None],
-        strategy: IStrategy,
-    ) -> tuple[dict[str, FreqaiDataKitchen], dict[str, str]]:
-        """Gather the data of all pairs; say of those that have none, why."""
         kitchens, left_out = {}, {}
-        for pair in pairs:
+        for pair in sorted(pairs):
             try:
                 complete(pair)
                 kitchens[pair] = self._gathered(pair, span, strategy)
             except TrainingStoppedError:
                 raise
             except Exception as error:  # of the exchange, or of the strategy
-                if is_of_machine(error):
+                is_passing = isinstance(error, CandlesNotFetchedError) and is_patient
+                if is_passing or is_of_machine(error):
                     raise
                 left_out[pair] = f"{type(error).__name__}: {error}"
                 logger.warning("%s cannot be learnt from: %s", pair, left_out[pair])
-        return kitchens, left_out
+        if not kitchens:
+            raise TrainingError(f"no pair can be learnt from: {left_out}")
+        group = [freqai_frames.training_data(p, dk.data_dictionary) for p, dk in kitchens.items()]
+        newest, _ = self._newest()
+        models = self._model.learn(group, next(iter(kitchens.values())), previous=newest)
+        failed = self._publish_all(models, kitchens, left_out, span.trained_on.stopts)
+        if len(failed) == len(pairs):
+            raise next(iter(failed.values()))
+        self._model.dd.purge_old_models()
+        return failed
 
-    def hand_on(self, pair: str, why: str = _JOINED) -> None:
+    def _publish_all(
+        self,
+        models: dict[str, Artifact],
+        kitchens: dict[str, FreqaiDataKitchen],
+        left_out: dict[str, str],
+        second: int,
+    ) -> dict[str, Exception]:
+        failed = {}
+        with self._saving:
+            self._awaiting = {*kitchens, *left_out}
+        for pair in (*kitchens, *left_out):
+            try:
+                if pair in kitchens:
+                    self._publish(models[pair], kitchens[pair], second)
+                else:
+                    self._hand_on(pair, left_out[pair])
+            except Exception as error:
+                failed[pair] = error
+            finally:
+                self._awaiting.discard(pair)
+        return failed
+
+    def hand_on(self, pair: str) -> None:
         """Give a pair the newest model of the others, if it has an older one or none.
 
         Raises
@@ -124,20 +137,28 @@ class SharedTraining:
         OSError
             If it cannot be saved; the pair keeps what it has.
         """
+        with self._saving:
+            if pair not in self._awaiting:
+                self._hand_on(pair, _JOINED)
+
+    def _hand_on(self, pair: str, why: str) -> None:
+        with self._saving:
+            model, trained = self._newest()
+            if model is None or trained <= self._model.dd.trained_at(pair):
+                return
+            names = names_for(pair, model.record.features, model.record.pair)
+            dk = self._kitchen(pair, trained)
+            dk.training_features_list, dk.label_list = list(names), [TARGET]
+            none = DataFrame(columns=names)
+            dk.data_dictionary = {"train_features": none, "train_dates": none.index.to_series()}
+            self._publish(model.handed_to(pair, names, why), dk, trained)
+
+    def _newest(self) -> tuple[Artifact | None, int]:
+        """Find the newest model of any pair, and when it was trained."""
         drawer = self._model.dd
-        trained, newest = max(
-            ((drawer.trained_at(other), other) for other in list(drawer.model_dictionary)),
-            default=(0, pair),
-        )
-        if trained <= drawer.trained_at(pair):
-            return
-        model: Artifact = drawer.model_dictionary[newest]
-        names = tuple(name.replace(newest, pair) for name in model.record.features)
-        dk = self._kitchen(pair, trained)
-        dk.training_features_list, dk.label_list = list(names), [TARGET]
-        nothing = DataFrame(columns=names)
-        dk.data_dictionary = {"train_features": nothing, "train_dates": nothing.index.to_series()}
-        self._publish(model.handed_to(pair, names, why), dk, trained)
+        models = dict(drawer.model_dictionary)  # pairs may leave it meanwhile
+        pair = max(models, key=drawer.trained_at, default=None)
+        return (None, 0) if pair is None else (models[pair], drawer.trained_at(pair))
 
     def _kitchen(self, pair: str, second: int) -> FreqaiDataKitchen:
         dk = FreqaiDataKitchen(self._model.config, live=True, pair=pair)
@@ -161,7 +182,7 @@ class SharedTraining:
     def _publish(self, model: Artifact, dk: FreqaiDataKitchen, second: int) -> None:
         """Save a model as FreqAI does after a training, or leave everything as it was."""
         drawer, pair = self._model.dd, dk.pair
-        with self._saving:  # the thread that predicts hands models on, too
+        with self._saving:
             if second <= drawer.trained_at(pair):
                 return
             before = dict(drawer.pair_dict[pair])

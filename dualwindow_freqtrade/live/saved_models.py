@@ -94,6 +94,8 @@ class SavedModels:
     def _why_not(self, model: Artifact, dk: FreqaiDataKitchen) -> str | None:
         if not dk.data.get(TRAINED_LIVE):
             return "it was not trained by a live bot, but in a backtest or by an earlier version"
+        if model.record.pair != dk.pair:
+            return f"it is one of {model.record.pair}"
         changed = all_differences(model.record.made_from, self._fingerprint.facts())
         if changed:
             return f"it was made with other settings, code or libraries: {'; '.join(changed)}"

@@ -152,11 +152,11 @@ class Status:
         self.write()
 
     def trained(self, pair: str, when: float, left_out: str = "") -> None:
-        """Count a training that has ended well, of other pairs if it says why of this one not."""
+        """Count a training that has ended well, unless it says why this pair was left out."""
         with self._lock:
             state = self._changed(pair)
             state.trained, state.left_out = when, left_out
-            state.trainings += 1
+            state.trainings += not left_out
             state.guard.diverged = None
 
     def training_failed(self, pair: str, diverged: str | None = None) -> None:

@@ -215,10 +215,10 @@ def test_a_no_of_the_guards_is_not_overruled_by_what_is_stored(tmp_path, row):
 def test_a_model_from_the_future_is_due_now_and_not_fit_for_ever(tmp_path):
     strategy, minutes = trained(tmp_path, expiration_hours=5)
     at(strategy, minutes, ROW)
-    drawer, loop = strategy.freqai.dd, strategy.freqai._live_loop
-    assert loop._trained_at(PAIR) == drawer.pair_dict[PAIR]["trained_timestamp"]
+    drawer = strategy.freqai.dd
+    assert drawer.trained_at(PAIR) == drawer.pair_dict[PAIR]["trained_timestamp"]
     drawer.pair_dict[PAIR]["trained_timestamp"] = int(time.time()) + 3600
-    assert loop._trained_at(PAIR) == 0
+    assert drawer.trained_at(PAIR) == 0
     drawer.meta_data_dictionary[PAIR]["metadata"]["extra_returns_per_train"]["model_timestamp"] += (
         3600
     )
@@ -281,10 +281,10 @@ def test_a_pair_that_left_the_whitelist_leaves_memory_and_may_come_back(
         patch.setattr(live_drawer, "store_older", full)
         strategy.bot_loop_start(minutes["date"].iloc[ROW + 1])
     assert all(OTHER in held for held in memory)  # or its predictions would be lost
-    monkeypatch.setattr(strategy.freqai._live_loop, "_training", OTHER)
+    monkeypatch.setattr(strategy.freqai._live_loop, "_training", frozenset({OTHER}))
     strategy.bot_loop_start(minutes["date"].iloc[ROW + 1])
     assert all(OTHER in held for held in memory)
-    monkeypatch.setattr(strategy.freqai._live_loop, "_training", None)
+    monkeypatch.setattr(strategy.freqai._live_loop, "_training", frozenset())
     strategy.bot_loop_start(minutes["date"].iloc[ROW + 1])
     assert OTHER not in status_of(strategy)["pairs"]
     assert not any(OTHER in held for held in memory)

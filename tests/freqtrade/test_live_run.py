@@ -90,7 +90,7 @@ def test_one_training_for_all_pairs_then_a_pair_joins_then_parity(tmp_path):
     place.configure(overlay)
     bot = Bot(place, tmp_path / "second.log")
     try:
-        bot.wait_for(f"{PAIRS[3]} has the model of other pairs: it joined after the training", 180)
+        bot.wait_for(f"{PAIRS[3]} has the model of other pairs: it was not in the whitelist", 180)
         time.sleep(130)  # two candles
     finally:
         bot.stop()

@@ -1,13 +1,19 @@
 """One training for all pairs in the real FreqAI: backtests, bots, and pairs that join."""
 
+import threading
+import time
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from freqtrade.exceptions import OperationalException
+from freqtrade.resolvers.freqaimodel_resolver import FreqaiModelResolver
 from pandas import DataFrame
 
 from dualwindow.learning import training
 from dualwindow.market.labels import CLASSES
 from dualwindow_freqtrade.freqai.names import ALL_TRAININGS, DO_PREDICT
+from dualwindow_freqtrade.live.fetching import CandlesNotFetchedError
 from harness.freqai_run import (
     DUAL_WINDOW,
     HISTORY,
@@ -65,7 +71,7 @@ def test_each_window_is_trained_once_for_all_pairs(tmp_path, trainings):
     frames = frames_of(PAIR, OTHER, THIRD)
     strategy, results = backtest(tmp_path, frames)
     assert trainings == [[PAIR, OTHER, THIRD]] * 4
-    assert not strategy.freqai._shared_trainings._waiting
+    assert not strategy.freqai._backtest_pooling._waiting
     for result in results.values():
         assert len(result) == 1440
         assert (result[DO_PREDICT] == 1).all()
@@ -187,6 +193,7 @@ def test_models_of_a_backtest_are_saved_and_loaded_for_each_pair(tmp_path, train
 
 
 ROW = 2800
+JOINED = "it was not in the whitelist at the training"
 
 
 def dry(user_data, *others: str, **freqai):
@@ -257,7 +264,7 @@ def test_a_pair_that_joins_is_predicted_without_a_training(tmp_path, trainings, 
     assert see(strategy, minutes, ROW + 2)[THIRD][DO_PREDICT] == 1
     train_what_is_due(strategy)
     assert trainings == [[PAIR, OTHER]]
-    assert status_of(strategy)["pairs"][THIRD]["left_out"] == "it joined after the training"
+    assert status_of(strategy)["pairs"][THIRD]["left_out"] == JOINED
     assert caplog.text.count(f"{THIRD} has the model of other pairs") == 1
     make_due(strategy)
     train_what_is_due(strategy)
@@ -322,6 +329,7 @@ def test_a_pair_without_a_history_does_not_stop_the_others(tmp_path, trainings):
     see(strategy, minutes, ROW)
     del strategy.freqai.dd.historic_data[OTHER]
     train_what_is_due(strategy)
+    assert trainings == [[PAIR]]
     assert see(strategy, minutes, ROW + 1)[OTHER][DO_PREDICT] == 1
 
 
@@ -394,3 +402,99 @@ def test_a_stop_ends_the_training_of_all_and_leaves_the_models(tmp_path, trainin
     assert trainings == []
     assert "The training of all pairs was stopped" in caplog.text
     assert not models_of(strategy)
+
+
+def test_where_no_model_can_be_saved_the_training_of_all_rests(
+    tmp_path, trainings, monkeypatch, caplog
+):
+    strategy, minutes = dry(tmp_path, OTHER)
+    see(strategy, minutes, ROW)
+
+    def full(*arguments) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(strategy.freqai.dd, "save_data", full)
+    for _ in range(3):
+        train_what_is_due(strategy)
+    assert len(trainings) == 1
+    assert caplog.text.count("all pairs: training failed, it is tried again in 60 s") == 1
+    assert not models_of(strategy)
+
+
+def test_candles_that_cannot_be_fetched_are_waited_for_but_not_for_ever(
+    tmp_path, trainings, monkeypatch
+):
+    strategy, minutes = dry(tmp_path, OTHER)
+    loop = strategy.freqai._live_loop
+    see(strategy, minutes, ROW)
+
+    def complete(pair, *arguments):
+        if pair == OTHER:
+            raise CandlesNotFetchedError(f"the candles of {pair} could not be fetched: 503")
+
+    monkeypatch.setattr(loop, "_complete_history", complete)
+    for n_tries in (1, 2, 3):
+        train_what_is_due(strategy)
+        assert loop._failures["all pairs"].n == n_tries
+        loop._failures["all pairs"] = loop._failures["all pairs"]._replace(rest_until=0)
+    assert trainings == []
+    train_what_is_due(strategy)
+    assert trainings == [[PAIR]]
+    assert "503" in status_of(strategy)["pairs"][OTHER]["left_out"]
+    assert see(strategy, minutes, ROW + 1)[OTHER][DO_PREDICT] == 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_model_is_never_handed_on_amid_a_training_that_is_saved(tmp_path, monkeypatch, seed):
+    """The thread that predicts asks for every pair, all the time."""
+    others = [f"C{i}/USDT:USDT" for i in range(4)]
+    strategy, minutes = dry(tmp_path, *others)
+    pooling, drawer = strategy.freqai._live_pooling, strategy.freqai.dd
+    see(strategy, minutes, ROW)
+    train_what_is_due(strategy)
+    before = models_of(strategy)[PAIR].content
+    monkeypatch.setattr(drawer, "save_data", slowly(drawer.save_data))
+    real = strategy.freqai.learn
+    monkeypatch.setattr(
+        strategy.freqai,
+        "learn",
+        lambda *a, **k: {p: replace(m, content=b"new") for p, m in real(*a, **k).items()},
+    )
+    make_due(strategy)
+    done = threading.Event()
+
+    def ask() -> None:
+        while not done.is_set():
+            for pair in (PAIR, *others):
+                pooling.hand_on(pair)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        train_what_is_due(strategy)
+    finally:
+        done.set()
+        thread.join()
+    assert before != b"new"
+    assert {model.content for model in models_of(strategy).values()} == {b"new"}
+    assert {model.record.left_out for model in models_of(strategy).values()} == {""}
+
+
+def slowly(save):
+    def saving(*arguments):
+        time.sleep(0.02)
+        save(*arguments)
+        time.sleep(0.02)
+
+    return saving
+
+
+def test_correlated_pairs_of_the_whitelist_are_refused(tmp_path):
+    config = configuration(
+        tmp_path, feature_parameters={"include_corr_pairlist": [OTHER]}, **TOGETHER
+    )
+    config["exchange"]["pair_whitelist"] = [PAIR, OTHER]
+    with pytest.raises(OperationalException, match=r"include_corr_pairlist: ETH.* 'pair'"):
+        FreqaiModelResolver.load_freqaimodel(config)
+    config["exchange"]["pair_whitelist"] = [PAIR, THIRD]
+    FreqaiModelResolver.load_freqaimodel(config)

@@ -289,6 +289,22 @@ def test_a_pair_that_cannot_be_learnt_from_gets_the_model_of_the_others(spoil, w
     assert own.valid.sum() > 10
 
 
+def test_the_scaler_is_not_fitted_to_a_pair_that_is_left_out():
+    a, b = group()
+    wild = torn(dataclasses.replace(b, features=b.features * 1000))
+    seen = []
+
+    class Watched(FeatureScaler):
+        def fit(self, rows):
+            seen.append(rows)
+            super().fit(rows)
+
+    prepared = prepare([a, wild], settings("lstm"), Watched("standard"))
+    prepare([a], settings("lstm"), Watched("standard"))
+    assert list(prepared.left_out) == ["B/USDT"]
+    np.testing.assert_array_equal(*seen)
+
+
 def test_where_no_pair_can_be_learnt_from_the_first_says_why():
     spoilt = [broken_price(data) for data in group()]
     with pytest.raises(TrainingError, match=r"^A/USDT: 1 candles have a price"):
