@@ -278,7 +278,7 @@ def _positive(text: str) -> int:
 def _add(topics: Topics) -> None:
     command = topics.add_parser(
         "walk-forward",
-        usage="dualwindow walk-forward --datadir DIR --out DIR [options]\n"
+        usage="dualwindow walk-forward --out DIR [options]\n"
         "       dualwindow walk-forward --for-backtest [options] [-- OPTIONS OF freqtrade "
         "backtesting]",
         help="train before each window and predict it, on all cores",
