@@ -11,8 +11,8 @@ from dualwindow.samples.windows import gather
 from dualwindow.settings import LstmSettings, Settings, spans_of
 
 HISTORY, HORIZON = 180, 120
-NETWORK = LstmSettings(epochs=1, stride=1, batch_size=256)
-DEEP = {"lstm_units": (128, 64, 32), "candles_per_step": 1, "spans": ()}
+NETWORK = LstmSettings(epochs=1, stride=1)  # the default one, in its own batches
+DEEP = {"lstm_units": (128, 64, 32), "candles_per_step": 1, "spans": (), "batch_size": 256}
 DEEP_NETWORK = NETWORK.model_copy(update=DEEP)  # what it was before, and what others publish
 
 

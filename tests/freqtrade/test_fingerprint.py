@@ -307,7 +307,7 @@ def test_it_is_computed_once(place, frames, monkeypatch):
     facts = facts_of(strategy)
     strategy.factor = 2.0
     assert facts_of(strategy) == facts
-    assert Fingerprint(strategy.freqai, strategy.freqai.settings).facts() != facts
+    assert Fingerprint(strategy.freqai, strategy.freqai.settings, ()).facts() != facts
 
 
 def test_rounding_alone_changes_no_digest(seed):
