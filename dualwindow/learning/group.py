@@ -124,7 +124,7 @@ def _refuse_other_features(group: Sequence[TrainingData]) -> None:
 
 
 def _split_together(group: Sequence[TrainingData], settings: Settings) -> dict[str, Split]:
-    """Split all pairs where the one with the most candles is split; alone, each its own way."""
+    """Split all pairs where the one with the most candles is split."""
     if not group:
         return {}
     longest = max(group, key=lambda data: len(data.candles))

@@ -17,18 +17,8 @@ class Split(NamedTuple):
     validation: BoolArray
 
 
-def split_of(candles: Candles, settings: Settings, boundary: float | None = None) -> Split:
-    """Split the candles of a training as its settings say, purged by the horizon.
-
-    Parameters
-    ----------
-    candles : n candles
-    settings : say which part validates
-    boundary : second at which validation begins, where several pairs share it; unset, these
-        candles' own
-    """
-    if boundary is None:
-        boundary = validation_start(candles.date, settings.validation_share)
+def split_of(candles: Candles, settings: Settings, boundary: float) -> Split:
+    """Split the candles of a training at a second, purged by the horizon."""
     return split_at(candles.date, settings.horizon * candles.step, boundary)
 
 

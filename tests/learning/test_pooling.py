@@ -133,10 +133,11 @@ def test_it_is_a_training_on_all_windows_of_both():
 def train_windows(data: TrainingData, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
     """The ends and weights that a training of one pair selects."""
     from dualwindow.samples.selection import select
-    from dualwindow.samples.splits import split_of
+    from dualwindow.samples.splits import split_of, validation_start
 
     scaler = FeatureScaler("standard")
-    split = split_of(data.candles, settings)
+    boundary = validation_start(data.candles.date, settings.validation_share)
+    split = split_of(data.candles, settings, boundary)
     scaler.fit(data.features[np.isfinite(data.features).all(axis=1) & split.train])
     selection = select(data, settings, split, scaler.apply(data.features))
     return selection.train, selection.weights
