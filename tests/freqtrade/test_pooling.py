@@ -14,6 +14,7 @@ from dualwindow.learning import training
 from dualwindow.market.labels import CLASSES
 from dualwindow_freqtrade.freqai.names import ALL_TRAININGS, DO_PREDICT
 from dualwindow_freqtrade.live.fetching import CandlesNotFetchedError
+from dualwindow_freqtrade.live.pace import Pace
 from harness.freqai_run import (
     DUAL_WINDOW,
     HISTORY,
@@ -150,7 +151,7 @@ def test_another_whitelist_or_other_candles_of_another_pair_are_refused(tmp_path
         backtest(tmp_path, frames_of(PAIR, OTHER, THIRD))
     changed = {**frames, OTHER: market(9)}
     with pytest.raises(OperationalException, match="other candles"):
-        backtest(tmp_path, changed)
+        backtest(tmp_path, changed, order=[PAIR])  # whose own candles are the same
 
 
 @pytest.mark.parametrize("n_missing", [1000, 1440])
@@ -498,3 +499,42 @@ def test_correlated_pairs_of_the_whitelist_are_refused(tmp_path):
         FreqaiModelResolver.load_freqaimodel(config)
     config["exchange"]["pair_whitelist"] = [PAIR, THIRD]
     FreqaiModelResolver.load_freqaimodel(config)
+
+
+def test_old_models_of_all_pairs_are_purged(tmp_path, trainings):
+    strategy, minutes = dry(tmp_path, OTHER)
+    see(strategy, minutes, ROW)
+    for n_trainings in (1, 2, 3):
+        train_what_is_due(strategy)
+        make_due(strategy)
+        assert len(trainings) == n_trainings
+        time.sleep(1.1)  # a folder is named after the second
+    folders = [
+        path.name.partition("_")[0] for path in strategy.freqai.full_path.glob(ALL_TRAININGS)
+    ]
+    assert sorted(folders) == ["sub-train-BTC"] * 2 + ["sub-train-ETH"] * 2
+
+
+def test_a_saved_model_of_another_pair_is_not_gone_on_with(tmp_path, caplog):
+    strategy, minutes = dry(tmp_path, OTHER)
+    see(strategy, minutes, ROW)
+    train_what_is_due(strategy)
+    pairs = strategy.freqai.dd.pair_dict
+    pairs[OTHER] = dict(pairs[PAIR])
+    strategy.freqai.dd.save_drawer_to_disk()
+    again, _ = dry(tmp_path, OTHER)
+    assert see(again, minutes, ROW + 1)[OTHER][DO_PREDICT] == 1  # by the one that is handed on
+    assert f"it is one of {PAIR}" in caplog.text
+    assert models_of(again)[OTHER].record.pair == OTHER
+
+
+def test_a_training_that_all_share_keeps_up_with_any_number_of_pairs():
+    freqai = {"live_retrain_hours": 1, "dual_window": {"pooling": "whitelist"}}
+    pace = Pace.of(freqai)
+    pace.take([600], 100)
+    assert pace.facts()["falls_behind"] == ""
+    pace.take([7200] * 3, 100)
+    assert pace.facts()["falls_behind"].startswith("a training of all 100 pairs takes 2 hours")
+    alone = Pace.of({"live_retrain_hours": 1})
+    alone.take([600], 100)
+    assert alone.facts()["falls_behind"].startswith("100 pairs of 600 s each take")
