@@ -16,7 +16,7 @@ demo: .venv/installed ## the main job on synthetic candles, without the internet
 test: .venv/installed lint
 	$(MAKE) --jobs 2 test-bot test-rest
 
-test-bot: ## bots trade for a quarter of an hour, mostly waiting
+test-bot: ## bots trade for twenty minutes, mostly waiting
 	$(BIN)/pytest -p no:cacheprovider tests/freqtrade/test_live_run.py tests/benchmarks/test_soak.py
 
 test-rest:
