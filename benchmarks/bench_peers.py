@@ -54,7 +54,7 @@ def torch_ratio(n: int, *, is_deep: bool = False) -> float:
     network = workloads.DEEP_NETWORK if is_deep else workloads.NETWORK
     classifier = make_classifier(network, workloads.HISTORY, len(FEATURES))
     windows, sums = workloads.ready_made(training, network)
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
     steps = windows.reshape(n, -1, network.candles_per_step * len(FEATURES))
     model = torch_network(network, steps.shape[2], sums.shape[1])
     theirs = torch_epoch(model, steps, sums, training.labels, network.batch_size)

@@ -32,29 +32,33 @@ def exponent(make: Callable[[int], TrainingData], settings: Settings, largest: i
     """Exponent of time against candles, of the step for which it is greatest.
 
     Labels, selection, one epoch of training and prediction are timed on 1, 1/4 and 1/16 of the
-    largest number of candles; the exponent is the slope of log seconds over log candles.
+    largest number of candles, turn by turn, three times; the exponent is the slope of the logarithm
+    of the least seconds over that of the candles, because another's work only ever adds to them.
     """
     sizes = [largest // 16, largest // 4, largest]
-    steps: dict[str, list[float]] = {}
-    for n in sizes:
-        data = make(n)
-        artifact = train(data, settings, FeatureScaler("standard"))  # traces, too
-        prepared = prepare([data], settings, FeatureScaler("standard"))
-        classifier = make_classifier(settings.model, settings.history, data.features.shape[1])
-        samples = prepared.training, prepared.validation
-        for name, run in {
-            "label": lambda: Labelling.of(settings).label(data.candles),  # noqa: B023
-            "select": lambda: prepare([data], settings, FeatureScaler("standard")),  # noqa: B023
-            "train": lambda: classifier.fit(*samples, None, Hooks()),  # noqa: B023
-            "predict": lambda: artifact.predict(data.candles, data.features),  # noqa: B023
-        }.items():
-            steps.setdefault(name, []).append(seconds(run))
-    slopes = {
-        name: float(np.polyfit(np.log(sizes), np.log(taken), 1)[0]) for name, taken in steps.items()
+    steps = [_steps(make(n), settings) for n in sizes]
+    taken = {
+        name: np.array([[seconds(of[name], 1) for of in steps] for _ in range(3)]).min(axis=0)
+        for name in steps[0]
     }
-    print({name: [round(s, 3) for s in taken] for name, taken in steps.items()}, file=sys.stderr)
-    print({name: round(slope, 3) for name, slope in slopes.items()}, file=sys.stderr)
+    slopes = {name: float(np.polyfit(np.log(sizes), np.log(s), 1)[0]) for name, s in taken.items()}
+    for name, slope in slopes.items():
+        print(f"{name}: {np.round(taken[name], 3)} s, exponent {slope:.3f}", file=sys.stderr)
     return max(slopes.values())
+
+
+def _steps(data: TrainingData, settings: Settings) -> dict[str, Callable[[], Any]]:
+    """Give what is timed, after a first training, which traces."""
+    artifact = train(data, settings, FeatureScaler("standard"))
+    prepared = prepare([data], settings, FeatureScaler("standard"))
+    classifier = make_classifier(settings.model, settings.history, data.features.shape[1])
+    samples = prepared.training, prepared.validation
+    return {
+        "label": lambda: Labelling.of(settings).label(data.candles),
+        "select": lambda: prepare([data], settings, FeatureScaler("standard")),
+        "train": lambda: classifier.fit(*samples, None, Hooks()),
+        "predict": lambda: artifact.predict(data.candles, data.features),
+    }
 
 
 def share_of_products(

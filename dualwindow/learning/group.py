@@ -69,7 +69,11 @@ def prepare(group: Sequence[TrainingData], settings: Settings, scaler: RowScaler
     in_order = sorted(group, key=lambda data: data.pair)
     usable = refused.sieve(in_order, lambda data: refuse_unusable(data, settings))
     splits = _split_together(usable, settings)
-    usable = refused.sieve(usable, lambda data: _refuse_untaught(data, splits[data.pair], settings))
+    usable = refused.sieve(usable, lambda data: _refuse_unknown(data, splits[data.pair]))
+    if len(usable) > 1:
+        usable = refused.sieve(
+            usable, lambda data: _refuse_untaught(data, splits[data.pair], settings)
+        )
     if usable:
         _fit_scaler(scaler, usable, splits)
     parts: list[Part] = []
@@ -136,10 +140,13 @@ def _taught(data: TrainingData, split: Split) -> BoolArray:
     return known_rows(data.features) & split.train
 
 
-def _refuse_untaught(data: TrainingData, split: Split, settings: Settings) -> None:
-    """Refuse a pair without whole windows before the scaler is fitted to the rows of all."""
+def _refuse_unknown(data: TrainingData, split: Split) -> None:
     if not _taught(data, split).any():
         raise TrainingError(f"{data.pair}: no candle of the training part has all its features")
+
+
+def _refuse_untaught(data: TrainingData, split: Split, settings: Settings) -> None:
+    """Refuse a pair without whole windows before the scaler is fitted to the rows of all."""
     n, known = len(data.candles), known_rows(data.features)
     none = np.empty((n, 0), dtype=np.float32)
     select(data, settings, split, Scaled(none, known, np.ones(n, dtype=bool), np.zeros(n)))

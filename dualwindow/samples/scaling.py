@@ -9,6 +9,7 @@ from dualwindow.arrays import BoolArray, FloatArray
 from dualwindow.settings import ScalerKind
 
 _LARGEST = float(np.finfo(np.float32).max)
+_CHUNK = 1 << 14  # rows at a time: what is computed on the way stays in cache
 
 
 class Scaled(NamedTuple):
@@ -57,6 +58,10 @@ class FeatureScaler:
 
     def apply(self, rows: FloatArray) -> Scaled:
         """Scale (n, f) rows."""
+        parts = [self._scaled(rows[part]) for part in _chunks(len(rows))]
+        return Scaled(*(np.concatenate(of_parts) for of_parts in zip(*parts, strict=True)))
+
+    def _scaled(self, rows: FloatArray) -> Scaled:
         known = known_rows(rows)
         part = self._scaler.transform(rows[known]) if known.any() else rows[known]
         return scattered(part, known, np.ones(len(part), dtype=bool), np.zeros(len(part)))
@@ -64,7 +69,14 @@ class FeatureScaler:
 
 def known_rows(features: FloatArray) -> BoolArray:
     """Mark the rows of (n, f) features that are all finite as float32, too: (n,)."""
-    return np.logical_and.reduce(np.abs(features) <= _LARGEST, axis=1)
+    known = np.empty(len(features), dtype=bool)
+    for part in _chunks(len(features)):
+        np.logical_and.reduce(np.abs(features[part]) <= _LARGEST, axis=1, out=known[part])
+    return known
+
+
+def _chunks(n: int) -> list[slice]:
+    return [slice(first, first + _CHUNK) for first in range(0, max(n, 1), _CHUNK)]
 
 
 def scattered(
