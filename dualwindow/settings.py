@@ -8,6 +8,7 @@ ScalerKind = Literal["standard", "robust", "minmax"]
 CalibrationMethod = Literal["none", "prior", "temperature", "vector"]
 Fallback = Literal["hold", "argmax"]
 Pooling = Literal["pair", "whitelist"]
+Combine = Literal["soft", "hard", "stacked"]
 
 
 def _distinct(spans: tuple[int, ...]) -> tuple[int, ...]:
@@ -110,17 +111,14 @@ class NetworkSettings(ClassifierSettings):
         return self
 
 
-class LstmSettings(NetworkSettings):
-    """LSTM layers, one on the other, and ReLU layers on the last states of all of them."""
+Units = tuple[Annotated[int, Field(ge=1)], ...]
 
-    kind: Literal["lstm"] = Field("lstm", description="which classifier learns")
-    lstm_units: tuple[Annotated[int, Field(ge=1)], ...] = Field(
-        (32,), min_length=1, description="units of each LSTM layer"
-    )
-    dense_units: tuple[Annotated[int, Field(ge=1)], ...] = Field(
-        (32, 16), description="units of each ReLU layer after"
-    )
-    dropout: float = Field(0.2, ge=0, lt=1, description="share dropped after each LSTM layer")
+
+class RecurrentSettings(NetworkSettings):
+    """Layers that remember, one on the other, and ReLU layers on the last states of all of them."""
+
+    dense_units: Units = Field((32, 16), description="units of each ReLU layer after")
+    dropout: float = Field(0.2, ge=0, lt=1, description="share dropped after each recurrent layer")
     feature_dropout: float = Field(
         0.3, ge=0, lt=1, description="share of the features dropped, each for a whole window"
     )
@@ -137,6 +135,44 @@ class LstmSettings(NetworkSettings):
     def least_history(self) -> int:
         """The longest span, or a step."""
         return max((self.candles_per_step, *(self.spans or ())))
+
+
+class LstmSettings(RecurrentSettings):
+    """LSTM layers."""
+
+    kind: Literal["lstm"] = Field("lstm", description="which classifier learns")
+    lstm_units: Units = Field((32,), min_length=1, description="units of each LSTM layer")
+
+
+class GruSettings(RecurrentSettings):
+    """GRU layers."""
+
+    kind: Literal["gru"] = Field("gru", description="which classifier learns")
+    gru_units: Units = Field((32,), min_length=1, description="units of each GRU layer")
+
+
+class BilstmSettings(RecurrentSettings):
+    """LSTM layers in both directions of the window."""
+
+    kind: Literal["bilstm"] = Field("bilstm", description="which classifier learns")
+    lstm_units: Units = Field(
+        (32,), min_length=1, description="units of each LSTM layer, in each direction"
+    )
+
+
+class DlstmSettings(RecurrentSettings):
+    """LSTM layers for the trend of a window, and others for what is left of it."""
+
+    kind: Literal["dlstm"] = Field("dlstm", description="which classifier learns")
+    lstm_units: Units = Field(
+        (32,), min_length=1, description="units of each LSTM layer, for each of the two parts"
+    )
+    trend_candles: int = Field(10, ge=1, description="candles of the trend's moving average")
+
+    @property
+    def least_history(self) -> int:
+        """The longest span, a step, or the moving average."""
+        return max(super().least_history, self.trend_candles)
 
 
 class PublishedSettings(NetworkSettings):
@@ -203,6 +239,9 @@ def _kind(value: Any) -> Any:
 
 MemberSettings = Annotated[
     Annotated[LstmSettings, Tag("lstm")]
+    | Annotated[GruSettings, Tag("gru")]
+    | Annotated[BilstmSettings, Tag("bilstm")]
+    | Annotated[DlstmSettings, Tag("dlstm")]
     | Annotated[PublishedSettings, Tag("published")]
     | Annotated[RangesSettings, Tag("ranges")]
     | Annotated[TreesSettings, Tag("trees")],
@@ -211,9 +250,14 @@ MemberSettings = Annotated[
 
 
 class EnsembleSettings(ClassifierSettings):
-    """Several classifiers, whose scores are averaged."""
+    """Several classifiers that are asked together."""
 
     kind: Literal["ensemble"] = Field("ensemble", description="which classifier learns")
+    combine: Combine = Field(
+        "soft",
+        description="their scores are averaged, or their votes counted (hard), or averaged with "
+        "weights that fit the validation part best (stacked)",
+    )
     members: tuple[MemberSettings, ...] = Field(
         (LstmSettings(), TreesSettings()),
         min_length=2,
@@ -253,6 +297,9 @@ class EnsembleSettings(ClassifierSettings):
 
 AnyClassifierSettings = Annotated[
     Annotated[LstmSettings, Tag("lstm")]
+    | Annotated[GruSettings, Tag("gru")]
+    | Annotated[BilstmSettings, Tag("bilstm")]
+    | Annotated[DlstmSettings, Tag("dlstm")]
     | Annotated[PublishedSettings, Tag("published")]
     | Annotated[RangesSettings, Tag("ranges")]
     | Annotated[TreesSettings, Tag("trees")]
@@ -261,6 +308,9 @@ AnyClassifierSettings = Annotated[
 ]
 KINDS: dict[str, type[ClassifierSettings]] = {
     "lstm": LstmSettings,
+    "gru": GruSettings,
+    "bilstm": BilstmSettings,
+    "dlstm": DlstmSettings,
     "published": PublishedSettings,
     "ranges": RangesSettings,
     "trees": TreesSettings,

@@ -14,7 +14,7 @@ from dualwindow.market.features import FEATURES, candle_features
 from dualwindow.market.hours import HourlyLevels, join_hours
 from dualwindow.market.labels import Barriers, Labelling, exclusive
 from dualwindow.samples.data import Rows, Samples, TrainingData
-from dualwindow.settings import KINDS, Settings
+from dualwindow.settings import KINDS, RecurrentSettings, Settings
 from dualwindow_sandbox import MarketKind
 from dualwindow_sandbox.market import FIRST, SyntheticMarket
 from dualwindow_sandbox.ohlcv import DAY, MINUTE, Ohlcv
@@ -91,6 +91,7 @@ def part_of(data: TrainingData, rows: slice) -> TrainingData:
 # What keeps a training small, whatever the kind; each takes what it has.
 SMALL = {
     "lstm_units": [8],
+    "gru_units": [8],
     "dense_units": [4],
     "batch_size": 128,
     "epochs": 4,
@@ -107,7 +108,7 @@ def small_settings(
     """Settings of a kind that learns within a second; `whole` are settings beside the model."""
     known = KINDS[kind].model_fields
     small = {name: value for name, value in SMALL.items() if name in known}
-    if kind == "lstm":
+    if issubclass(KINDS[kind], RecurrentSettings):
         small["spans"] = None  # some windows are shorter than these
     if kind == "ensemble":
         kinds = ("lstm", "trees")

@@ -51,7 +51,7 @@ def test_defaults_are_the_designs():
         told = documented_default(documented[readme_key(place)], kind)
         assert (kind, place, told) == (kind, place, as_in_readme(default))
         checked.add(place)
-    assert len(checked) == 42
+    assert len(checked) == 45
 
 
 def test_every_kind_can_be_chosen_by_its_name():
@@ -103,6 +103,9 @@ BOUNDS = [  # setting, smallest or largest allowed, first refused
     ("model.seed", 2**31 - 1, 2**31),
     ("model.lstm_units", [1], []),
     ("model.lstm_units", [1], [0]),
+    ("model.gru_units", [1], []),
+    ("model.gru_units", [1], [0]),
+    ("model.trend_candles", 1, 0),
     ("model.dense_units", [], [0]),
     ("model.dropout", 0, -0.1),
     ("model.dropout", 0.99, 1),
@@ -134,6 +137,7 @@ BOUNDS = [  # setting, smallest or largest allowed, first refused
     ("model.row_share", 1, 0),
     ("model.row_share", 1e-9, 1.1),
     ("model.members", [TreesSettings(), RangesSettings()], [TreesSettings()]),
+    ("model.combine", "stacked", "mean"),
     ("model.penalty", 1e-9, 0),
     ("model.penalty", 1e9, float("inf")),
 ]
@@ -201,7 +205,7 @@ def test_class_weights_need_every_class(wrong):
     assert problem["loc"][:2] == ("balancing", "class_weights")
 
 
-@pytest.mark.parametrize("value", ["lstm", None, 7, ["lstm"], {"kind": "gru"}, {"kind": None}])
+@pytest.mark.parametrize("value", ["lstm", None, 7, ["lstm"], {"kind": "forest"}, {"kind": None}])
 def test_what_is_no_classifier_is_a_problem_like_any_other(value):
     with pytest.raises(ValidationError) as error:
         Settings.model_validate({"model": value})

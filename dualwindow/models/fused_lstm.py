@@ -66,11 +66,16 @@ class FusedLstm(keras.layers.LSTM):  # type: ignore[misc]
     def call(
         self, sequences: Any, initial_state: Any = None, mask: Any = None, training: Any = None
     ) -> Any:
-        """Return the outputs of all steps or of the last one: (m, steps, units), (m, units)."""
+        """Return the outputs of all steps or of the last one: (m, steps, units), (m, units).
+
+        Where it goes backwards, they come in the order in which it goes.
+        """
         assert initial_state is None
         assert mask is None
         cell = self.cell
         x = tf.transpose(sequences, (1, 0, 2))
+        if self.go_backwards:
+            x = tf.reverse(x, (0,))
         kernels = [tf.convert_to_tensor(w) for w in (cell.kernel, cell.recurrent_kernel)]
         output = run_lstm(x, tf.concat(kernels, axis=0), tf.convert_to_tensor(cell.bias))
         return tf.transpose(output, (1, 0, 2)) if self.return_sequences else output[-1]

@@ -94,10 +94,10 @@ def test_what_belongs_to_another_kind_is_left_out(caplog):
     assert problem.endswith("penalti is unknown; did you mean 'penalty'?")
 
 
-@pytest.mark.parametrize("kind", ["gru", None, ["lstm"]])
+@pytest.mark.parametrize("kind", ["forest", None, ["lstm"]])
 def test_an_unknown_kind_is_refused_with_those_there_are(kind):
     (problem,) = problems_of(model_training_parameters__kind=kind)
-    assert problem.startswith("freqai.model_training_parameters.kind must be one of 'lstm', 'pu")
+    assert problem.startswith("freqai.model_training_parameters.kind must be one of 'lstm', 'gr")
     assert problem.endswith(f"Received: {kind!r}")
 
 
@@ -167,7 +167,10 @@ def test_what_an_ensemble_does_not_use_is_warned_of(caplog):
 @pytest.mark.parametrize(
     ("member", "said"),
     [
-        ({"kind": "ensemble"}, "0.kind must be one of 'lstm', 'published', 'ranges', 'trees'. R"),
+        (
+            {"kind": "ensemble"},
+            "0.kind must be one of 'lstm', 'gru', 'bilstm', 'dlstm', 'published', 'r",
+        ),
         (
             {"kind": "lstm", "rounds": 3},
             "0.rounds is unknown; it belongs to a member of kind trees",
@@ -366,7 +369,7 @@ def test_readme_settings_table_is_complete():
                 assert documented_default(documented[key], kind) == as_in_readme(value)
                 defaults[key] = value
     assert documented.keys() == defaults.keys()
-    assert len(documented) == 52
+    assert len(documented) == 55
 
 
 # Names that messages fill in, and all that they can be.

@@ -491,10 +491,13 @@ TREES = {"kind": "trees", "spans": [3, 10], "least_windows": 20}
 SMALL = {"lstm_units": [2], "dense_units": [], "epochs": 1, "candles_per_step": 3, "spans": [3, 10]}
 OF_EACH_KIND = {
     "lstm": {},
+    "gru": {"kind": "gru", "gru_units": [2]},
+    "bilstm": {"kind": "bilstm"},
+    "dlstm": {"kind": "dlstm", "trend_candles": 3},
     "published": {"kind": "published", "stride": 5},
     "ranges": {"kind": "ranges", "spans": [3, 10]},
     "trees": TREES,
-    "ensemble": {"kind": "ensemble", "members": [SMALL, TREES]},
+    "ensemble": {"kind": "ensemble", "members": [SMALL, TREES], "combine": "stacked"},
 }
 assert OF_EACH_KIND.keys() == KINDS.keys()
 

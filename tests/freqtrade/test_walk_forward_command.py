@@ -176,7 +176,7 @@ REFUSED = [
     pytest.param({}, {"config": "empty.json"}, "freqai.train_period_days and", id="empty-config"),
     pytest.param(training(spanz=[3]), {}, "freqai.model_training_parameters.spanz is unknown; did "
                  "you mean 'spans'?", id="unknown-key"),
-    pytest.param(training(kind="forest"), {}, "kind must be one of 'lstm', 'published'", id="kind"),
+    pytest.param(training(kind="forest"), {}, "kind must be one of 'lstm', 'gru'", id="kind"),
     pytest.param({FREQAI: {"conv_width": 59}}, {}, "freqai.conv_width is 59 candles", id="history"),
     pytest.param({FREQAI: {"train_period_days": 0}}, {}, "train_period_days must be above 0",
                  id="no-training"),

@@ -73,7 +73,8 @@ def test_each_kind_has_files_of_its_own_and_shares_the_others():
         others = set().union(*(f for k, f in found.items() if k != kind))
         assert f"models/{kind}.py" in files - others
     networks = {"models/device.py", "models/keras_classifier.py", "models/keras_training.py"}
-    networks |= {"models/lstm.py", "models/fused_lstm.py"}
+    networks |= {"models/lstm.py", "models/lstm_layer.py", "models/fused_lstm.py"}
+    networks |= {"models/recurrent.py"}
     assert found["lstm"] - found["ranges"] == networks
     assert found["ranges"] - found["lstm"] == {"models/ranges.py"}
     assert {
@@ -129,7 +130,10 @@ def copy(tmp_path_factory) -> Path:
     [
         ("models/lstm.py", {"lstm"}),
         ("models/published.py", {"published"}),
-        ("models/keras_training.py", {"lstm", "published"}),
+        ("models/gru.py", {"gru"}),
+        ("models/lstm_layer.py", {"lstm", "bilstm", "dlstm"}),
+        ("models/recurrent.py", {"lstm", "gru", "bilstm", "dlstm"}),
+        ("models/keras_training.py", {"lstm", "gru", "bilstm", "dlstm", "published"}),
         ("models/ranges.py", {"ranges"}),
         ("models/trees.py", {"trees"}),
         ("models/ensemble.py", {"ensemble"}),

@@ -19,7 +19,7 @@ from dualwindow.market.summaries import summaries
 from dualwindow.models import keras_classifier, keras_training
 from dualwindow.models.classifier import Hooks
 from dualwindow.models.keras_classifier import FittedNetwork, KerasClassifier
-from dualwindow.models.lstm import LstmNetwork, make
+from dualwindow.models.lstm import make
 from dualwindow.models.ranges import FittedRanges
 from dualwindow.samples.data import Rows
 from dualwindow.samples.windows import gather
@@ -36,7 +36,7 @@ OPTIONS = LstmSettings(
     candles_per_step=1,
     spans=(),
 )
-NETWORK = LstmNetwork(5, 2, OPTIONS.lstm_units, OPTIONS.dense_units, OPTIONS.dropout, 0.2)
+NETWORK = make(OPTIONS, 5, 2).network
 
 
 def options(**changes) -> LstmSettings:

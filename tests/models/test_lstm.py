@@ -6,12 +6,14 @@ import pytest
 import tensorflow as tf
 
 from dualwindow.models.fused_lstm import run_lstm
-from dualwindow.models.lstm import LstmNetwork, chrono_bias, make
+from dualwindow.models.lstm import make, remember
+from dualwindow.models.lstm_layer import chrono_bias
+from dualwindow.models.recurrent import RecurrentNetwork
 from dualwindow.settings import LstmSettings
 
 
-def network(**changes) -> LstmNetwork:
-    return LstmNetwork(6, 2, (4, 3), (5,), 0.2, 0.3)._replace(**changes)
+def network(**changes) -> RecurrentNetwork:
+    return RecurrentNetwork(6, 2, remember, (4, 3), (5,), 0.2, 0.3)._replace(**changes)
 
 
 def test_settings_become_the_network():
@@ -59,7 +61,7 @@ def test_every_layer_speaks_to_the_head_by_itself(layer):
 
 
 def test_one_layer_and_no_head_are_enough():
-    shapes = [w.shape for w in network(lstm_units=(4,), dense_units=()).build(0).get_weights()]
+    shapes = [w.shape for w in network(units=(4,), dense_units=()).build(0).get_weights()]
     assert shapes == [(2, 16), (4, 16), (16,), (4, 3), (3,)]
 
 
@@ -101,7 +103,7 @@ def test_equal_networks_are_one_key():
 
 
 def test_memories_of_the_first_layer_span_the_window():
-    wide = LstmNetwork(180, 8, (64, 4), (4,), 0.0, 0.0)
+    wide = RecurrentNetwork(180, 8, remember, (64, 4), (4,), 0.0, 0.0)
     biases = [w for w in wide.build(3).get_weights() if w.shape in ((256,), (16,))]
     first, second = biases[:2]
     forget = first[64:128]
