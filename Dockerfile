@@ -19,13 +19,14 @@ COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY dualwindow ./dualwindow
 COPY dualwindow_freqtrade ./dualwindow_freqtrade
 COPY dualwindow_sandbox ./dualwindow_sandbox
+COPY dualwindow_trainer ./dualwindow_trainer
 
 # With "tensorflow[and-cuda]" CUDA comes along as Python packages; the driver is the host's.
 ARG TENSORFLOW=tensorflow
 
 # Editable, so that the folders that docker-compose.yml mounts over these are what is imported.
 # Not into ftuser's home: it could not be read under the other user ids that docs/docker.md allows.
-RUN pip install --no-cache-dir --constraint constraints.txt --editable . "$TENSORFLOW" \
+RUN pip install --no-cache-dir --constraint constraints.txt --editable ".[freqtrade]" "$TENSORFLOW" \
     && pip check
 
 # The web page of the REST API, as in the official image.

@@ -29,7 +29,7 @@ lint: .venv/installed
 	$(BIN)/lint-imports
 
 mutants: .venv/installed ## plant bugs in the numerics and look whether a test notices; about 28 minutes
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[mutants]"
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[mutants,freqtrade]"
 	OMP_NUM_THREADS=1 $(BIN)/mutmut run --max-children 1 # idle threads would use up a mutant's time
 	$(BIN)/mutmut results
 

@@ -59,6 +59,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CommandError as problem:
         print(f"dualwindow: {problem}", file=sys.stderr)
         return _FAILURE
+    except ModuleNotFoundError as error:
+        missing = f"the package '{error.name}' is not installed"
+        print(f"dualwindow: {missing}: pip install -e '.[freqtrade]'", file=sys.stderr)
+        return _FAILURE
     except KeyboardInterrupt:
         return _INTERRUPTED
 
@@ -67,7 +71,8 @@ def _registered() -> list[Command]:
     points = sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name)
     if not points:
         raise CommandError(
-            "no commands are registered, as after an update: install it again, pip install -e ."
+            "no commands are registered, as after an update: install it again, pip install -e "
+            "'.[freqtrade]'"
         )
     return [point.load() for point in points]
 

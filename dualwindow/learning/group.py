@@ -131,9 +131,14 @@ def _split_together(group: Sequence[TrainingData], settings: Settings) -> dict[s
     """Split all pairs where the one with the most candles is split."""
     if not group:
         return {}
-    longest = max(group, key=lambda data: len(data.candles))
-    boundary = validation_start(longest.candles.date, settings.validation_share)
+    boundary = boundary_of(group, settings)
     return {data.pair: split_of(data.candles, settings, boundary) for data in group}
+
+
+def boundary_of(group: Sequence[TrainingData], settings: Settings) -> float:
+    """Find the second at which the validation part of a training begins."""
+    longest = max(group, key=lambda data: len(data.candles))
+    return validation_start(longest.candles.date, settings.validation_share)
 
 
 def _taught(data: TrainingData, split: Split) -> BoolArray:

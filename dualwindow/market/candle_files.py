@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -67,22 +68,100 @@ def read_candles(folder: Path, pair: str, timeframe: str) -> pd.DataFrame:
     CandleFileError
         If there is no feather or Parquet file of them, if it is damaged or empty.
     """
+    path = candle_file(folder, pair, timeframe)
+    try:
+        frame = _READERS[path.suffix](path)
+    except (OSError, ValueError) as error:
+        raise CandleFileError(
+            f"{pair}: {path} is damaged ({error}); download these candles again"
+        ) from error
+    if frame.empty:
+        raise CandleFileError(f"{pair}: {path} holds no candles; download them again")
+    if not {"date", *_MERGED} <= set(frame) or frame["date"].isna().any():
+        return frame  # `Candles.from_frame` says what is wrong with it
+    return completed(frame, seconds(timeframe))
+
+
+def candle_file(folder: Path, pair: str, timeframe: str) -> Path:
+    """Find the file of a pair.
+
+    Raises
+    ------
+    CandleFileError
+        If there is none; it says which there are.
+    """
     stem = candle_path(folder, pair, timeframe)
-    for ending, reader in _READERS.items():
+    for ending in _READERS:
         path = stem.with_name(stem.name + ending)
         if path.is_file():
-            try:
-                frame = reader(path)
-            except (OSError, ValueError) as error:
-                raise CandleFileError(
-                    f"{pair}: {path} is damaged ({error}); download these candles again"
-                ) from error
-            if frame.empty:
-                raise CandleFileError(f"{pair}: {path} holds no candles; download them again")
-            if not {"date", *_MERGED} <= set(frame) or frame["date"].isna().any():
-                return frame  # `Candles.from_frame` says what is wrong with it
-            return completed(frame, seconds(timeframe))
+            return path
     raise CandleFileError(_what_is_missing(stem, folder, pair, timeframe))
+
+
+def read_candle_file(path: Path) -> pd.DataFrame:
+    """Read one file of candles as it is: feather, Parquet or CSV, of any name.
+
+    A CSV has the columns ``date`` or ``timestamp``, ``open high low close volume``; times are
+    seconds or milliseconds since 1970 or dates, in UTC unless they say otherwise.
+
+    Returns
+    -------
+    freqtrade's columns, in the order of the file; dates in UTC
+
+    Raises
+    ------
+    CandleFileError
+        If it is not there, damaged or empty, lacks a column, or holds text where numbers belong.
+    """
+    readers: dict[str, Callable[[Path], pd.DataFrame]] = {**_READERS, ".csv": pd.read_csv}
+    reader = readers.get(path.suffix.lower())
+    if reader is None or not path.is_file():
+        known = "is not there" if reader else "must be a .feather, .parquet or .csv file"
+        raise CandleFileError(f"{path} {known}")
+    try:
+        frame = reader(path).rename(columns={"timestamp": "date"})
+    except (OSError, ValueError) as error:
+        raise CandleFileError(f"{path} is damaged ({_first_line(error)})") from error
+    if missing := [c for c in ("date", *_MERGED) if c not in frame]:
+        raise CandleFileError(f"{path}: columns {missing} are missing. Received: {list(frame)}")
+    if frame.empty:
+        raise CandleFileError(f"{path} holds no candles")
+    try:
+        numbers = {c: pd.to_numeric(frame[c]).astype("float64") for c in _MERGED}
+        return pd.DataFrame({"date": _in_utc(frame["date"]), **numbers})
+    except (ValueError, TypeError, OverflowError) as error:
+        raise CandleFileError(f"{path}: {_first_line(error)}") from error
+
+
+def _in_utc(times: "pd.Series[Any]") -> "pd.Series[Any]":
+    if not pd.api.types.is_numeric_dtype(times):
+        return pd.to_datetime(times, utc=True).dt.as_unit("ms")
+    latest = float(times.max())
+    if 1e8 < latest < 1e11:
+        return pd.to_datetime(1000 * times, unit="ms", utc=True).dt.as_unit("ms")
+    if 1e11 <= latest < 1e14:
+        return pd.to_datetime(times, unit="ms", utc=True).dt.as_unit("ms")
+    raise ValueError(
+        f"times must be seconds or milliseconds since 1970. Received: {latest:g} as the last one"
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def in_hours(frame: pd.DataFrame) -> pd.DataFrame:
+    """Make hourly candles of shorter ones, as an exchange does; an hour that is not over is none.
+
+    Parameters
+    ----------
+    frame : freqtrade's columns of candles of at most an hour, as `completed` gives them
+    """
+    step = frame["date"].diff().min()
+    merged = frame.groupby(frame["date"].dt.floor("h")).agg({**_MERGED, "volume": "sum"})
+    end = frame["date"].iloc[-1] + step
+    is_over = merged.index <= end - pd.Timedelta("1h")
+    return merged[is_over].rename_axis("date").reset_index()
 
 
 def completed(frame: pd.DataFrame, step: int) -> pd.DataFrame:

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from dualwindow.arrays import FloatArray
-from dualwindow.market.candle_files import read_candles, seconds
+from dualwindow.market.candle_files import completed, in_hours, read_candles, seconds
 from dualwindow.market.candles import Candles
 from dualwindow.market.features import FEATURES, candle_features
 from dualwindow.market.hours import join_hours
@@ -58,7 +59,47 @@ class PairData:
             If a column or a date is missing; it names the pair and the timeframe.
         """
         minutes = _read(folder, pair, timeframe)
-        hours = _read(folder, pair, "1h")
+        return cls._of(pair, minutes, _read(folder, pair, "1h"))
+
+    @classmethod
+    def of_frame(cls, pair: str, frame: pd.DataFrame, step: int) -> "PairData":
+        """Take candles that lie in one frame; those of an hour are made of them.
+
+        Parameters
+        ----------
+        pair : name
+        frame : freqtrade's columns, as `read_candle_file` gives them
+        step : seconds from one candle to the next, at most an hour
+
+        Raises
+        ------
+        ValueError
+            If dates do not increase or do not fit the step, or a price is not positive and finite;
+            it names the pair and the row.
+        """
+        try:
+            found = Candles.from_frame(frame, step)
+        except ValueError as error:
+            raise ValueError(f"{pair}: {error}") from error
+        off_step = np.diff(found.date) % step != 0
+        if off_step.any():
+            row = int(off_step.argmax()) + 1
+            raise ValueError(
+                f"{pair}: row {row} ({frame['date'].iloc[row]}) is no whole number of candles of "
+                f"{step} s after the one before; is this another timeframe?"
+            )
+        if not found.known.all():
+            row = int((~found.known).argmax())
+            raise ValueError(
+                f"{pair}: row {row} ({frame['date'].iloc[row]}) has a price or a volume that is no "
+                "positive number; drop the row, and it is a gap"
+            )
+        whole = completed(frame, step)
+        hours = Candles.from_frame(in_hours(whole), 3600)
+        return cls._of(pair, Candles.from_frame(whole, step), hours)
+
+    @classmethod
+    def _of(cls, pair: str, minutes: Candles, hours: Candles) -> "PairData":
         levels = join_hours(minutes, hours.date, hours.close, hours.volume)
         return cls(pair, minutes, candle_features(minutes, levels), FEATURES)
 

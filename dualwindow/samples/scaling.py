@@ -46,11 +46,45 @@ def feature_scaler(kind: ScalerKind) -> Any:
     return StandardScaler() if kind == "standard" else RobustScaler()
 
 
+# What each kind learns, by scikit-learn's names.
+_LEARNT: dict[ScalerKind, tuple[str, ...]] = {
+    "standard": ("mean_", "scale_"),
+    "robust": ("center_", "scale_"),
+    "minmax": ("scale_", "min_"),
+}
+
+
 class FeatureScaler:
     """Scales every feature by itself, and takes no row for an outlier."""
 
     def __init__(self, kind: ScalerKind) -> None:
+        self._kind = kind
         self._scaler = feature_scaler(kind)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give its kind and all it has learnt, of which JSON keeps every bit."""
+        return {"kind": self._kind, **learnt_by(self._scaler, self._kind)}
+
+    @classmethod
+    def from_dict(cls, found: dict[str, Any]) -> "FeatureScaler":
+        """Make it from what `to_dict` has given.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If something is missing, or no finite numbers of the same features.
+        """
+        scaler = cls(found["kind"])
+        learnt = {n: np.array(found[n], dtype=np.float64) for n in _LEARNT[scaler._kind]}
+        shapes = {array.shape for array in learnt.values()}
+        if len(shapes) > 1 or any(a.ndim != 1 or not np.isfinite(a).all() for a in learnt.values()):
+            raise ValueError(
+                "the scaler's numbers are not those of the same features, or not finite"
+            )
+        for name, array in learnt.items():
+            setattr(scaler._scaler, name, array)
+        scaler._scaler.n_features_in_ = len(next(iter(learnt.values())))
+        return scaler
 
     def fit(self, rows: FloatArray) -> None:
         """Learn from (n, f) finite rows."""
@@ -65,6 +99,11 @@ class FeatureScaler:
         known = known_rows(rows)
         part = self._scaler.transform(rows[known]) if known.any() else rows[known]
         return scattered(part, known, np.ones(len(part), dtype=bool), np.zeros(len(part)))
+
+
+def learnt_by(scaler: Any, kind: ScalerKind) -> dict[str, list[float]]:
+    """Read what scikit-learn's scaler of this kind has learnt."""
+    return {name: getattr(scaler, name).tolist() for name in _LEARNT[kind]}
 
 
 def known_rows(features: FloatArray) -> BoolArray:

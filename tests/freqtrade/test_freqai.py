@@ -10,8 +10,11 @@ import pytest
 from freqtrade.exceptions import OperationalException, StrategyError
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
+from dualwindow.cli import main
+from dualwindow.learning.artifact_files import read_artifact
 from dualwindow.learning.record import ClassCounts, TrainingRecord
 from dualwindow.market.candles import Candles
+from dualwindow.market.features import FEATURES
 from dualwindow.settings import KINDS
 from dualwindow_freqtrade.freqai import feature_pipeline
 from dualwindow_freqtrade.freqai import fingerprint as model_fingerprint
@@ -516,6 +519,25 @@ def test_trap_before_the_first_model_all_columns_are_there_and_nothing_is_predic
     set_thresholds(strategy, short=0.01, long=0.01)
     entered = strategy.populate_entry_trend(seen, {"pair": PAIR})
     assert entered.get("enter_tag", pd.Series(dtype=object)).isna().all()
+
+
+def test_what_is_exported_predicts_the_same(live, tmp_path, capsys):
+    """Of every kind: FreqAI's pickle and the files, which hold none."""
+    strategy, minutes = live
+    model = strategy.freqai
+    at(strategy, minutes, 2799)
+    dk = train_now(strategy)
+    words = ["--models", str(dk.full_path), "--out", str(tmp_path)]
+    assert main(["export", *words]) == 0
+    assert capsys.readouterr().out.startswith(f"{PAIR}: {dk.data_path.name} is in ")
+    exported = read_artifact(tmp_path / "models" / "BTCUSDT_USDT")
+    assert exported.record.features == FEATURES
+    artifact = model.dd.load_data(PAIR, dk)
+    rng = np.random.default_rng(0)
+    candles, features = Candles.from_frame(minutes.iloc[:300], 60), rng.normal(size=(300, 8))
+    one, other = (each.predict(candles, features) for each in (artifact, exported))
+    assert one.valid.sum() > 200
+    np.testing.assert_array_equal(one.probabilities, other.probabilities)
 
 
 def test_live_predictions_agree_with_the_backtest_path(live):

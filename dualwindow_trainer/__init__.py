@@ -1,0 +1,1 @@
+"""Train without a bot: from files of candles to files of a model. It knows nothing of freqtrade."""

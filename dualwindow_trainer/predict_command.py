@@ -1,0 +1,106 @@
+"""The command ``dualwindow predict``: a model from its files, on files of candles."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dualwindow.cli import Command, CommandError, Topics
+from dualwindow_trainer.train_command import add_candles
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dualwindow.learning.artifact import Artifact
+    from dualwindow.samples.pair_data import PairData
+
+_ENDINGS = (".parquet", ".feather", ".csv")
+
+
+def _predict(arguments: argparse.Namespace) -> int:
+    import pandas as pd
+
+    from dualwindow.learning.artifact_files import ArtifactFileError, read_artifact
+    from dualwindow_freqtrade.freqai.threads import quiet_tensorflow
+    from dualwindow_trainer.request import pairs_of, timerange_of
+
+    quiet_tensorflow()
+    if arguments.out.suffix not in _ENDINGS:
+        raise CommandError(f"--out must end with {', '.join(_ENDINGS)}. Received: {arguments.out}")
+    span = timerange_of(arguments.timerange)
+    try:
+        artifact = read_artifact(arguments.model)
+    except ArtifactFileError as error:
+        raise CommandError(f"predict: {error}") from error
+    tables = [_predicted(artifact, pair, span) for pair in pairs_of(arguments)]
+    table = pd.concat(tables, ignore_index=True)
+    _write(table, arguments.out)
+    n_valid = int(table["valid"].sum())
+    print(f"{n_valid:,} of {len(table):,} candles have a prediction: {arguments.out}")
+    return 0
+
+
+def _predicted(artifact: "Artifact", pair: "PairData", span: tuple[float, float]) -> "pd.DataFrame":
+    import numpy as np
+    import pandas as pd
+
+    from dualwindow.market.labels import CLASSES
+
+    record = artifact.record
+    if set(record.features) != set(pair.feature_names):
+        raise CommandError(
+            f"predict: the model wants the features {', '.join(record.features)}, which only the "
+            "strategy it was trained with computes"
+        )
+    if pair.candles.step != artifact.context.step:
+        raise CommandError(
+            f"predict: the model was trained on candles of {artifact.context.step} s. Received: "
+            f"{pair.candles.step} s; set --timeframe"
+        )
+    if pair.pair not in (record.learnt_from or (record.pair,)):
+        print(f"note: {pair.pair} was not learnt from")
+    columns_of_model = [pair.feature_names.index(name) for name in record.features]
+    a, b = np.searchsorted(pair.candles.date, span).tolist()
+    first = max(a - record.settings.history + 1, 0)  # so that the first asked for has a window
+    found = artifact.predict(pair.candles[first:b], pair.features[first:b, columns_of_model], b - a)
+    asked = slice(a - first, None)
+    columns = dict(zip(CLASSES, found.probabilities[asked].T, strict=True))
+    raw = zip((f"{name}_raw" for name in CLASSES), found.scores[asked].T, strict=True)
+    dates = pd.to_datetime(pair.candles.date[a:b], unit="s", utc=True).as_unit("ms")
+    facts = {"date": dates, "pair": pair.pair}
+    return pd.DataFrame({**facts, **columns, **dict(raw), "valid": found.valid[asked]})
+
+
+def _write(table: "pd.DataFrame", path: Path) -> None:
+    aside = path.with_name(f"{path.name}.tmp")
+    writers: dict[str, Callable[[Path], None]] = {
+        ".parquet": lambda to: table.to_parquet(to, index=False),
+        ".feather": table.to_feather,
+        ".csv": lambda to: table.to_csv(to, index=False),
+    }
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        writers[path.suffix](aside)
+        aside.replace(path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise CommandError(f"predict: {path} cannot be written ({error.strerror})") from error
+
+
+def _add(topics: Topics) -> None:
+    command = topics.add_parser(
+        "predict",
+        help="predict with a model that 'train' or 'export' has written",
+        description="Predict every candle of the timerange with a model from its files.",
+    )
+    command.add_argument(
+        "--model", type=Path, required=True, metavar="DIR", help="outputs/models/BTCUSDT"
+    )
+    add_candles(command)
+    command.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help=".parquet, .feather or .csv"
+    )
+    command.set_defaults(handler=_predict)
+
+
+PREDICT = Command(_add)

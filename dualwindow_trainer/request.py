@@ -1,0 +1,223 @@
+"""Read what a training is asked for: settings from files and flags, candles from files."""
+
+import argparse
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import rapidjson
+
+from dualwindow.cli import CommandError
+from dualwindow.market.candle_files import (
+    CandleFileError,
+    candle_file,
+    read_candle_file,
+    seconds,
+)
+from dualwindow.market.quality import Quality, quality_of
+from dualwindow.samples.pair_data import PairData
+from dualwindow_freqtrade.freqai.configuration import (
+    Configuration,
+    ConfigurationError,
+    read_configuration,
+)
+
+_PRESETS = Path("config", "presets")
+# Flags, and the parameter of a kind, or of each member of an ensemble, that they set.
+_OF_MODEL = ("epochs", "batch_size", "learning_rate", "seed")
+
+
+def configuration_of(arguments: argparse.Namespace) -> Configuration:
+    """Put configuration files, a preset, ``--set`` and flags together; the later ones win.
+
+    Raises
+    ------
+    CommandError
+        If a file cannot be read, or a setting is wrong: with every problem at once.
+    """
+    whole: dict[str, Any] = {}
+    for path in [*arguments.config, *_preset(arguments.preset)]:
+        whole = _merged(whole, _load(path))
+    freqai = whole.get("freqai", {})
+    if not isinstance(freqai, dict):
+        raise CommandError("--config: freqai must be a block of settings")
+    for words in arguments.set:
+        freqai = _merged(freqai, _assignment(words))
+    parameters = dict(freqai.get("model_training_parameters", {}))
+    if arguments.kind is not None:
+        parameters["kind"] = arguments.kind
+    freqai = {**freqai, "model_training_parameters": _with_flags(parameters, arguments)}
+    try:
+        return read_configuration(freqai)
+    except ConfigurationError as error:
+        raise CommandError("; ".join(error.problems)) from error
+
+
+def _preset(name: str | None) -> list[Path]:
+    if name is None:
+        return []
+    path = _PRESETS / f"{name}.json"
+    if not path.is_file():
+        there = ", ".join(sorted(p.stem for p in _PRESETS.glob("*.json"))) or "none"
+        raise CommandError(f"--preset {name}: there is no {path}; there are: {there}")
+    return [path]
+
+
+def _load(path: Path) -> dict[str, Any]:
+    """Read a file as freqtrade does: comments are allowed, and it can name others to begin with."""
+    modes = rapidjson.PM_COMMENTS | rapidjson.PM_TRAILING_COMMAS
+    try:
+        found = rapidjson.loads(path.read_text(), parse_mode=modes)
+    except (OSError, ValueError) as error:
+        raise CommandError(f"--config {path}: {error}") from error
+    if not isinstance(found, dict):
+        raise CommandError(f"--config {path}: must be a block of settings")
+    before: dict[str, Any] = {}
+    for name in found.pop("add_config_files", []):
+        before = _merged(before, _load(path.parent / name))
+    return _merged(before, found)
+
+
+def _merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(first)
+    for key, value in second.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = _merged(merged[key], value) if both else value
+    return merged
+
+
+def _assignment(words: str) -> dict[str, Any]:
+    """Read ``dual_window.labels.rule=first_touch``; what is no JSON is a word.
+
+    Examples
+    --------
+    >>> _assignment("conv_width=60"), _assignment("dual_window.pooling=whitelist")
+    ({'conv_width': 60}, {'dual_window': {'pooling': 'whitelist'}})
+    """
+    key, is_one, text = words.partition("=")
+    if not is_one or not all(key.split(".")):
+        raise CommandError(f"--set must be like conv_width=180. Received: {words}")
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = text
+    for part in reversed(key.removeprefix("freqai.").split(".")):
+        value = {part: value}
+    return dict(value)
+
+
+def _with_flags(parameters: dict[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
+    """Set what flags say of a network, in an ensemble of each of its networks."""
+    from dualwindow.settings import DEFAULT_KIND, KINDS, EnsembleSettings
+
+    given = {n: getattr(arguments, n) for n in _OF_MODEL if getattr(arguments, n) is not None}
+    if not given:
+        return parameters
+    blocks = [parameters]
+    if parameters.get("kind") == "ensemble":
+        members = parameters.get("members") or [
+            member.model_dump(exclude={"stride", "seed"}) for member in EnsembleSettings().members
+        ]
+        blocks = [dict(member) for member in members]
+        parameters = {**parameters, "members": blocks}
+    for name, value in given.items():
+        if name == "seed":  # an ensemble hands its own down
+            parameters[name] = value
+            continue
+        fitting = [b for b in blocks if name in _fields(KINDS, b.get("kind", DEFAULT_KIND))]
+        if not fitting:
+            raise CommandError(
+                f"--{name.replace('_', '-')}: the kind '{parameters.get('kind')}' has none"
+            )
+        for block in fitting:
+            block[name] = value
+    return parameters
+
+
+def _fields(kinds: Mapping[str, Any], kind: Any) -> set[str]:
+    return set(kinds[kind].model_fields) if kind in kinds else set(_OF_MODEL)
+
+
+def timerange_of(words: str | None) -> tuple[float, float]:
+    """Read ``YYYYMMDD-YYYYMMDD``, of which either side may be missing: seconds since 1970, UTC.
+
+    Raises
+    ------
+    CommandError
+        If it is something else, or ends before it begins.
+
+    Examples
+    --------
+    >>> timerange_of("19700102-"), timerange_of(None)
+    ((86400.0, inf), (-inf, inf))
+    """
+    match = re.fullmatch(r"(\d{8})?-(\d{8})?", words or "-")
+    if match is None or (words is not None and not any(match.groups())):
+        raise CommandError(f"--timerange must be like 20240101-20240301. Received: {words}")
+    try:
+        days = [
+            datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC).timestamp() if day else other
+            for day, other in zip(match.groups(), (float("-inf"), float("inf")), strict=True)
+        ]
+    except ValueError as error:
+        raise CommandError(f"--timerange {words}: {error}") from error
+    if days[0] >= days[1]:
+        raise CommandError(f"--timerange must begin before it ends. Received: {words}")
+    return days[0], days[1]
+
+
+def pairs_of(arguments: argparse.Namespace) -> Iterator[PairData]:
+    """Read the candles of every pair, from a folder of freqtrade's or from files.
+
+    Raises
+    ------
+    CommandError
+        If candles are missing, or are none.
+    """
+    try:
+        step = seconds(arguments.timeframe)
+        if step > 3600:
+            raise ValueError(f"timeframe: must be at most 1h. Received: {arguments.timeframe}")
+        if arguments.data:
+            for pair, path in zip(arguments.pair, _files(arguments), strict=True):
+                yield PairData.of_frame(pair, read_candle_file(path), step)
+        elif arguments.datadir is None:
+            raise CommandError("--datadir or --data is missing: where the candles are")
+        else:
+            for pair in arguments.pair:
+                yield PairData.read(arguments.datadir, pair, arguments.timeframe)
+    except (CandleFileError, ValueError) as error:
+        raise CommandError(str(error)) from error
+
+
+def qualities_of(arguments: argparse.Namespace) -> Iterator[tuple[str, Quality]]:
+    """Look at the file of every pair as it lies there.
+
+    Raises
+    ------
+    CommandError
+        If one is missing, or holds no candles.
+    """
+    try:
+        for i, pair in enumerate(arguments.pair):
+            if arguments.data:
+                path = _files(arguments)[i]
+            else:
+                path = candle_file(arguments.datadir, pair, arguments.timeframe)
+            yield pair, quality_of(read_candle_file(path), seconds(arguments.timeframe))
+    except CandleFileError as error:
+        raise CommandError(str(error)) from error
+
+
+def _files(arguments: argparse.Namespace) -> Sequence[Path]:
+    if len(arguments.data) != len(arguments.pair):
+        raise CommandError(
+            f"--data: a file for each pair is needed. Received: {len(arguments.data)} for "
+            f"{len(arguments.pair)} pairs"
+        )
+    if arguments.datadir is not None:
+        raise CommandError("--data and --datadir: give one of them")
+    return list(arguments.data)

@@ -1,0 +1,251 @@
+"""The command ``dualwindow train``: one training, from files of candles to files of a model."""
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dualwindow.cli import Command, CommandError, Topics
+
+if TYPE_CHECKING:
+    from dualwindow.learning.artifact import Artifact
+    from dualwindow.models.classifier import Epoch
+    from dualwindow.samples.data import TrainingData
+    from dualwindow.samples.pair_data import PairData
+    from dualwindow_freqtrade.freqai.configuration import Configuration
+
+# The handlers import what they need, so that --help does not wait for TensorFlow.
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    from dualwindow.learning.artifact_files import ArtifactFileError
+    from dualwindow.samples.data import TrainingError
+    from dualwindow_freqtrade.freqai.configuration import translated
+    from dualwindow_freqtrade.freqai.threads import quiet_tensorflow
+    from dualwindow_trainer.request import configuration_of, pairs_of, timerange_of
+
+    quiet_tensorflow()
+    configuration = configuration_of(arguments)
+    if arguments.config_test:
+        _tell_settings(configuration)
+    span = timerange_of(arguments.timerange)
+    pairs = list(pairs_of(arguments))
+    if arguments.config_test:
+        _tell_quality(arguments)
+    settings = configuration.settings
+    groups = [pairs] if settings.pooling == "whitelist" else [[pair] for pair in pairs]
+    try:
+        for group in groups:
+            data = [_between(pair, span, configuration) for pair in group]
+            if arguments.config_test:
+                _test(data, configuration)
+            else:
+                _train_group(data, configuration, arguments)
+    except (TrainingError, FloatingPointError, ArtifactFileError) as error:
+        raise CommandError(f"train: {translated(str(error))}") from error
+    return 0
+
+
+def _between(
+    pair: "PairData", span: tuple[float, float], configuration: "Configuration"
+) -> "TrainingData":
+    """Cut the candles to learn from out: where no beginning is asked for, from the first known."""
+    import numpy as np
+
+    from dualwindow.market.labels import Labelling
+    from dualwindow.samples.scaling import known_rows
+
+    start, stop = span
+    known = np.flatnonzero(known_rows(pair.features))
+    if len(known) == 0:
+        raise CommandError(
+            f"{pair.pair}: no candle has all its features, which average over 30 days: there are "
+            f"{len(pair.candles) * pair.candles.step / 86400:.1f} days of candles"
+        )
+    start = max(start, float(pair.candles.date[known[0]]))
+    data = pair.between(start, stop, Labelling.of(configuration.settings))
+    if len(data.candles) == 0:
+        first = np.datetime64(int(pair.candles.date[known[0]]), "s")
+        raise CommandError(
+            f"{pair.pair}: there are no candles in the timerange; all features, of which some "
+            f"average over 30 days, are known from {first} UTC on"
+        )
+    return data
+
+
+def _train_group(
+    data: Sequence["TrainingData"], configuration: "Configuration", arguments: argparse.Namespace
+) -> None:
+    from rich.console import Console
+
+    from dualwindow.learning.artifact_files import pair_folder, write_artifact
+    from dualwindow.learning.training import train_together
+    from dualwindow.models.classifier import Hooks, use_threads
+    from dualwindow.reports.terminal import comparison_table
+    from dualwindow.samples.scaling import FeatureScaler
+    from dualwindow_trainer.judged import judge
+
+    settings, models = configuration.settings, arguments.out / "models"
+    if configuration.threads is not None:
+        use_threads(settings.model, configuration.threads)
+    hooks = Hooks(report=_say, tensorboard=models / pair_folder(data[0].pair) / "logs")
+    artifacts = train_together(data, settings, FeatureScaler(settings.scaler), hooks=hooks)
+    written = [write_artifact(a, models / pair_folder(a.record.pair)) for a in artifacts]
+    for line in _lines(artifacts):
+        print(line)
+    judged = judge(data, artifacts, configuration.confidence, 2 * arguments.fee)
+    ways = {"argmax": judged.argmax, configuration.confidence.mode: judged.confident}
+    title = "Validation part, on which training stopped and was calibrated: no out-of-sample result"
+    Console(width=100).print(comparison_table(title, ways))
+    _write_matrix(arguments.out, judged.matrix())
+    for path in written:
+        print(f"model, scaler, calibration and metadata: {path.parent} ({path.name})")
+
+
+def _say(epoch: "Epoch") -> None:
+    print(
+        f"epoch {epoch.number}/{epoch.most}: loss {epoch.loss:.4f}, validation loss "
+        f"{epoch.validation_loss:.4f}, rate {epoch.learning_rate:.2g}, {epoch.seconds:.1f} s",
+        flush=True,
+    )
+
+
+def _lines(artifacts: Sequence["Artifact"]) -> Iterator[str]:
+    record = next(a.record for a in artifacts if not a.record.left_out)
+    names = ", ".join(record.learnt_from) or record.pair
+    scores = record.validation
+    yield (
+        f"{names}: trained on {record.training_windows}, validated on "
+        f"{record.validation_windows.total} windows, {record.seconds:.1f} s; calibrated by "
+        f"{record.calibration.method}; log loss {scores.log_loss:.4f} (raw scores "
+        f"{scores.log_loss_of_raw_scores:.4f}, class frequencies "
+        f"{scores.log_loss_of_frequencies:.4f})"
+    )
+    yield from (f"calibration: {remark}" for remark in record.calibration.remarks)
+    for artifact in artifacts:
+        if why := artifact.record.left_out:
+            yield f"{artifact.record.pair} has the model of the others: {why}"
+
+
+def _write_matrix(out: Path, matrix: dict[str, object]) -> None:
+    from dualwindow.market.files import write_aside
+    from dualwindow_trainer.judged import matrix_path
+
+    path = matrix_path(out)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_aside(path, json.dumps(matrix, indent=1, allow_nan=False).encode())
+    except (OSError, ValueError) as error:
+        raise CommandError(f"train: {path} cannot be written ({error})") from error
+
+
+def _tell_settings(configuration: "Configuration") -> None:
+    """Print every setting in effect that shapes the training, in the user's words."""
+    from dualwindow.learning.fingerprint import flatten
+    from dualwindow_freqtrade.freqai.configuration import users_key
+
+    print("settings in effect:")
+    for place, value in flatten({"settings": configuration.settings.model_dump()}).items():
+        print(f"  {users_key(place)} = {value}")
+
+
+def _tell_quality(arguments: argparse.Namespace) -> None:
+    from dualwindow_trainer.request import qualities_of
+
+    for pair, quality in qualities_of(arguments):
+        print(f"{pair}: {quality.candles} candles from {quality.first} to {quality.last} UTC")
+        wrong = {name: n for name, n in quality._asdict().items() if isinstance(n, int) and n}
+        wrong.pop("candles")
+        told = ", ".join(f"{name.replace('_', ' ')} {n}" for name, n in wrong.items())
+        print(f"  {told or 'nothing is missing or unknown'}")
+
+
+def _test(data: Sequence["TrainingData"], configuration: "Configuration") -> None:
+    """Print what would be learnt from, and what it would take."""
+    from dualwindow.learning.group import prepare
+    from dualwindow.samples.scaling import FeatureScaler
+    from dualwindow.samples.selection import refuse_one_class
+    from dualwindow_trainer.plan import estimate, windows_of
+
+    settings = configuration.settings
+    prepared = prepare(data, settings, FeatureScaler(settings.scaler))
+    refuse_one_class(", ".join(part.data.pair for part in prepared.parts), prepared.training.labels)
+    for part in prepared.parts:
+        lost = ", ".join(f"{n} {why}" for why, n in part.selection.rejected.items() if n)
+        print(f"{part.data.pair}: {len(part.data.candles)} candles (dropped: {lost or 'none'})")
+    for pair, why in prepared.left_out.items():
+        print(f"{pair} would be left out: {why}")
+    for name, (short, hold, long) in windows_of(prepared):
+        print(f"{name} windows: {short} SHORT + {hold} HOLD + {long} LONG")
+    takes = estimate(settings, prepared, data[0].features.shape[1])
+    seconds = "unknown" if takes.seconds is None else f"about {takes.seconds:.0f} s"
+    print(f"estimated for two cores: {seconds} at most, {takes.memory / 1e9:.1f} GB of memory")
+
+
+def add_candles(command: argparse.ArgumentParser) -> None:
+    """Add the arguments that say which candles."""
+    command.add_argument("--pair", nargs="+", required=True, metavar="PAIR", help="BTC/USDT")
+    command.add_argument("--datadir", type=Path, metavar="DIR", help="candles in freqtrade's files")
+    command.add_argument(
+        "--data",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="instead: a .csv, .feather or .parquet file for each pair",
+    )
+    command.add_argument("--timeframe", default="1m", help="of the candles (default 1m)")
+    command.add_argument("--timerange", metavar="YYYYMMDD-YYYYMMDD", help="default all candles")
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number, at least 1. Received: {text}")
+    return int(text)
+
+
+def _add(topics: Topics) -> None:
+    command = topics.add_parser(
+        "train",
+        help="train on files of candles, without a bot",
+        description="Train on files of candles, without a bot: a model, its scaler, its "
+        "calibration and a report are written to --out.",
+    )
+    add_candles(command)
+    command.add_argument(
+        "-c",
+        "--config",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="as freqtrade's, of which the block freqai is read; the later one wins",
+    )
+    command.add_argument("--preset", metavar="NAME", help="of config/presets")
+    command.add_argument("--kind", help="of classifier")
+    command.add_argument("--epochs", type=_positive, metavar="N", help="at most")
+    command.add_argument("--batch-size", type=_positive, metavar="N", help="windows per step")
+    command.add_argument("--learning-rate", type=float, metavar="RATE", help="first step size")
+    command.add_argument("--seed", type=int, metavar="N", help="same seed, same model")
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="any setting of the block freqai: dual_window.labels.rule=first_touch",
+    )
+    command.add_argument(
+        "--fee", type=float, default=0.0005, metavar="RATE", help="of each side, for the report"
+    )
+    command.add_argument(
+        "--out", type=Path, default=Path("outputs"), metavar="DIR", help="default outputs"
+    )
+    command.add_argument(
+        "--config-test",
+        action="store_true",
+        help="say which settings, candles and windows there are and what they take; train nothing",
+    )
+    command.set_defaults(handler=_train)
+
+
+TRAIN = Command(_add)
