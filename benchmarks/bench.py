@@ -99,6 +99,13 @@ class Measurement:
         )
 
 
+NETWORKS = {
+    "lstm": "default network",
+    "deep": "128-64-32 on 180 steps",
+    "gru": "gru",
+    "bilstm": "bilstm",
+    "dlstm": "dlstm",
+}
 MEASUREMENTS = {
     "labels_exclusive": Measurement(
         what="labels, exclusive, one core",
@@ -114,36 +121,27 @@ MEASUREMENTS = {
         size=2_000_000,
         at_least=2e6,
     ),
-    "throughput": Measurement(
-        what="training throughput over plain Keras, default network",
-        unit="",
-        measure=throughput_ratio,
-        size=25_600,
-        at_least=1.2,
-    ),
-    "throughput_deep": Measurement(
-        what="training throughput over plain Keras, 128-64-32 on 180 steps",
-        unit="",
-        measure=partial(throughput_ratio, is_deep=True),
-        size=2560,
-        at_least=1.2,
-    ),
-    "torch": Measurement(
-        what="training throughput over PyTorch, default network",
-        unit="",
-        measure=torch_ratio,
-        size=25_600,
-        at_least=1.0,
-        needs="torch",
-    ),
-    "torch_deep": Measurement(
-        what="training throughput over PyTorch, 128-64-32 on 180 steps",
-        unit="",
-        measure=partial(torch_ratio, is_deep=True),
-        size=2560,
-        at_least=1.0,
-        needs="torch",
-    ),
+    **{
+        f"throughput_{name}": Measurement(
+            what=f"training throughput over plain Keras, {told}",
+            unit="",
+            measure=partial(throughput_ratio, name=name),
+            size=2560 if name == "deep" else 25_600,
+            at_least=1.2 if name in ("lstm", "deep") else 1.0,
+        )
+        for name, told in NETWORKS.items()
+    },
+    **{
+        f"torch_{name}": Measurement(
+            what=f"training throughput over PyTorch, {told}",
+            unit="",
+            measure=partial(torch_ratio, name=name),
+            size=2560 if name == "deep" else 25_600,
+            at_least=1.0,
+            needs="torch",
+        )
+        for name, told in NETWORKS.items()
+    },
     "products": Measurement(
         what="share of the machine's matrix products in training, default network",
         unit="",

@@ -5,25 +5,21 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
-
-import numpy as np
 
 from benchmarks import bench_workloads as workloads
 from dualwindow.market.features import FEATURES
 from dualwindow.models.classifier import Hooks, make_classifier
-from dualwindow.settings import LstmSettings
 
 
-def throughput_ratio(n: int, *, is_deep: bool = False) -> float:
+def throughput_ratio(n: int, name: str = "lstm") -> float:
     """Windows per second of our training over those of plain Keras fed with ready-made arrays.
 
     Both train the same network on the same n windows, turn by turn, five times each after a first
     run that traces; the ratio is that of the medians.
     """
     training, check = workloads.training_of(n)
-    network = workloads.DEEP_NETWORK if is_deep else workloads.NETWORK
+    network = workloads.NETWORKS[name]
     classifier = make_classifier(network, workloads.HISTORY, len(FEATURES))
     plain = plain_keras(classifier.network)
     windows, sums = workloads.ready_made(training, network)
@@ -46,18 +42,19 @@ def throughput_ratio(n: int, *, is_deep: bool = False) -> float:
     return ratio_of_medians(theirs, ours)
 
 
-def torch_ratio(n: int, *, is_deep: bool = False) -> float:
-    """Windows per second of our training over those of PyTorch's own LSTM, as for Keras."""
+def torch_ratio(n: int, name: str = "lstm") -> float:
+    """Windows per second of our training over those of PyTorch's own layers, as for Keras."""
     import torch
 
+    from benchmarks.bench_torch import TorchNetwork, torch_epoch
+
     training, check = workloads.training_of(n)
-    network = workloads.DEEP_NETWORK if is_deep else workloads.NETWORK
+    network = workloads.NETWORKS[name]
     classifier = make_classifier(network, workloads.HISTORY, len(FEATURES))
     windows, sums = workloads.ready_made(training, network)
     torch.set_num_threads(len(os.sched_getaffinity(0)))
-    steps = windows.reshape(n, -1, network.candles_per_step * len(FEATURES))
-    model = torch_network(network, steps.shape[2], sums.shape[1])
-    theirs = torch_epoch(model, steps, sums, training.labels, network.batch_size)
+    model = TorchNetwork(network, sums.shape[1])
+    theirs = torch_epoch(model, windows, sums, training.labels, network.batch_size)
 
     def ours() -> None:
         classifier.fit(training, check, None, Hooks())
@@ -88,56 +85,3 @@ def ratio_of_medians(first: Callable[[], None], second: Callable[[], None]) -> f
                 measured.append(time.perf_counter() - began)
     print({run.__name__: [round(s, 2) for s in t] for run, t in seconds.items()}, file=sys.stderr)
     return statistics.median(seconds[first]) / statistics.median(seconds[second])
-
-
-def torch_network(network: LstmSettings, n_inputs: int, n_sums: int) -> Any:
-    """Build the same layers as PyTorch's users do, with its own LSTM."""
-    import torch
-
-    class Model(torch.nn.Module):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__()
-            widths = [n_inputs, *network.lstm_units]
-            pairs = pairwise(widths)
-            self.lstms = torch.nn.ModuleList(
-                torch.nn.LSTM(n, units, batch_first=True) for n, units in pairs
-            )
-            layers: list[Any] = []
-            n = sum(network.lstm_units) + n_sums
-            for units in network.dense_units:
-                layers += [torch.nn.Linear(n, units), torch.nn.ReLU()]
-                n = units
-            self.head = torch.nn.Sequential(*layers, torch.nn.Linear(n, 3))
-            self.dropout = torch.nn.Dropout(network.dropout)
-
-        def forward(self, x: Any, sums: Any) -> Any:
-            tops = []
-            for lstm in self.lstms:
-                x, _ = lstm(x)
-                tops.append(x[:, -1])
-                x = self.dropout(x)
-            return self.head(torch.cat([self.dropout(torch.cat(tops, 1)), sums], 1))
-
-    return Model()
-
-
-def torch_epoch(
-    model: Any, windows: Any, sums: Any, labels: Any, batch_size: int
-) -> Callable[[], None]:
-    """Make a function that trains one epoch on ready-made arrays, with Adam."""
-    import torch
-
-    optimizer = torch.optim.Adam(model.parameters())
-    x, extra, y = (torch.from_numpy(np.ascontiguousarray(a)) for a in (windows, sums, labels))
-
-    def epoch() -> None:
-        model.train()
-        order = torch.randperm(len(y))
-        for first in range(0, len(y), batch_size):
-            part = order[first : first + batch_size]
-            optimizer.zero_grad()
-            loss = torch.nn.functional.cross_entropy(model(x[part], extra[part]), y[part])
-            loss.backward()
-            optimizer.step()
-
-    return epoch

@@ -8,12 +8,29 @@ from dualwindow.market.labels import CLASSES, UNKNOWN
 from dualwindow.market.summaries import summaries
 from dualwindow.samples.data import Rows, Samples, TrainingData
 from dualwindow.samples.windows import gather
-from dualwindow.settings import LstmSettings, Settings, spans_of
+from dualwindow.settings import (
+    BilstmSettings,
+    DlstmSettings,
+    GruSettings,
+    LstmSettings,
+    RecurrentSettings,
+    Settings,
+    spans_of,
+)
 
 HISTORY, HORIZON = 180, 120
 NETWORK = LstmSettings(epochs=1, stride=1)  # the default one, in its own batches
 DEEP = {"lstm_units": (128, 64, 32), "candles_per_step": 1, "spans": (), "batch_size": 256}
-DEEP_NETWORK = NETWORK.model_copy(update=DEEP)  # what it was before, and what others publish
+DEEP_NETWORK = NETWORK.model_copy(update=DEEP)
+
+# By name; "deep" is what the default was before, and what others publish.
+NETWORKS: dict[str, RecurrentSettings] = {
+    "lstm": NETWORK,
+    "deep": DEEP_NETWORK,
+    "gru": GruSettings(epochs=1, stride=1),
+    "bilstm": BilstmSettings(epochs=1, stride=1),
+    "dlstm": DlstmSettings(epochs=1, stride=1),
+}
 
 
 def random_candles(n: int) -> Candles:
@@ -52,7 +69,7 @@ def training_of(n: int) -> tuple[Samples, Samples]:
     return training, Samples(rows, ends[first], training.labels[first], training.weights[first])
 
 
-def ready_made(training: Samples, network: LstmSettings) -> tuple[np.ndarray, np.ndarray]:
+def ready_made(training: Samples, network: RecurrentSettings) -> tuple[np.ndarray, np.ndarray]:
     """Gather all windows and their sums, of no columns if the network wants none."""
     windows = gather(training.rows.features, training.ends, HISTORY)
     spans = spans_of(network.spans, HISTORY)

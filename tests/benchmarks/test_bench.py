@@ -6,15 +6,12 @@ import sys
 import pytest
 
 from benchmarks import bench, bench_workloads
-from dualwindow.settings import LstmSettings
+from dualwindow.settings import KINDS, LstmSettings
 
 SIZES = {
     "labels_exclusive": 5000,
     "labels_first_touch": 5000,
-    "throughput": 256,
-    "throughput_deep": 256,
-    "torch": 256,
-    "torch_deep": 256,
+    **{f"{peer}_{name}": 256 for peer in ("throughput", "torch") for name in bench.NETWORKS},
     "products": 512,
     "products_deep": 512,
     "exponent": 32_000,
@@ -26,19 +23,23 @@ SIZES = {
 @pytest.fixture
 def tiny(monkeypatch):
     monkeypatch.setattr(bench_workloads, "HISTORY", 10)
-    network = LstmSettings(
-        lstm_units=(2,),
-        dense_units=(),
-        epochs=1,
-        stride=1,
-        batch_size=256,
-        feature_dropout=0.0,
-        candles_per_step=3,
-        spans=(3, 10),
-    )
+    small = {
+        "dense_units": (),
+        "epochs": 1,
+        "stride": 1,
+        "batch_size": 256,
+        "feature_dropout": 0.0,
+        "candles_per_step": 3,
+        "spans": (3, 10),
+    }
+    network = LstmSettings(lstm_units=(2,), **small)
     monkeypatch.setattr(bench_workloads, "NETWORK", network)
     deep = network.model_copy(update={**bench_workloads.DEEP, "lstm_units": (2, 3)})
     monkeypatch.setattr(bench_workloads, "DEEP_NETWORK", deep)
+    others = {kind: KINDS[kind](**small) for kind in ("gru", "bilstm", "dlstm")}
+    networks = {"lstm": network, "deep": deep, **others}
+    assert networks.keys() == bench_workloads.NETWORKS.keys() == bench.NETWORKS.keys()
+    monkeypatch.setattr(bench_workloads, "NETWORKS", networks)
 
 
 @pytest.mark.parametrize("name", bench.MEASUREMENTS)
