@@ -198,20 +198,15 @@ def add_candles(command: argparse.ArgumentParser) -> None:
     command.add_argument("--timerange", metavar="YYYYMMDD-YYYYMMDD", help="default all candles")
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """Read a whole number above 0."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number, at least 1. Received: {text}")
     return int(text)
 
 
-def _add(topics: Topics) -> None:
-    command = topics.add_parser(
-        "train",
-        help="train on files of candles, without a bot",
-        description="Train on files of candles, without a bot: a model, its scaler, its "
-        "calibration and a report are written to --out.",
-    )
-    add_candles(command)
+def add_settings(command: argparse.ArgumentParser) -> None:
+    """Add the arguments that say how to train, whatever the kind."""
     command.add_argument(
         "-c",
         "--config",
@@ -222,9 +217,7 @@ def _add(topics: Topics) -> None:
         help="as freqtrade's, of which the block freqai is read; the later one wins",
     )
     command.add_argument("--preset", metavar="NAME", help="of config/presets")
-    command.add_argument("--kind", help="of classifier")
-    command.add_argument("--epochs", type=_positive, metavar="N", help="at most")
-    command.add_argument("--batch-size", type=_positive, metavar="N", help="windows per step")
+    command.add_argument("--batch-size", type=positive, metavar="N", help="windows per step")
     command.add_argument("--learning-rate", type=float, metavar="RATE", help="first step size")
     command.add_argument("--seed", type=int, metavar="N", help="same seed, same model")
     command.add_argument(
@@ -235,8 +228,21 @@ def _add(topics: Topics) -> None:
         help="any setting of the block freqai: dual_window.labels.rule=first_touch",
     )
     command.add_argument(
-        "--fee", type=float, default=0.0005, metavar="RATE", help="of each side, for the report"
+        "--fee", type=float, default=0.0005, metavar="RATE", help="of each side (0.0005)"
     )
+
+
+def _add(topics: Topics) -> None:
+    command = topics.add_parser(
+        "train",
+        help="train on files of candles, without a bot",
+        description="Train on files of candles, without a bot: a model, its scaler, its "
+        "calibration and a report are written to --out.",
+    )
+    add_candles(command)
+    add_settings(command)
+    command.add_argument("--kind", help="of classifier")
+    command.add_argument("--epochs", type=positive, metavar="N", help="at most")
     command.add_argument(
         "--out", type=Path, default=Path("outputs"), metavar="DIR", help="default outputs"
     )

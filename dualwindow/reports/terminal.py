@@ -8,6 +8,7 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from dualwindow.judging.evaluation import Direction, Quality
+from dualwindow.judging.ladder import Line
 from dualwindow.judging.out_of_sample import FoldScores, Scores
 from dualwindow.learning.metrics import beats_reference
 from dualwindow.market.labels import CLASSES
@@ -110,6 +111,39 @@ def walk_forward_table(folds: Sequence[FoldScores], overall: Scores) -> Table:
     seconds = sum(record.seconds for _, record, _ in folds)
     table.add_section()
     table.add_row("all", f"{len(folds)} folds", *_score_cells(overall), _seconds(seconds))
+    return table
+
+
+def ladder_table(lines: Sequence[Line], baseline: str, needed: float) -> Table:
+    """Show those who predicted the same candles, the best one first.
+
+    Parameters
+    ----------
+    lines : of `ladder`
+    baseline : name of the one that all are held against
+    needed : hit rate at which a signal pays its costs
+    """
+    table = Table(title="Out of sample, the best one first", title_justify="left", box=SIMPLE)
+    columns = ["mean\nskill", "above\n0", "worst", "touch /\ndirection", "calib.\nerror"]
+    columns += [f"signals, hit %\n(needed {100 * needed:.0f})", "behind the best (95 %)", "s"]
+    table.add_column("who", min_width=30)
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    for line in lines:
+        gap, is_best = line.behind_best, line is lines[0]
+        is_one_window = math.isnan(gap.low)
+        between = "" if is_one_window else f" ({gap.low:+.4f} .. {gap.high:+.4f})"
+        table.add_row(
+            f"{line.name} (baseline)" if line.name == baseline else line.name,
+            f"{line.skills.mean():+.4f}",
+            f"{100 * (line.skills > 0).mean():.0f} %",
+            f"{line.skills.min():+.3f}",
+            f"{line.touch:+.3f} / {line.direction:+.3f}",
+            f"{line.calibration_error:.3f}",
+            f"{line.signals:,}, {number(100 * line.hit_rate, '.0f')}",
+            "" if is_best else f"{gap.mean:.4f}{between}",
+            _seconds(line.seconds),
+        )
     return table
 
 

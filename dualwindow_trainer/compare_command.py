@@ -1,0 +1,225 @@
+"""The command ``dualwindow compare``: who predicts your pairs best, and is it more than noise."""
+
+import argparse
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dualwindow.cli import Command, CommandError, Topics
+from dualwindow_trainer.train_command import add_candles, add_settings, positive
+
+if TYPE_CHECKING:
+    from dualwindow.judging.ladder import Line
+    from dualwindow.learning.walk_forward import Step, WalkForward
+    from dualwindow.samples.pair_data import PairData
+    from dualwindow.settings import Settings
+    from dualwindow_freqtrade.freqai.configuration import Configuration
+
+BASELINE = "ranges"  # three numbers, which every network has to be better than
+_WHOSE = {"pair": "own pair", "whitelist": "together"}
+
+
+class Candidate(NamedTuple):
+    """One who is to predict."""
+
+    name: str
+    settings: "Settings"
+    train_days: float
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    from dualwindow.learning.fold_store import WalkForwardError
+    from dualwindow.learning.folds import FoldError
+    from dualwindow.learning.parallel import TaskError, WorkersDied
+    from dualwindow_freqtrade.freqai.configuration import translated
+    from dualwindow_freqtrade.freqai.threads import quiet_tensorflow
+    from dualwindow_trainer.request import configuration_of, pairs_of, timerange_of
+
+    quiet_tensorflow()
+    start, stop = timerange_of(arguments.timerange)
+    if arguments.timerange is None or start == float("-inf") or stop == float("inf"):
+        raise CommandError("compare: --timerange must have a beginning and an end: what to predict")
+    candidates = candidates_of(arguments)
+    configuration = configuration_of(arguments)
+    pairs = list(pairs_of(arguments))
+    try:
+        walks = {
+            candidate.name: _walk(candidate, pairs, (int(start), int(stop)), arguments)
+            for candidate in candidates
+        }
+        _report(walks, candidates[0].name, configuration, arguments)
+    except (FoldError, WalkForwardError, WorkersDied, ValueError) as error:
+        raise CommandError(f"compare: {translated(str(error))}") from error
+    except TaskError as error:
+        raise CommandError(f"compare: {translated(str(error.__cause__ or error))}") from error
+    return 0
+
+
+def candidates_of(arguments: argparse.Namespace) -> list[Candidate]:
+    """Cross kinds, days and poolings; the first is the baseline, on the fewest days of a pair.
+
+    Raises
+    ------
+    CommandError
+        If a setting is wrong.
+    """
+    poolings = arguments.poolings if len(arguments.pair) > 1 else ["pair"]
+    wanted = [(BASELINE, min(arguments.days), "pair")]
+    wanted += product(arguments.kinds, arguments.days, poolings)
+    found = {}
+    for kind, days, pooling in wanted:
+        name = f"{kind}, {days:g} days, {_WHOSE[pooling]}"
+        found[name] = Candidate(name, _settings(kind, pooling, arguments), days)
+    return list(found.values())
+
+
+def _settings(kind: str, pooling: str, arguments: argparse.Namespace) -> "Settings":
+    """Give a kind its settings; ``ensemble/stacked`` is a way of combining."""
+    from dualwindow_trainer.request import configuration_of
+
+    kind, _, combine = kind.partition("/")
+    words = [*arguments.set, f"dual_window.pooling={pooling}"]
+    if combine:
+        words.append(f"model_training_parameters.combine={combine}")
+    given = {**vars(arguments), "kind": kind, "set": words}
+    return configuration_of(argparse.Namespace(**given)).settings
+
+
+def _walk(
+    candidate: Candidate,
+    pairs: Sequence["PairData"],
+    span: tuple[int, int],
+    arguments: argparse.Namespace,
+) -> "WalkForward":
+    from dualwindow.learning.fold_store import Store
+    from dualwindow.learning.folds import Schedule
+    from dualwindow.learning.parallel import Workers
+    from dualwindow.learning.walk_forward import run, tasks
+
+    schedule = Schedule(*span, candidate.train_days, arguments.window_days)
+    wanted, remarks = tasks(pairs, schedule, candidate.settings)
+    folder = candidate.name.replace(", ", "-").replace(" ", "-").replace("/", "-")
+    store = Store(arguments.out / folder)
+    store.begin(candidate.settings, schedule)
+    for remark in remarks:
+        print(f"note: {candidate.name}: {remark}")
+
+    def report(step: "Step") -> None:
+        how = f"{step.record.seconds:.1f} s" if step.is_new else "there from an earlier run"
+        day = _day(step.fold.start)
+        print(
+            f"{candidate.name}: {step.fold.pair} from {day}, {how}, {step.n_left} left", flush=True
+        )
+
+    return run(wanted, store, Workers(n=arguments.workers), report)
+
+
+def _day(second: int) -> str:
+    from datetime import UTC, datetime
+
+    return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%d}"
+
+
+def _report(
+    walks: Mapping[str, "WalkForward"],
+    baseline: str,
+    configuration: "Configuration",
+    arguments: argparse.Namespace,
+) -> None:
+    from rich.console import Console
+
+    from dualwindow.judging.decisions import ExpectedValue, break_even
+    from dualwindow.judging.ladder import ladder, verdict
+    from dualwindow.market.files import write_aside
+    from dualwindow.market.labels import LONG, SHORT, Labelling
+    from dualwindow.reports.terminal import ladder_table
+
+    barriers, fees = Labelling.of(configuration.settings).barriers, 2 * arguments.fee
+    lines = ladder(walks, baseline, ExpectedValue(barriers, fees, configuration.confidence.margin))
+    even = break_even(barriers, fees)
+    words = verdict(lines, baseline)
+    told = {"verdict": words, "ladder": [_facts(line) for line in lines]}
+    path = arguments.out / "comparison.json"
+    try:
+        write_aside(path, json.dumps(told, indent=1, allow_nan=False).encode())
+    except OSError as error:
+        raise CommandError(f"compare: {path} cannot be written ({error.strerror})") from error
+    Console(width=120).print(ladder_table(lines, baseline, (even[SHORT] + even[LONG]) / 2))
+    for line in words:
+        print(line)
+    print(f"the numbers are in {path}")
+
+
+def _facts(line: "Line") -> dict[str, Any]:
+    plain = {name: _plain(value) for name, value in line._asdict().items()}
+    return {**plain, "mean_skill": float(line.skills.mean())}
+
+
+def _plain(value: Any) -> Any:
+    """Lay a value out for JSON; what is not a number is None."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if hasattr(value, "_asdict"):
+        return {name: _plain(part) for name, part in value._asdict().items()}
+    return None if value != value else value  # NaN alone is not itself
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _known_kinds() -> Iterator[str]:
+    from dualwindow.settings import KINDS
+
+    yield from KINDS
+    yield from (f"ensemble/{combine}" for combine in ("hard", "stacked"))
+
+
+def _kind(text: str) -> str:
+    if text not in (known := list(_known_kinds())):
+        raise argparse.ArgumentTypeError(f"must be one of {', '.join(known)}. Received: {text}")
+    return text
+
+
+def _days(text: str) -> float:
+    try:
+        days = float(text)
+    except ValueError:
+        days = 0.0
+    if not 0 < days < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a number of days above 0. Received: {text}")
+    return days
+
+
+def _add(topics: Topics) -> None:
+    command = topics.add_parser(
+        "compare",
+        help="let several kinds predict the same weeks, and tell which is best and if by chance",
+        description="Let every kind, trained on every number of days, of the own pair and of all "
+        "together, predict the timerange window by window. A run that was ended goes on.",
+    )
+    add_candles(command)
+    add_settings(command)
+    command.add_argument(
+        "--kinds", type=_kind, nargs="+", default=["lstm", "trees", "ensemble"], metavar="KIND"
+    )
+    command.add_argument(
+        "--days", type=_days, nargs="+", default=[30.0], metavar="N", help="to train on (30)"
+    )
+    command.add_argument(
+        "--poolings", choices=list(_WHOSE), nargs="+", default=list(_WHOSE), help="default both"
+    )
+    command.add_argument(
+        "--window-days", type=_days, default=7.0, metavar="N", help="predicted at a time (7)"
+    )
+    command.add_argument(
+        "--workers", type=positive, default=_cores(), metavar="N", help="default all cores"
+    )
+    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="of all results")
+    command.set_defaults(handler=_compare, kind=None, epochs=None)
+
+
+COMPARE = Command(_add)
