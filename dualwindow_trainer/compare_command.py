@@ -147,7 +147,7 @@ def _report(
         write_aside(path, json.dumps(told, indent=1, allow_nan=False).encode())
     except OSError as error:
         raise CommandError(f"compare: {path} cannot be written ({error.strerror})") from error
-    Console(width=120).print(ladder_table(lines, baseline, (even[SHORT] + even[LONG]) / 2))
+    Console(width=100).print(ladder_table(lines, baseline, (even[SHORT] + even[LONG]) / 2))
     for line in words:
         print(line)
     print(f"the numbers are in {path}")

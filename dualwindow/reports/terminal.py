@@ -115,7 +115,7 @@ def walk_forward_table(folds: Sequence[FoldScores], overall: Scores) -> Table:
 
 
 def ladder_table(lines: Sequence[Line], baseline: str, needed: float) -> Table:
-    """Show those who predicted the same candles, the best one first.
+    """Show those who predicted the same candles, the best one first; it fits into 100 columns.
 
     Parameters
     ----------
@@ -123,16 +123,22 @@ def ladder_table(lines: Sequence[Line], baseline: str, needed: float) -> Table:
     baseline : name of the one that all are held against
     needed : hit rate at which a signal pays its costs
     """
-    table = Table(title="Out of sample, the best one first", title_justify="left", box=SIMPLE)
+    table = Table(
+        title="Out of sample, the best one first",
+        title_justify="left",
+        caption="* behind the best one by more than noise",
+        caption_justify="left",
+        box=SIMPLE,
+        pad_edge=False,
+        collapse_padding=True,
+    )
     columns = ["mean\nskill", "above\n0", "worst", "touch /\ndirection", "calib.\nerror"]
-    columns += [f"signals, hit %\n(needed {100 * needed:.0f})", "behind the best (95 %)", "s"]
-    table.add_column("who", min_width=30)
+    columns += [f"signals, %\nhit ({100 * needed:.0f})", "behind\nthe best", "s"]
+    table.add_column("who", min_width=28)
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
     for line in lines:
         gap, is_best = line.behind_best, line is lines[0]
-        is_one_window = math.isnan(gap.low)
-        between = "" if is_one_window else f" ({gap.low:+.4f} .. {gap.high:+.4f})"
         table.add_row(
             f"{line.name} (baseline)" if line.name == baseline else line.name,
             f"{line.skills.mean():+.4f}",
@@ -141,7 +147,7 @@ def ladder_table(lines: Sequence[Line], baseline: str, needed: float) -> Table:
             f"{line.touch:+.3f} / {line.direction:+.3f}",
             f"{line.calibration_error:.3f}",
             f"{line.signals:,}, {number(100 * line.hit_rate, '.0f')}",
-            "" if is_best else f"{gap.mean:.4f}{between}",
+            "" if is_best else f"{gap.mean:.4f}{'*' if gap.low > 0 else ' '}",
             _seconds(line.seconds),
         )
     return table

@@ -1,0 +1,69 @@
+"""``dualwindow compare``: several kinds on the same weeks."""
+
+import json
+
+import pytest
+
+WHEN = ["--timerange", "20220212-20220218", "--window-days", "3", "--timeframe", "5m"]
+SMALL = ["--days", "8", "--set", "conv_width=24", "--workers", "1"]
+SMALL += ["--set", "feature_parameters.label_period_candles=24"]
+
+
+@pytest.fixture
+def both(folder) -> list[str]:
+    files = [str(folder / f"{coin}.csv") for coin in ("BTC", "ETH")]
+    return ["--pair", "BTC/USDT", "ETH/USDT", "--data", *files]
+
+
+def test_kinds_and_poolings_are_crossed_and_a_second_run_finds_everything(both, said, tmp_path):
+    words = ["compare", *both, *WHEN, *SMALL, "--kinds", "trees", "ranges", "--out", tmp_path]
+    status, told, complaint = said(*words)
+    assert (status, complaint) == (0, "")
+    assert told.count(" left\n") == 4 * 4  # two kinds, two poolings; two windows of two pairs
+    found = json.loads((tmp_path / "comparison.json").read_text())
+    names = [line["name"] for line in found["ladder"]]
+    assert sorted(names) == [
+        "ranges, 8 days, own pair",
+        "ranges, 8 days, together",
+        "trees, 8 days, own pair",
+        "trees, 8 days, together",
+    ]
+    skills = [line["mean_skill"] for line in found["ladder"]]
+    assert skills == sorted(skills, reverse=True)
+    assert all(len(line["skills"]) == 4 for line in found["ladder"])
+    assert found["verdict"][0].startswith(f"best: {names[0]}, mean skill ")
+    assert told.count("(baseline)") == 1
+    status, again, _ = said(*words)
+    assert status == 0
+    assert again.count("there from an earlier run") == 16
+    assert json.loads((tmp_path / "comparison.json").read_text()) == found
+
+
+def test_of_one_pair_there_is_no_pooling_and_an_ensemble_can_be_stacked(folder, said, tmp_path):
+    one = ["--pair", "BTC/USDT", "--data", str(folder / "BTC.csv"), *WHEN, *SMALL]
+    one += ["--kinds", "ensemble/stacked"]
+    words = ["model_training_parameters.members=" + json.dumps([{"kind": "ranges"}] * 2)]
+    status, told, _ = said("compare", *one, "--set", *words, "--out", tmp_path)
+    assert status == 0
+    assert told.count(" left\n") == 4
+    record = next((tmp_path / "ensemble-stacked-8-days-own-pair" / "folds").glob("*.json"))
+    assert json.loads(record.read_text())["settings"]["model"]["combine"] == "stacked"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--kinds", "forest"], "must be one of lstm, gru, bilstm, dlstm"),
+        (["--days", "none"], "must be a number of days above 0"),
+        (["--timerange", "20220212-"], "must have a beginning and an end"),
+        (["--days", "200"], "no fold of 200 days of training"),
+        (["--workers", "0"], "at least 1"),
+        (["--set", "conv_width=1"], "freqai.conv_width"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(words, message, both, said, tmp_path):
+    given = ["compare", *both, *WHEN, *SMALL, "--kinds", "ranges", "--out", tmp_path / "o", *words]
+    status, _, complaint = said(*given)
+    assert status == 2
+    assert complaint.count("\n") == 1
+    assert message in complaint
