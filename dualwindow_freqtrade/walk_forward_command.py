@@ -1,7 +1,6 @@
 """The command ``dualwindow walk-forward``: train before each window and predict it, in parallel."""
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -10,17 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dualwindow.cli import Command, CommandError, Topics
+from dualwindow_trainer.train_command import positive
 
 if TYPE_CHECKING:
     from dualwindow.learning.folds import Schedule
     from dualwindow.learning.parallel import Workers
     from dualwindow.learning.record import TrainingRecord
-    from dualwindow.learning.walk_forward import Step, WalkForward
+    from dualwindow.learning.walk_forward import Step
     from dualwindow.samples.pair_data import PairData
     from dualwindow_freqtrade.freqai.configuration import Configuration
 
 # The handlers import what they need, so that --help does not wait for freqtrade.
-_SUMMARY = "summary.json"
 # What only FreqAI's own pipeline and loop can do.
 _FREQAIS_OWN = (
     "DI_threshold",
@@ -56,6 +55,7 @@ def _to_folder(arguments: argparse.Namespace) -> int:
     from dualwindow.learning.folds import FoldError
     from dualwindow.learning.walk_forward import run, tasks
     from dualwindow_freqtrade.freqai.configuration import translated
+    from dualwindow_trainer.walk import summarise
 
     if arguments.out is None:
         raise CommandError("walk-forward: --out DIR is missing, for the predictions and records")
@@ -80,7 +80,7 @@ def _to_folder(arguments: argparse.Namespace) -> int:
         kept = f"finished folds are kept in {arguments.out}, the same command goes on"
         print(f"dualwindow: stopped; {kept}", file=sys.stderr)
         raise
-    _summarise(walk, arguments.out)
+    summarise(walk, arguments.out)
     return 0
 
 
@@ -244,37 +244,6 @@ def _progress(n: int | None) -> Iterator[Any]:
         yield report
 
 
-def _summarise(walk: "WalkForward", out: Path) -> None:
-    from rich.console import Console
-
-    from dualwindow.judging.out_of_sample import facts, fold_scores, overall_scores
-    from dualwindow.learning.fold_store import TABLE
-    from dualwindow.market.files import write_aside
-    from dualwindow.reports.terminal import walk_forward_table
-
-    folds, overall = fold_scores(walk), overall_scores(walk)
-    told = [
-        {"pair": fold.pair, "start": fold.start, "stop": fold.stop, **facts(scores)}
-        for fold, _, scores in folds
-    ]
-    summary = {"overall": facts(overall), "folds": told}
-    try:
-        write_aside(out / _SUMMARY, json.dumps(summary, indent=1, allow_nan=False).encode())
-    except OSError as error:
-        raise CommandError(
-            f"walk-forward: {out / _SUMMARY} cannot be written ({error.strerror}); all folds are "
-            "kept, run again once it can"
-        ) from error
-    Console().print(walk_forward_table(folds, overall))
-    print(f"{len(walk.table):,} candles in {out / TABLE}, what each fold was worth in {_SUMMARY}")
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number, at least 1. Received: {text}")
-    return int(text)
-
-
 def _add(topics: Topics) -> None:
     command = topics.add_parser(
         "walk-forward",
@@ -303,7 +272,7 @@ def _add(topics: Topics) -> None:
     )
     command.add_argument("--out", type=Path, metavar="DIR", help="folder of predictions, records")
     command.add_argument(
-        "--workers", type=_positive, metavar="N", help="trainings at a time (default all cores)"
+        "--workers", type=positive, metavar="N", help="trainings at a time (default all cores)"
     )
     command.add_argument(
         "--backend",

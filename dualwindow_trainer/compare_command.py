@@ -2,19 +2,17 @@
 
 import argparse
 import json
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dualwindow.cli import Command, CommandError, Topics
-from dualwindow_trainer.train_command import add_candles, add_settings, positive
+from dualwindow_trainer.train_command import add_candles, add_settings, add_windows, days
 
 if TYPE_CHECKING:
     from dualwindow.judging.ladder import Line
-    from dualwindow.learning.walk_forward import Step, WalkForward
-    from dualwindow.samples.pair_data import PairData
+    from dualwindow.learning.walk_forward import WalkForward
     from dualwindow.settings import Settings
     from dualwindow_freqtrade.freqai.configuration import Configuration
 
@@ -29,26 +27,37 @@ class Candidate(NamedTuple):
     settings: "Settings"
     train_days: float
 
+    @property
+    def folder(self) -> str:
+        """Name the folder of its windows."""
+        return self.name.replace(", ", "-").replace(" ", "-").replace("/", "-")
+
 
 def _compare(arguments: argparse.Namespace) -> int:
     from dualwindow.learning.fold_store import WalkForwardError
-    from dualwindow.learning.folds import FoldError
+    from dualwindow.learning.folds import FoldError, Schedule
     from dualwindow.learning.parallel import TaskError, WorkersDied
     from dualwindow_freqtrade.freqai.configuration import translated
     from dualwindow_freqtrade.freqai.threads import quiet_tensorflow
-    from dualwindow_trainer.request import configuration_of, pairs_of, timerange_of
+    from dualwindow_trainer.request import configuration_of, pairs_of, predicted_of
+    from dualwindow_trainer.walk import walk
 
     quiet_tensorflow()
-    start, stop = timerange_of(arguments.timerange)
-    if arguments.timerange is None or start == float("-inf") or stop == float("inf"):
-        raise CommandError("compare: --timerange must have a beginning and an end: what to predict")
+    start, stop = predicted_of(arguments.timerange)
     candidates = candidates_of(arguments)
     configuration = configuration_of(arguments)
     pairs = list(pairs_of(arguments))
     try:
         walks = {
-            candidate.name: _walk(candidate, pairs, (int(start), int(stop)), arguments)
-            for candidate in candidates
+            each.name: walk(
+                each.name,
+                pairs,
+                Schedule(start, stop, each.train_days, arguments.window_days),
+                each.settings,
+                arguments.out / each.folder,
+                arguments.workers,
+            )
+            for each in candidates
         }
         _report(walks, candidates[0].name, configuration, arguments)
     except (FoldError, WalkForwardError, WorkersDied, ValueError) as error:
@@ -70,9 +79,9 @@ def candidates_of(arguments: argparse.Namespace) -> list[Candidate]:
     wanted = [(BASELINE, min(arguments.days), "pair")]
     wanted += product(arguments.kinds, arguments.days, poolings)
     found = {}
-    for kind, days, pooling in wanted:
-        name = f"{kind}, {days:g} days, {_WHOSE[pooling]}"
-        found[name] = Candidate(name, _settings(kind, pooling, arguments), days)
+    for kind, n_days, pooling in wanted:
+        name = f"{kind}, {n_days:g} days, {_WHOSE[pooling]}"
+        found[name] = Candidate(name, _settings(kind, pooling, arguments), n_days)
     return list(found.values())
 
 
@@ -86,41 +95,6 @@ def _settings(kind: str, pooling: str, arguments: argparse.Namespace) -> "Settin
         words.append(f"model_training_parameters.combine={combine}")
     given = {**vars(arguments), "kind": kind, "set": words}
     return configuration_of(argparse.Namespace(**given)).settings
-
-
-def _walk(
-    candidate: Candidate,
-    pairs: Sequence["PairData"],
-    span: tuple[int, int],
-    arguments: argparse.Namespace,
-) -> "WalkForward":
-    from dualwindow.learning.fold_store import Store
-    from dualwindow.learning.folds import Schedule
-    from dualwindow.learning.parallel import Workers
-    from dualwindow.learning.walk_forward import run, tasks
-
-    schedule = Schedule(*span, candidate.train_days, arguments.window_days)
-    wanted, remarks = tasks(pairs, schedule, candidate.settings)
-    folder = candidate.name.replace(", ", "-").replace(" ", "-").replace("/", "-")
-    store = Store(arguments.out / folder)
-    store.begin(candidate.settings, schedule)
-    for remark in remarks:
-        print(f"note: {candidate.name}: {remark}")
-
-    def report(step: "Step") -> None:
-        how = f"{step.record.seconds:.1f} s" if step.is_new else "there from an earlier run"
-        day = _day(step.fold.start)
-        print(
-            f"{candidate.name}: {step.fold.pair} from {day}, {how}, {step.n_left} left", flush=True
-        )
-
-    return run(wanted, store, Workers(n=arguments.workers), report)
-
-
-def _day(second: int) -> str:
-    from datetime import UTC, datetime
-
-    return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%d}"
 
 
 def _report(
@@ -167,10 +141,6 @@ def _plain(value: Any) -> Any:
     return None if value != value else value  # NaN alone is not itself
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _known_kinds() -> Iterator[str]:
     from dualwindow.settings import KINDS
 
@@ -182,16 +152,6 @@ def _kind(text: str) -> str:
     if text not in (known := list(_known_kinds())):
         raise argparse.ArgumentTypeError(f"must be one of {', '.join(known)}. Received: {text}")
     return text
-
-
-def _days(text: str) -> float:
-    try:
-        days = float(text)
-    except ValueError:
-        days = 0.0
-    if not 0 < days < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be a number of days above 0. Received: {text}")
-    return days
 
 
 def _add(topics: Topics) -> None:
@@ -207,17 +167,12 @@ def _add(topics: Topics) -> None:
         "--kinds", type=_kind, nargs="+", default=["lstm", "trees", "ensemble"], metavar="KIND"
     )
     command.add_argument(
-        "--days", type=_days, nargs="+", default=[30.0], metavar="N", help="to train on (30)"
+        "--days", type=days, nargs="+", default=[30.0], metavar="N", help="to train on (30)"
     )
     command.add_argument(
         "--poolings", choices=list(_WHOSE), nargs="+", default=list(_WHOSE), help="default both"
     )
-    command.add_argument(
-        "--window-days", type=_days, default=7.0, metavar="N", help="predicted at a time (7)"
-    )
-    command.add_argument(
-        "--workers", type=positive, default=_cores(), metavar="N", help="default all cores"
-    )
+    add_windows(command)
     command.add_argument("--out", type=Path, required=True, metavar="DIR", help="of all results")
     command.set_defaults(handler=_compare, kind=None, epochs=None)
 

@@ -169,6 +169,22 @@ def timerange_of(words: str | None) -> tuple[float, float]:
     return days[0], days[1]
 
 
+def predicted_of(words: str | None) -> tuple[int, int]:
+    """Read a timerange that has both sides, because it says what is predicted.
+
+    Raises
+    ------
+    CommandError
+        If it is something else.
+    """
+    start, stop = timerange_of(words)
+    if start == float("-inf") or stop == float("inf"):
+        raise CommandError(
+            f"--timerange must have a beginning and an end: what to predict. Received: {words}"
+        )
+    return int(start), int(stop)
+
+
 def pairs_of(arguments: argparse.Namespace) -> Iterator[PairData]:
     """Read the candles of every pair, from a folder of freqtrade's or from files.
 

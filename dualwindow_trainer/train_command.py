@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,31 +21,67 @@ if TYPE_CHECKING:
 
 def _train(arguments: argparse.Namespace) -> int:
     from dualwindow.learning.artifact_files import ArtifactFileError
+    from dualwindow.learning.fold_store import WalkForwardError
+    from dualwindow.learning.folds import FoldError
+    from dualwindow.learning.parallel import TaskError, WorkersDied
     from dualwindow.samples.data import TrainingError
     from dualwindow_freqtrade.freqai.configuration import translated
     from dualwindow_freqtrade.freqai.threads import quiet_tensorflow
-    from dualwindow_trainer.request import configuration_of, pairs_of, timerange_of
+    from dualwindow_trainer.request import configuration_of
 
     quiet_tensorflow()
     configuration = configuration_of(arguments)
     if arguments.config_test:
         _tell_settings(configuration)
+    do = _walk_forward if arguments.walk_forward else _once
+    try:
+        do(configuration, arguments)
+    except (TrainingError, FloatingPointError, ArtifactFileError) as error:
+        raise CommandError(f"train: {translated(str(error))}") from error
+    except (FoldError, WalkForwardError, WorkersDied) as error:
+        raise CommandError(f"train: {translated(str(error))}") from error
+    except TaskError as error:
+        raise CommandError(f"train: {translated(str(error.__cause__ or error))}") from error
+    return 0
+
+
+def _once(configuration: "Configuration", arguments: argparse.Namespace) -> None:
+    """Train on the whole timerange: every pair by itself, or all together."""
+    from dualwindow_trainer.request import pairs_of, timerange_of
+
     span = timerange_of(arguments.timerange)
     pairs = list(pairs_of(arguments))
     if arguments.config_test:
         _tell_quality(arguments)
-    settings = configuration.settings
-    groups = [pairs] if settings.pooling == "whitelist" else [[pair] for pair in pairs]
-    try:
-        for group in groups:
-            data = [_between(pair, span, configuration) for pair in group]
-            if arguments.config_test:
-                _test(data, configuration)
-            else:
-                _train_group(data, configuration, arguments)
-    except (TrainingError, FloatingPointError, ArtifactFileError) as error:
-        raise CommandError(f"train: {translated(str(error))}") from error
-    return 0
+    is_shared = configuration.settings.pooling == "whitelist"
+    for group in [pairs] if is_shared else [[pair] for pair in pairs]:
+        data = [_between(pair, span, configuration) for pair in group]
+        if arguments.config_test:
+            _test(data, configuration)
+        else:
+            _train_group(data, configuration, arguments)
+
+
+def _walk_forward(configuration: "Configuration", arguments: argparse.Namespace) -> None:
+    """Train before each window of the timerange, and predict it."""
+    from dualwindow.learning.folds import Schedule, folds
+    from dualwindow_trainer.request import pairs_of, predicted_of
+    from dualwindow_trainer.walk import summarise, walk
+
+    span = predicted_of(arguments.timerange)
+    schedule = Schedule(*span, arguments.train_days, arguments.window_days)
+    pairs = list(pairs_of(arguments))
+    if arguments.config_test:
+        _tell_quality(arguments)
+        found, remarks = folds(pairs, schedule)
+        for remark in remarks:
+            print(f"note: {remark}")
+        print(f"{len(found)} windows would be predicted")
+        return
+    folder = arguments.out / "walk_forward"
+    kind = configuration.settings.model.kind
+    found_walk = walk(kind, pairs, schedule, configuration.settings, folder, arguments.workers)
+    summarise(found_walk, folder)
 
 
 def _between(
@@ -205,6 +242,28 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def days(text: str) -> float:
+    """Read a number of days above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a number of days above 0. Received: {text}")
+    return number
+
+
+def add_windows(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of a walk-forward."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    command.add_argument(
+        "--window-days", type=days, default=7.0, metavar="N", help="predicted at a time (7)"
+    )
+    command.add_argument(
+        "--workers", type=positive, default=cores or 1, metavar="N", help="default all cores"
+    )
+
+
 def add_settings(command: argparse.ArgumentParser) -> None:
     """Add the arguments that say how to train, whatever the kind."""
     command.add_argument(
@@ -251,6 +310,16 @@ def _add(topics: Topics) -> None:
         action="store_true",
         help="say which settings, candles and windows there are and what they take; train nothing",
     )
+    command.add_argument(
+        "--walk-forward",
+        action="store_true",
+        help="instead of one training, predict the timerange window by window, each after a "
+        "training on the days before it; a run that was ended goes on",
+    )
+    command.add_argument(
+        "--train-days", type=days, default=30.0, metavar="N", help="of a walk-forward (30)"
+    )
+    add_windows(command)
     command.set_defaults(handler=_train)
 
 

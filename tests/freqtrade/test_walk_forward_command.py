@@ -18,6 +18,7 @@ from dualwindow.learning import clusters
 from dualwindow.learning.fold_store import PLAN, TABLE
 from dualwindow.market import files
 from dualwindow_freqtrade import walk_forward_command
+from dualwindow_trainer import walk
 from harness.overlays import merged
 from harness.places import ROOT
 
@@ -298,7 +299,7 @@ def test_a_summary_that_cannot_be_written_is_told_in_one_line(candles, tmp_path,
     def full(path: Path, content: bytes) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    monkeypatch.setattr(files, "write_aside", full)  # imported late by the summary alone
+    monkeypatch.setattr(walk, "write_aside", full)  # of the summary alone
     words = options(tmp_path, candles, timerange="20240131-20240201", pairs="BTC/USDT")
     status, _, complained = said(*words)
     assert (status, complained.count("\n")) == (2, 1)

@@ -11,9 +11,13 @@ import pandas as pd
 import pytest
 
 from dualwindow.learning.artifact_files import read_artifact
+from dualwindow.learning.fold_store import read_table
+from dualwindow.learning.folds import Schedule
+from dualwindow.learning.walk_forward import run_fold, tasks
 from dualwindow.market.candle_files import read_candle_file
 from dualwindow.market.labels import CLASSES, Labelling
 from dualwindow.samples.pair_data import PairData
+from dualwindow_freqtrade.freqai.configuration import read_configuration
 from harness.places import ROOT
 
 SMALL = [
@@ -290,3 +294,47 @@ def test_everything_works_with_the_core_s_own_packages_alone(folder, tmp_path):
     assert refused.returncode == 2
     assert "freqtrade" in refused.stderr
     assert refused.stderr.count("\n") == 1
+
+
+def test_a_walk_forward_goes_on_where_it_was_and_is_the_core_s_own(btc, folder, said, tmp_path):
+    words = [*btc, *TINY, "--walk-forward", "--train-days", "8", "--window-days", "2"]
+    words += ["--timerange", "20220212-20220216", "--workers", "1"]
+    status, told, _ = said("train", *words, "--config-test", "--out", tmp_path)
+    assert status == 0
+    assert told.endswith("2 windows would be predicted\n")
+    assert list(tmp_path.iterdir()) == []
+    status, told, complaint = said("train", *words, "--out", tmp_path)
+    assert (status, complaint) == (0, "")
+    assert told.count(" left\n") == 2
+    assert "1,152 candles in " in told
+    table = pd.read_parquet(tmp_path / "walk_forward" / "predictions.parquet")
+    summary = json.loads((tmp_path / "walk_forward" / "summary.json").read_text())
+    assert len(summary["folds"]) == 2
+    status, told, _ = said("train", *words, "--out", tmp_path)
+    assert told.count("there from an earlier run") == 2
+
+    pair = PairData.of_frame("BTC/USDT", read_candle_file(folder / "BTC.csv"), 300)
+    settings = read_configuration(
+        {
+            "conv_width": 24,
+            "feature_parameters": {"label_period_candles": 24},
+            "model_training_parameters": {"kind": "ranges"},
+        }
+    ).settings
+    start, stop = (pd.Timestamp(day, tz="UTC").timestamp() for day in ("2022-02-12", "2022-02-16"))
+    (first, _), _ = tasks([pair], Schedule(int(start), int(stop), 8, 2), settings)
+    (done,) = run_fold(first)
+    mine = read_table(done.table)
+    np.testing.assert_array_equal(mine[list(CLASSES)], table[list(CLASSES)].iloc[: len(mine)])
+
+
+def test_a_walk_forward_must_know_what_to_predict(btc, said, tmp_path):
+    words = [*btc, *TINY, "--walk-forward", "--out", tmp_path]
+    status, _, complaint = said("train", *words, "--timerange", "20220212-")
+    assert status == 2
+    assert "must have a beginning and an end" in complaint
+    words += ["--timerange", "20220105-20220110"]
+    status, _, complaint = said("train", *words)
+    assert status == 2
+    assert "no fold of 30 days of training" in complaint
+    assert complaint.count("\n") == 1

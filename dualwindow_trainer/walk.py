@@ -1,0 +1,82 @@
+"""Walk forward: train before each window and predict it, into a folder from which it goes on."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from dualwindow.cli import CommandError
+from dualwindow.judging.out_of_sample import facts, fold_scores, overall_scores
+from dualwindow.learning.fold_store import TABLE, Store
+from dualwindow.learning.folds import Schedule
+from dualwindow.learning.parallel import Workers
+from dualwindow.learning.walk_forward import Step, WalkForward, run, tasks
+from dualwindow.market.files import write_aside
+from dualwindow.reports.terminal import walk_forward_table
+from dualwindow.samples.pair_data import PairData
+from dualwindow.settings import Settings
+
+_SUMMARY = "summary.json"
+
+
+def walk(
+    name: str,
+    pairs: Sequence[PairData],
+    schedule: Schedule,
+    settings: Settings,
+    folder: Path,
+    n_workers: int,
+) -> WalkForward:
+    """Predict every window that is not finished yet, and say so line by line.
+
+    Parameters
+    ----------
+    name : that lines begin with
+    folder : of this walk-forward alone
+
+    Raises
+    ------
+    FoldError, WalkForwardError, WorkersDied, TaskError
+        As `tasks` and `run` do.
+    """
+    wanted, remarks = tasks(pairs, schedule, settings)
+    store = Store(folder)
+    store.begin(settings, schedule)
+    for remark in remarks:
+        print(f"note: {name}: {remark}")
+
+    def report(step: Step) -> None:
+        how = f"{step.record.seconds:.1f} s" if step.is_new else "there from an earlier run"
+        day = f"{datetime.fromtimestamp(step.fold.start, UTC):%Y-%m-%d}"
+        print(f"{name}: {step.fold.pair} from {day}, {how}, {step.n_left} left", flush=True)
+
+    return run(wanted, store, Workers(n=n_workers), report)
+
+
+def summarise(found: WalkForward, folder: Path) -> None:
+    """Print what every window was worth, and write it beside the predictions.
+
+    Raises
+    ------
+    CommandError
+        If it cannot be written.
+    """
+    folds, overall = fold_scores(found), overall_scores(found)
+    told = [
+        {"pair": fold.pair, "start": fold.start, "stop": fold.stop, **facts(scores)}
+        for fold, _, scores in folds
+    ]
+    summary = {"overall": facts(overall), "folds": told}
+    try:
+        write_aside(folder / _SUMMARY, json.dumps(summary, indent=1, allow_nan=False).encode())
+    except OSError as error:
+        raise CommandError(
+            f"{folder / _SUMMARY} cannot be written ({error.strerror}); all folds are kept, run "
+            "again once it can"
+        ) from error
+    Console().print(walk_forward_table(folds, overall))
+    print(
+        f"{len(found.table):,} candles in {folder / TABLE}, what each fold was worth in {_SUMMARY}"
+    )
