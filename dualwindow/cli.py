@@ -60,8 +60,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"dualwindow: {problem}", file=sys.stderr)
         return _FAILURE
     except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("dualwindow"):
+            raise
         missing = f"the package '{error.name}' is not installed"
-        print(f"dualwindow: {missing}: pip install -e '.[freqtrade]'", file=sys.stderr)
+        hint = "pip install -e '.[freqtrade]' brings what all commands need"
+        print(f"dualwindow: {missing}; {hint}", file=sys.stderr)
         return _FAILURE
     except KeyboardInterrupt:
         return _INTERRUPTED

@@ -36,11 +36,16 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def _newest(folder: Path) -> list[Path]:
-    """Find the newest model of each pair, as its name tells the time of its training."""
+    """Find the newest model of each coin, as its name tells the time of its training.
+
+    FreqAI names its folders by the coin alone.
+    """
     from dualwindow_freqtrade.freqai.names import ALL_TRAININGS, MODEL_FILE, coin_of, trained_at
 
     newest: dict[str, Path] = {}
     for path in folder.glob(f"{ALL_TRAININGS}/*{MODEL_FILE}"):
+        if not path.parent.name.rpartition("_")[2].isdecimal():
+            continue  # a copy that somebody has made
         coin = coin_of(path.parent)
         if coin not in newest or trained_at(path.parent) > trained_at(newest[coin].parent):
             newest[coin] = path
@@ -102,7 +107,7 @@ def _add(topics: Topics) -> None:
     command = topics.add_parser(
         "export",
         help="write models that FreqAI has trained as files for 'predict' and other programs",
-        description="Write the newest model of each pair as a .keras file with its scaler and "
+        description="Write the newest model of each coin as a .keras file with its scaler and "
         "calibration as JSON. The models are FreqAI's pickles: only read your own.",
     )
     command.add_argument(

@@ -20,15 +20,6 @@ if TYPE_CHECKING:
     from dualwindow_freqtrade.freqai.configuration import Configuration
 
 # The handlers import what they need, so that --help does not wait for freqtrade.
-# What only FreqAI's own pipeline and loop can do.
-_FREQAIS_OWN = (
-    "DI_threshold",
-    "use_SVM_to_remove_outliers",
-    "principal_component_analysis",
-    "include_corr_pairlist",
-    "include_shifted_candles",
-    "continual_learning",
-)
 _MINE = ("datadir", "pairs", "timerange", "config", "out")  # not with --for-backtest
 
 
@@ -47,6 +38,8 @@ def _walk_forward(arguments: argparse.Namespace) -> int:
         cause = error.__cause__ or error
         raise CommandError(f"walk-forward: {translated(str(cause))}") from error
     except (WorkersDied, ClusterError, ModuleNotFoundError) as error:
+        if isinstance(error, ModuleNotFoundError) and error.name:
+            raise  # for the program to say; those without a name say themselves what is to be done
         raise CommandError(f"walk-forward: {error}") from error
 
 
@@ -116,7 +109,11 @@ def _configured(paths: Sequence[Path] | None) -> tuple[dict[str, Any], "Configur
     from freqtrade.exceptions import FreqtradeException
     from freqtrade.misc import deep_merge_dicts
 
-    from dualwindow_freqtrade.freqai.configuration import ConfigurationError, read_configuration
+    from dualwindow_freqtrade.freqai.configuration import (
+        ConfigurationError,
+        freqais_own,
+        read_configuration,
+    )
 
     try:
         loaded = load_from_files([str(path) for path in paths or [_default_configuration()]])
@@ -125,8 +122,7 @@ def _configured(paths: Sequence[Path] | None) -> tuple[dict[str, Any], "Configur
         configuration = read_configuration(freqai)
     except (FreqtradeException, ConfigurationError) as error:
         raise CommandError(f"walk-forward: --config: {_one_line(error)}") from error
-    block = {**freqai, **freqai.get("feature_parameters", {})}
-    if unused := [f"freqai.{key}" for key in _FREQAIS_OWN if block.get(key)]:
+    if unused := freqais_own(freqai):
         raise CommandError(
             f"walk-forward: {', '.join(unused)} would be ignored, because FreqAI does them: switch "
             "them off, or use --for-backtest"

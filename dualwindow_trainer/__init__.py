@@ -1,1 +1,4 @@
-"""Train without a bot: from files of candles to files of a model. It knows nothing of freqtrade."""
+"""Train without a bot: from files of candles to files of a model.
+
+It needs no freqtrade; of the bridge it knows the words of the configuration alone.
+"""

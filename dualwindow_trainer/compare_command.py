@@ -2,20 +2,21 @@
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dualwindow.cli import Command, CommandError, Topics
-from dualwindow_trainer.train_command import add_candles, add_settings, add_windows, days
+from dualwindow_trainer.train_command import add_candles, add_settings, add_windows, cores, days
 
 if TYPE_CHECKING:
     from dualwindow.judging.ladder import Line
     from dualwindow.learning.walk_forward import WalkForward
-    from dualwindow.settings import Settings
     from dualwindow_freqtrade.freqai.configuration import Configuration
+    from dualwindow_trainer.walk import Planned
 
+_OF_NETWORKS = ("epochs", "batch_size", "learning_rate")  # flags that not every kind could take
 BASELINE = "ranges"  # three numbers, which every network has to be better than
 _WHOSE = {"pair": "own pair", "whitelist": "together"}
 
@@ -24,7 +25,7 @@ class Candidate(NamedTuple):
     """One who is to predict."""
 
     name: str
-    settings: "Settings"
+    configuration: "Configuration"
     train_days: float
 
     @property
@@ -34,37 +35,51 @@ class Candidate(NamedTuple):
 
 
 def _compare(arguments: argparse.Namespace) -> int:
+    from dualwindow.judging.ladder import LadderError
     from dualwindow.learning.fold_store import WalkForwardError
     from dualwindow.learning.folds import FoldError, Schedule
-    from dualwindow.learning.parallel import TaskError, WorkersDied
+    from dualwindow.learning.parallel import WorkersDied
     from dualwindow_freqtrade.freqai.configuration import translated
     from dualwindow_freqtrade.freqai.threads import quiet_tensorflow
     from dualwindow_trainer.request import configuration_of, pairs_of, predicted_of
-    from dualwindow_trainer.walk import walk
+    from dualwindow_trainer.walk import Planned
 
     quiet_tensorflow()
-    start, stop = predicted_of(arguments.timerange)
+    span = predicted_of(arguments.timerange)
     candidates = candidates_of(arguments)
     configuration = configuration_of(arguments)
     pairs = list(pairs_of(arguments))
     try:
-        walks = {
-            each.name: walk(
+        # All plans before any training: what cannot be compared is told at once.
+        plans = [
+            Planned.of(
                 each.name,
                 pairs,
-                Schedule(start, stop, each.train_days, arguments.window_days),
-                each.settings,
-                arguments.out / each.folder,
-                arguments.workers,
+                Schedule(*span, each.train_days, arguments.window_days or 7.0),
+                each.configuration,
             )
             for each in candidates
+        ]
+        _refuse_other_windows(plans)
+        walks = {
+            plan.name: plan.walk(arguments.out / each.folder, arguments.workers or cores())
+            for plan, each in zip(plans, candidates, strict=True)
         }
         _report(walks, candidates[0].name, configuration, arguments)
-    except (FoldError, WalkForwardError, WorkersDied, ValueError) as error:
+    except (FoldError, WalkForwardError, WorkersDied, LadderError) as error:
         raise CommandError(f"compare: {translated(str(error))}") from error
-    except TaskError as error:
-        raise CommandError(f"compare: {translated(str(error.__cause__ or error))}") from error
     return 0
+
+
+def _refuse_other_windows(plans: Sequence["Planned"]) -> None:
+    windows = [{(fold.pair, fold.start) for fold in plan.folds} for plan in plans]
+    for plan, mine in zip(plans, windows, strict=True):
+        if mine != windows[0]:
+            raise CommandError(
+                f"compare: {plan.name} can predict {len(mine)} windows, {plans[0].name} "
+                f"{len(windows[0])}: candles are missing before them; shorten --days, begin later, "
+                "or leave the pair out"
+            )
 
 
 def candidates_of(arguments: argparse.Namespace) -> list[Candidate]:
@@ -81,11 +96,11 @@ def candidates_of(arguments: argparse.Namespace) -> list[Candidate]:
     found = {}
     for kind, n_days, pooling in wanted:
         name = f"{kind}, {n_days:g} days, {_WHOSE[pooling]}"
-        found[name] = Candidate(name, _settings(kind, pooling, arguments), n_days)
+        found[name] = Candidate(name, _configured(kind, pooling, arguments), n_days)
     return list(found.values())
 
 
-def _settings(kind: str, pooling: str, arguments: argparse.Namespace) -> "Settings":
+def _configured(kind: str, pooling: str, arguments: argparse.Namespace) -> "Configuration":
     """Give a kind its settings; ``ensemble/stacked`` is a way of combining."""
     from dualwindow_trainer.request import configuration_of
 
@@ -94,7 +109,7 @@ def _settings(kind: str, pooling: str, arguments: argparse.Namespace) -> "Settin
     if combine:
         words.append(f"model_training_parameters.combine={combine}")
     given = {**vars(arguments), "kind": kind, "set": words}
-    return configuration_of(argparse.Namespace(**given)).settings
+    return configuration_of(argparse.Namespace(**given))
 
 
 def _report(
@@ -174,7 +189,7 @@ def _add(topics: Topics) -> None:
     )
     add_windows(command)
     command.add_argument("--out", type=Path, required=True, metavar="DIR", help="of all results")
-    command.set_defaults(handler=_compare, kind=None, epochs=None)
+    command.set_defaults(handler=_compare, kind=None, **dict.fromkeys(_OF_NETWORKS))
 
 
 COMPARE = Command(_add)

@@ -23,28 +23,35 @@ class Judged(NamedTuple):
 
     argmax: Quality
     confident: Quality
+    pairs: list[str]
     truth: IntArray
     chosen: IntArray
 
-    def matrix(self) -> dict[str, Any]:
-        """Lay argmax against the labels, as a published trainer names it."""
-        codes = list(range(len(CLASSES)))
-        report = classification_report(
-            self.truth,
-            self.chosen,
-            labels=codes,
-            target_names=list(CLASSES),
-            output_dict=True,
-            zero_division=0.0,
-        )
-        return {
-            "part": "validation",
-            "confusion_matrix": confusion_matrix(self.truth, self.chosen, labels=codes).tolist(),
-            "class_names": list(CLASSES),
-            "classification_report": json.loads(json.dumps(report, default=float)),
-            "sample_count": len(self.truth),
-            "accuracy": float((self.truth == self.chosen).mean()),
-        }
+
+def matrix_of(trainings: Sequence[Judged]) -> dict[str, Any]:
+    """Lay argmax against the labels, as a published trainer names it: of all trainings together."""
+    codes = list(range(len(CLASSES)))
+    truth, chosen = (
+        np.concatenate([getattr(judged, name) for judged in trainings])
+        for name in ("truth", "chosen")
+    )
+    report = classification_report(
+        truth,
+        chosen,
+        labels=codes,
+        target_names=list(CLASSES),
+        output_dict=True,
+        zero_division=0.0,
+    )
+    return {
+        "part": "validation",
+        "pairs": [pair for judged in trainings for pair in judged.pairs],
+        "confusion_matrix": confusion_matrix(truth, chosen, labels=codes).tolist(),
+        "class_names": list(CLASSES),
+        "classification_report": json.loads(json.dumps(report, default=float)),
+        "sample_count": len(truth),
+        "accuracy": float((truth == chosen).mean()) if len(truth) else None,
+    }
 
 
 def judge(
@@ -80,7 +87,8 @@ def judge(
             decisions = np.where(prediction.valid, chosen, UNKNOWN)
             records.append(follow(data.candles, data.labels, decisions, costs))
     truth, chosen = (np.concatenate([r[i] for r in plain]) for i in (0, 1))
-    return Judged(quality(plain, costs), quality(confident, costs), truth, chosen)
+    pairs = [data.pair for data in group]
+    return Judged(quality(plain, costs), quality(confident, costs), pairs, truth, chosen)
 
 
 def _rule(confidence: ConfidenceSettings, costs: Costs) -> Rule:

@@ -1,6 +1,7 @@
 """The command ``dualwindow predict``: a model from its files, on files of candles."""
 
 import argparse
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,29 +62,45 @@ def _predicted(artifact: "Artifact", pair: "PairData", span: tuple[float, float]
         print(f"note: {pair.pair} was not learnt from")
     columns_of_model = [pair.feature_names.index(name) for name in record.features]
     a, b = np.searchsorted(pair.candles.date, span).tolist()
-    first = max(a - record.settings.history + 1, 0)  # so that the first asked for has a window
-    found = artifact.predict(pair.candles[first:b], pair.features[first:b, columns_of_model], b - a)
-    asked = slice(a - first, None)
+    oldest = max(a - record.settings.history + 1, 0)  # so that the first asked for has a window
+    if b <= a:
+        first, last = pair.candles.date[[0, -1]].astype("datetime64[s]")
+        raise CommandError(
+            f"predict: {pair.pair} has no candles in the timerange, but from {first} to {last} UTC"
+        )
+    found = artifact.predict(
+        pair.candles[oldest:b], pair.features[oldest:b, columns_of_model], b - a
+    )
+    asked = slice(a - oldest, None)
     columns = dict(zip(CLASSES, found.probabilities[asked].T, strict=True))
     raw = zip((f"{name}_raw" for name in CLASSES), found.scores[asked].T, strict=True)
     dates = pd.to_datetime(pair.candles.date[a:b], unit="s", utc=True).as_unit("ms")
     facts = {"date": dates, "pair": pair.pair}
-    return pd.DataFrame({**facts, **columns, **dict(raw), "valid": found.valid[asked]})
+    # With the pair itself, or with others in the same hours.
+    seen = np.asarray(dates <= pd.Timestamp(record.last_candle))
+    if seen.any():
+        print(
+            f"note: {pair.pair}: {int(seen.sum())} of {b - a} candles are not later than those "
+            "that were learnt from: 'seen' is True there, and these predictions test nothing"
+        )
+    rest = {"valid": found.valid[asked], "seen": seen}
+    return pd.DataFrame({**facts, **columns, **dict(raw), **rest})
 
 
 def _write(table: "pd.DataFrame", path: Path) -> None:
-    aside = path.with_name(f"{path.name}.tmp")
-    writers: dict[str, Callable[[Path], None]] = {
+    from dualwindow.market.files import write_aside
+
+    content = io.BytesIO()
+    writers: dict[str, Callable[[io.BytesIO], None]] = {
         ".parquet": lambda to: table.to_parquet(to, index=False),
         ".feather": table.to_feather,
         ".csv": lambda to: table.to_csv(to, index=False),
     }
+    writers[path.suffix](content)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        writers[path.suffix](aside)
-        aside.replace(path)
+        write_aside(path, content.getvalue())
     except OSError as error:
-        aside.unlink(missing_ok=True)
         raise CommandError(f"predict: {path} cannot be written ({error.strerror})") from error
 
 
@@ -94,7 +111,7 @@ def _add(topics: Topics) -> None:
         description="Predict every candle of the timerange with a model from its files.",
     )
     command.add_argument(
-        "--model", type=Path, required=True, metavar="DIR", help="outputs/models/BTCUSDT"
+        "--model", type=Path, required=True, metavar="PATH", help="outputs/models/BTCUSDT"
     )
     add_candles(command)
     command.add_argument(

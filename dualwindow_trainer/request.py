@@ -11,6 +11,7 @@ from typing import Any
 import rapidjson
 
 from dualwindow.cli import CommandError
+from dualwindow.learning.artifact_files import pair_folder
 from dualwindow.market.candle_files import (
     CandleFileError,
     candle_file,
@@ -22,10 +23,17 @@ from dualwindow.samples.pair_data import PairData
 from dualwindow_freqtrade.freqai.configuration import (
     Configuration,
     ConfigurationError,
+    freqais_own,
     read_configuration,
 )
 
 _PRESETS = Path("config", "presets")
+_BLOCKS = (
+    "feature_parameters",
+    "data_split_parameters",
+    "model_training_parameters",
+    "dual_window",
+)
 # Flags, and the parameter of a kind, or of each member of an ensemble, that they set.
 _OF_MODEL = ("epochs", "batch_size", "learning_rate", "seed")
 
@@ -42,10 +50,12 @@ def configuration_of(arguments: argparse.Namespace) -> Configuration:
     for path in [*arguments.config, *_preset(arguments.preset)]:
         whole = _merged(whole, _load(path))
     freqai = whole.get("freqai", {})
-    if not isinstance(freqai, dict):
-        raise CommandError("--config: freqai must be a block of settings")
     for words in arguments.set:
-        freqai = _merged(freqai, _assignment(words))
+        freqai = _merged(_block(freqai, "freqai"), _assignment(words))
+    for name in _BLOCKS:
+        _block(_block(freqai, "freqai").get(name, {}), f"freqai.{name}")
+    if unused := freqais_own(freqai):
+        raise CommandError(f"{', '.join(unused)} would be ignored: only FreqAI does it; remove it")
     parameters = dict(freqai.get("model_training_parameters", {}))
     if arguments.kind is not None:
         parameters["kind"] = arguments.kind
@@ -54,6 +64,12 @@ def configuration_of(arguments: argparse.Namespace) -> Configuration:
         return read_configuration(freqai)
     except ConfigurationError as error:
         raise CommandError("; ".join(error.problems)) from error
+
+
+def _block(value: Any, name: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise CommandError(f"{name} must be a block of settings. Received: {value!r}")
+    return value
 
 
 def _preset(name: str | None) -> list[Path]:
@@ -66,8 +82,10 @@ def _preset(name: str | None) -> list[Path]:
     return [path]
 
 
-def _load(path: Path) -> dict[str, Any]:
+def _load(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     """Read a file as freqtrade does: comments are allowed, and it can name others to begin with."""
+    if path.resolve() in above:
+        raise CommandError(f"--config {path}: names itself in add_config_files")
     modes = rapidjson.PM_COMMENTS | rapidjson.PM_TRAILING_COMMAS
     try:
         found = rapidjson.loads(path.read_text(), parse_mode=modes)
@@ -76,8 +94,11 @@ def _load(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise CommandError(f"--config {path}: must be a block of settings")
     before: dict[str, Any] = {}
-    for name in found.pop("add_config_files", []):
-        before = _merged(before, _load(path.parent / name))
+    others = found.pop("add_config_files", [])
+    if not isinstance(others, list) or not all(isinstance(name, str) for name in others):
+        raise CommandError(f"--config {path}: add_config_files must be a list of files")
+    for name in others:
+        before = _merged(before, _load(path.parent / name, (*above, path.resolve())))
     return _merged(before, found)
 
 
@@ -121,7 +142,9 @@ def _with_flags(parameters: dict[str, Any], arguments: argparse.Namespace) -> di
         members = parameters.get("members") or [
             member.model_dump(exclude={"stride", "seed"}) for member in EnsembleSettings().members
         ]
-        blocks = [dict(member) for member in members]
+        if not isinstance(members, list):
+            members = [members]
+        blocks = [dict(_block(member, "a member of an ensemble")) for member in members]
         parameters = {**parameters, "members": blocks}
     for name, value in given.items():
         if name == "seed":  # an ensemble hands its own down
@@ -193,6 +216,9 @@ def pairs_of(arguments: argparse.Namespace) -> Iterator[PairData]:
     CommandError
         If candles are missing, or are none.
     """
+    folders = [pair_folder(pair) for pair in arguments.pair]
+    if twice := sorted({name for name in folders if folders.count(name) > 1}):
+        raise CommandError(f"--pair: named more than once: {', '.join(twice)}")
     try:
         step = seconds(arguments.timeframe)
         if step > 3600:
@@ -221,10 +247,12 @@ def qualities_of(arguments: argparse.Namespace) -> Iterator[tuple[str, Quality]]
         for i, pair in enumerate(arguments.pair):
             if arguments.data:
                 path = _files(arguments)[i]
+            elif arguments.datadir is None:
+                return  # `pairs_of` says so
             else:
                 path = candle_file(arguments.datadir, pair, arguments.timeframe)
             yield pair, quality_of(read_candle_file(path), seconds(arguments.timeframe))
-    except CandleFileError as error:
+    except (CandleFileError, ValueError) as error:
         raise CommandError(str(error)) from error
 
 

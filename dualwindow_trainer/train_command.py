@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dualwindow.samples.data import TrainingData
     from dualwindow.samples.pair_data import PairData
     from dualwindow_freqtrade.freqai.configuration import Configuration
+    from dualwindow_trainer.judged import Judged
 
 # The handlers import what they need, so that --help does not wait for TensorFlow.
 
@@ -23,7 +24,7 @@ def _train(arguments: argparse.Namespace) -> int:
     from dualwindow.learning.artifact_files import ArtifactFileError
     from dualwindow.learning.fold_store import WalkForwardError
     from dualwindow.learning.folds import FoldError
-    from dualwindow.learning.parallel import TaskError, WorkersDied
+    from dualwindow.learning.parallel import WorkersDied
     from dualwindow.samples.data import TrainingError
     from dualwindow_freqtrade.freqai.configuration import translated
     from dualwindow_freqtrade.freqai.threads import quiet_tensorflow
@@ -33,6 +34,11 @@ def _train(arguments: argparse.Namespace) -> int:
     configuration = configuration_of(arguments)
     if arguments.config_test:
         _tell_settings(configuration)
+    if not arguments.walk_forward:
+        for name in ("train_days", "window_days", "workers"):
+            if getattr(arguments, name) is not None:
+                flag = f"--{name.replace('_', '-')}"
+                raise CommandError(f"train: {flag} is of --walk-forward, which is not there")
     do = _walk_forward if arguments.walk_forward else _once
     try:
         do(configuration, arguments)
@@ -40,8 +46,6 @@ def _train(arguments: argparse.Namespace) -> int:
         raise CommandError(f"train: {translated(str(error))}") from error
     except (FoldError, WalkForwardError, WorkersDied) as error:
         raise CommandError(f"train: {translated(str(error))}") from error
-    except TaskError as error:
-        raise CommandError(f"train: {translated(str(error.__cause__ or error))}") from error
     return 0
 
 
@@ -50,44 +54,64 @@ def _once(configuration: "Configuration", arguments: argparse.Namespace) -> None
     from dualwindow_trainer.request import pairs_of, timerange_of
 
     span = timerange_of(arguments.timerange)
-    pairs = list(pairs_of(arguments))
     if arguments.config_test:
         _tell_quality(arguments)
+    pairs = list(pairs_of(arguments))
     is_shared = configuration.settings.pooling == "whitelist"
-    for group in [pairs] if is_shared else [[pair] for pair in pairs]:
-        data = [_between(pair, span, configuration) for pair in group]
-        if arguments.config_test:
-            _test(data, configuration)
-        else:
-            _train_group(data, configuration, arguments)
+    groups = [
+        [_between(pair, span, configuration, len(group)) for pair in group]
+        for group in ([pairs] if is_shared else [[pair] for pair in pairs])
+    ]
+    if arguments.config_test:
+        for group in groups:
+            _test(group, configuration)
+        return
+    _refuse_unwritable(arguments.out)
+    judged = [_train_group(group, configuration, arguments) for group in groups]
+    _write_matrix(arguments.out, judged)
 
 
 def _walk_forward(configuration: "Configuration", arguments: argparse.Namespace) -> None:
     """Train before each window of the timerange, and predict it."""
-    from dualwindow.learning.folds import Schedule, folds
+    from dualwindow.learning.folds import Schedule
     from dualwindow_trainer.request import pairs_of, predicted_of
-    from dualwindow_trainer.walk import summarise, walk
+    from dualwindow_trainer.walk import Planned, summarise
 
     span = predicted_of(arguments.timerange)
-    schedule = Schedule(*span, arguments.train_days, arguments.window_days)
-    pairs = list(pairs_of(arguments))
     if arguments.config_test:
         _tell_quality(arguments)
-        found, remarks = folds(pairs, schedule)
-        for remark in remarks:
-            print(f"note: {remark}")
-        print(f"{len(found)} windows would be predicted")
+    planned = Planned.of(
+        configuration.settings.model.kind,
+        list(pairs_of(arguments)),
+        Schedule(*span, arguments.train_days or 30.0, arguments.window_days or 7.0),
+        configuration,
+    )
+    if arguments.config_test:
+        print(f"{len(planned.folds)} windows would be predicted")
         return
     folder = arguments.out / "walk_forward"
-    kind = configuration.settings.model.kind
-    found_walk = walk(kind, pairs, schedule, configuration.settings, folder, arguments.workers)
-    summarise(found_walk, folder)
+    summarise(planned.walk(folder, arguments.workers or cores()), folder)
+
+
+def _refuse_unwritable(out: Path) -> None:
+    """Tell that nothing can be written before hours of training."""
+    try:
+        (out / "models").mkdir(parents=True, exist_ok=True)
+        (out / "reports").mkdir(exist_ok=True)
+        if not os.access(out / "models", os.W_OK):
+            raise PermissionError(13, "Permission denied")
+    except OSError as error:
+        raise CommandError(f"train: --out {out} cannot be written to ({error.strerror})") from error
 
 
 def _between(
-    pair: "PairData", span: tuple[float, float], configuration: "Configuration"
+    pair: "PairData", span: tuple[float, float], configuration: "Configuration", n_pairs: int
 ) -> "TrainingData":
-    """Cut the candles to learn from out: where no beginning is asked for, from the first known."""
+    """Cut the candles to learn from out: where no beginning is asked for, from the first known.
+
+    Of several pairs that learn together, one whose candles are too few is left to the training,
+    which leaves it out.
+    """
     import numpy as np
 
     from dualwindow.market.labels import Labelling
@@ -95,14 +119,17 @@ def _between(
 
     start, stop = span
     known = np.flatnonzero(known_rows(pair.features))
+    settings = configuration.settings
+    if len(known) == 0 and n_pairs > 1:
+        return pair.between(start, stop, Labelling.of(settings))
     if len(known) == 0:
         raise CommandError(
             f"{pair.pair}: no candle has all its features, which average over 30 days: there are "
             f"{len(pair.candles) * pair.candles.step / 86400:.1f} days of candles"
         )
     start = max(start, float(pair.candles.date[known[0]]))
-    data = pair.between(start, stop, Labelling.of(configuration.settings))
-    if len(data.candles) == 0:
+    data = pair.between(start, stop, Labelling.of(settings))
+    if len(data.candles) == 0 and n_pairs == 1:
         first = np.datetime64(int(pair.candles.date[known[0]]), "s")
         raise CommandError(
             f"{pair.pair}: there are no candles in the timerange; all features, of which some "
@@ -113,7 +140,7 @@ def _between(
 
 def _train_group(
     data: Sequence["TrainingData"], configuration: "Configuration", arguments: argparse.Namespace
-) -> None:
+) -> "Judged":
     from rich.console import Console
 
     from dualwindow.learning.artifact_files import pair_folder, write_artifact
@@ -135,9 +162,9 @@ def _train_group(
     ways = {"argmax": judged.argmax, configuration.confidence.mode: judged.confident}
     title = "Validation part, on which training stopped and was calibrated: no out-of-sample result"
     Console(width=100).print(comparison_table(title, ways))
-    _write_matrix(arguments.out, judged.matrix())
     for path in written:
         print(f"model, scaler, calibration and metadata: {path.parent} ({path.name})")
+    return judged
 
 
 def _say(epoch: "Epoch") -> None:
@@ -165,16 +192,15 @@ def _lines(artifacts: Sequence["Artifact"]) -> Iterator[str]:
             yield f"{artifact.record.pair} has the model of the others: {why}"
 
 
-def _write_matrix(out: Path, matrix: dict[str, object]) -> None:
+def _write_matrix(out: Path, judged: Sequence["Judged"]) -> None:
     from dualwindow.market.files import write_aside
-    from dualwindow_trainer.judged import matrix_path
+    from dualwindow_trainer.judged import matrix_of, matrix_path
 
     path = matrix_path(out)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_aside(path, json.dumps(matrix, indent=1, allow_nan=False).encode())
-    except (OSError, ValueError) as error:
-        raise CommandError(f"train: {path} cannot be written ({error})") from error
+        write_aside(path, json.dumps(matrix_of(judged), indent=1, allow_nan=False).encode())
+    except OSError as error:
+        raise CommandError(f"train: {path} cannot be written ({error.strerror})") from error
 
 
 def _tell_settings(configuration: "Configuration") -> None:
@@ -253,15 +279,28 @@ def days(text: str) -> float:
     return number
 
 
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def fee(text: str) -> float:
+    """Read a share of the stake."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < 0.5:
+        raise argparse.ArgumentTypeError(f"must be a share like 0.0005. Received: {text}")
+    return number
+
+
 def add_windows(command: argparse.ArgumentParser) -> None:
     """Add the arguments of a walk-forward."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    command.add_argument(
-        "--window-days", type=days, default=7.0, metavar="N", help="predicted at a time (7)"
-    )
-    command.add_argument(
-        "--workers", type=positive, default=cores or 1, metavar="N", help="default all cores"
-    )
+    command.add_argument("--window-days", type=days, metavar="N", help="predicted at a time (7)")
+    command.add_argument("--workers", type=positive, metavar="N", help="default all cores")
 
 
 def add_settings(command: argparse.ArgumentParser) -> None:
@@ -276,8 +315,6 @@ def add_settings(command: argparse.ArgumentParser) -> None:
         help="as freqtrade's, of which the block freqai is read; the later one wins",
     )
     command.add_argument("--preset", metavar="NAME", help="of config/presets")
-    command.add_argument("--batch-size", type=positive, metavar="N", help="windows per step")
-    command.add_argument("--learning-rate", type=float, metavar="RATE", help="first step size")
     command.add_argument("--seed", type=int, metavar="N", help="same seed, same model")
     command.add_argument(
         "--set",
@@ -287,7 +324,7 @@ def add_settings(command: argparse.ArgumentParser) -> None:
         help="any setting of the block freqai: dual_window.labels.rule=first_touch",
     )
     command.add_argument(
-        "--fee", type=float, default=0.0005, metavar="RATE", help="of each side (0.0005)"
+        "--fee", type=fee, default=0.0005, metavar="RATE", help="of each side (0.0005)"
     )
 
 
@@ -302,6 +339,8 @@ def _add(topics: Topics) -> None:
     add_settings(command)
     command.add_argument("--kind", help="of classifier")
     command.add_argument("--epochs", type=positive, metavar="N", help="at most")
+    command.add_argument("--batch-size", type=positive, metavar="N", help="windows per step")
+    command.add_argument("--learning-rate", type=float, metavar="RATE", help="first step size")
     command.add_argument(
         "--out", type=Path, default=Path("outputs"), metavar="DIR", help="default outputs"
     )
@@ -316,9 +355,7 @@ def _add(topics: Topics) -> None:
         help="instead of one training, predict the timerange window by window, each after a "
         "training on the days before it; a run that was ended goes on",
     )
-    command.add_argument(
-        "--train-days", type=days, default=30.0, metavar="N", help="of a walk-forward (30)"
-    )
+    command.add_argument("--train-days", type=days, metavar="N", help="of a walk-forward (30)")
     add_windows(command)
     command.set_defaults(handler=_train)
 

@@ -4,55 +4,95 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 
 from dualwindow.cli import CommandError
 from dualwindow.judging.out_of_sample import facts, fold_scores, overall_scores
 from dualwindow.learning.fold_store import TABLE, Store
-from dualwindow.learning.folds import Schedule
+from dualwindow.learning.folds import Fold, Schedule
 from dualwindow.learning.parallel import Workers
-from dualwindow.learning.walk_forward import Step, WalkForward, run, tasks
+from dualwindow.learning.walk_forward import (
+    Step,
+    Task,
+    WalkForward,
+    refuse_unusable_tasks,
+    run,
+    tasks,
+)
 from dualwindow.market.files import write_aside
 from dualwindow.reports.terminal import walk_forward_table
 from dualwindow.samples.pair_data import PairData
 from dualwindow.settings import Settings
+from dualwindow_freqtrade.freqai.configuration import Configuration
 
 _SUMMARY = "summary.json"
 
 
-def walk(
-    name: str,
-    pairs: Sequence[PairData],
-    schedule: Schedule,
-    settings: Settings,
-    folder: Path,
-    n_workers: int,
-) -> WalkForward:
-    """Predict every window that is not finished yet, and say so line by line.
+class Planned(NamedTuple):
+    """A walk-forward that can begin.
 
     Parameters
     ----------
-    name : that lines begin with
-    folder : of this walk-forward alone
-
-    Raises
-    ------
-    FoldError, WalkForwardError, WorkersDied, TaskError
-        As `tasks` and `run` do.
+    name : that its lines begin with
+    tasks : trainings, in the order of time
+    settings, schedule : see there
     """
-    wanted, remarks = tasks(pairs, schedule, settings)
-    store = Store(folder)
-    store.begin(settings, schedule)
-    for remark in remarks:
-        print(f"note: {name}: {remark}")
 
-    def report(step: Step) -> None:
-        how = f"{step.record.seconds:.1f} s" if step.is_new else "there from an earlier run"
-        day = f"{datetime.fromtimestamp(step.fold.start, UTC):%Y-%m-%d}"
-        print(f"{name}: {step.fold.pair} from {day}, {how}, {step.n_left} left", flush=True)
+    name: str
+    tasks: list[Task]
+    settings: Settings
+    schedule: Schedule
 
-    return run(wanted, store, Workers(n=n_workers), report)
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        pairs: Sequence[PairData],
+        schedule: Schedule,
+        configuration: Configuration,
+    ) -> "Planned":
+        """Plan every window, and say which are left out.
+
+        Raises
+        ------
+        FoldError, WalkForwardError
+            If there is no window, or a training could not begin.
+        """
+        settings, threads = configuration.settings, configuration.threads or 1
+        wanted, remarks = tasks(pairs, schedule, settings, threads)
+        refuse_unusable_tasks(wanted)
+        for remark in remarks:
+            print(f"note: {name}: {remark}")
+        return cls(name, wanted, settings, schedule)
+
+    @property
+    def folds(self) -> list[Fold]:
+        """All windows."""
+        return [member.fold for task in self.tasks for member in task.members]
+
+    def walk(self, folder: Path, n_workers: int) -> WalkForward:
+        """Predict every window that is not finished yet, and say so line by line.
+
+        Parameters
+        ----------
+        folder : of this walk-forward alone
+
+        Raises
+        ------
+        WalkForwardError, WorkersDied
+            As `run` does.
+        """
+        store = Store(folder)
+        store.begin(self.settings, self.schedule)
+
+        def report(step: Step) -> None:
+            how = f"{step.record.seconds:.1f} s" if step.is_new else "there from an earlier run"
+            what = f"{step.fold.pair} from {datetime.fromtimestamp(step.fold.start, UTC):%Y-%m-%d}"
+            print(f"{self.name}: {what}, {how}, {step.n_left} left", flush=True)
+
+        return run(self.tasks, store, Workers(n=n_workers), report)
 
 
 def summarise(found: WalkForward, folder: Path) -> None:

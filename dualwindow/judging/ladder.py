@@ -14,6 +14,10 @@ from dualwindow.learning.walk_forward import WalkForward
 from dualwindow.market.labels import CLASSES, HOLD, UNKNOWN
 
 
+class LadderError(ValueError):
+    """They have not predicted the same."""
+
+
 class Line(NamedTuple):
     """What one who predicts was worth.
 
@@ -23,7 +27,7 @@ class Line(NamedTuple):
     skills : (w,) of each window: the share that is saved of the log loss of quoting the class
         frequencies which the baseline was trained on, the same yardstick for all
     touch, direction : skill over all windows in the two questions of which the loss is made: is a
-        barrier touched, and which one, given that
+        barrier touched, and which one, given that; NaN where it was never asked
     calibration_error : the largest of the three classes, over all windows
     signals, hit_rate : of the rule; NaN without signals
     seconds : mean of its trainings
@@ -64,13 +68,13 @@ def ladder(walks: Mapping[str, WalkForward], baseline: str, rule: Rule) -> list[
 
     Raises
     ------
-    ValueError
+    LadderError
         If they have not the same folds, or have no candle in common.
     """
     first = walks[baseline]
     for name, walk in walks.items():
         if _spans(walk) != _spans(first):
-            raise ValueError(
+            raise LadderError(
                 f"{name} predicts other windows than {baseline}: candles are missing before them"
             )
     truth = first.table["label"].to_numpy()
@@ -78,7 +82,7 @@ def ladder(walks: Mapping[str, WalkForward], baseline: str, rule: Rule) -> list[
     for walk in walks.values():
         judged &= walk.table["valid"].to_numpy()
     if not judged.any():
-        raise ValueError("there is no candle that all have predicted and whose label is known")
+        raise LadderError("there is no candle that all have predicted and whose label is known")
     windows = [judged & rows for rows in _windows(first)]
     quoted = np.empty((len(truth), len(CLASSES)))
     for rows, record in zip(windows, first.records, strict=True):
@@ -140,14 +144,19 @@ def _line(
     return Line(
         name,
         mine.skills,
-        skill(split.touch, reference.touch),
-        skill(split.direction, reference.direction),
+        _skill(split.touch, reference.touch),
+        _skill(split.direction, reference.direction),
         max(calibration_errors(given, truth)),
         int(entered.sum()),
         float((chosen == truth)[entered].mean()) if entered.any() else float("nan"),
         mine.seconds,
         *behind,
     )
+
+
+def _skill(loss: float, reference: float) -> float:
+    """NaN where the question was never asked, as of the direction where nothing has moved."""
+    return skill(loss, reference) if reference > 0 else float("nan")
 
 
 def verdict(lines: Sequence[Line], baseline: str) -> list[str]:

@@ -19,7 +19,7 @@ from dualwindow.samples.windows import broken_windows, whole
 
 # Counts up whenever a pickled artifact of before can no longer be used. The first one had no
 # number: its class lay in a module that is gone.
-FORMAT = 3
+FORMAT = 4
 _GONE = "dualwindow.artifact"
 
 

@@ -109,18 +109,23 @@ def write_artifact(artifact: Artifact, folder: Path) -> Path:
     return metadata
 
 
-def read_artifact(folder: Path) -> Artifact:
+def read_artifact(path: Path) -> Artifact:
     """Read what `write_artifact` has written; nothing in it is ever run.
+
+    Parameters
+    ----------
+    path : a folder that holds one model, or the metadata of one
 
     Raises
     ------
     ArtifactFileError
         If there is not just one model, a file is missing, or one is not what was written.
     """
-    found = sorted(folder.glob("metadata_*.json"))
+    found = [path] if path.is_file() else sorted(path.glob("metadata_*.json"))
     if len(found) != 1:
-        names = ", ".join(path.name for path in found) or "no metadata_*.json"
-        raise ArtifactFileError(f"{folder} must hold one model. Found: {names}")
+        names = ", ".join(each.name for each in found) or "no metadata_*.json"
+        hint = "; name one of these files instead" if found else ""
+        raise ArtifactFileError(f"{path} must hold one model. Found: {names}{hint}")
     try:
         return _read(found[0])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:

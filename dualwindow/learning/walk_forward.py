@@ -256,7 +256,7 @@ def _all(
             pending.append(task)
         else:
             yield from ((m.fold, done, False) for m, done in zip(task.members, found, strict=True))
-    _refuse_unusable(pending)
+    refuse_unusable_tasks(pending)
     threads = max((task.threads for task in pending), default=1)
     try:
         for place, done in run_tasks(run_fold, pending, workers, threads=threads):
@@ -269,8 +269,14 @@ def _all(
         raise _failed(folds_of_task, cause) from cause
 
 
-def _refuse_unusable(pending: Sequence[Task]) -> None:
-    """Tell before any work is done what a fold lacks; the earliest lacks the most."""
+def refuse_unusable_tasks(pending: Sequence[Task]) -> None:
+    """Tell before any work is done what a fold lacks; the earliest lacks the most.
+
+    Raises
+    ------
+    WalkForwardError
+        If no training can begin with what a fold has.
+    """
     for task in pending:
         for member in task.members:
             try:

@@ -102,7 +102,8 @@ def read_candle_file(path: Path) -> pd.DataFrame:
     """Read one file of candles as it is: feather, Parquet or CSV, of any name.
 
     A CSV has the columns ``date`` or ``timestamp``, ``open high low close volume``; times are
-    seconds or milliseconds since 1970 or dates, in UTC unless they say otherwise.
+    seconds or milliseconds since 1970, or dates as ISO 8601 writes them, in UTC unless they say
+    otherwise.
 
     Returns
     -------
@@ -119,13 +120,17 @@ def read_candle_file(path: Path) -> pd.DataFrame:
         known = "is not there" if reader else "must be a .feather, .parquet or .csv file"
         raise CandleFileError(f"{path} {known}")
     try:
-        frame = reader(path).rename(columns={"timestamp": "date"})
+        frame = reader(path)
     except (OSError, ValueError) as error:
         raise CandleFileError(f"{path} is damaged ({_first_line(error)})") from error
+    if "timestamp" in frame:
+        frame = frame.drop(columns="date", errors="ignore").rename(columns={"timestamp": "date"})
     if missing := [c for c in ("date", *_MERGED) if c not in frame]:
         raise CandleFileError(f"{path}: columns {missing} are missing. Received: {list(frame)}")
     if frame.empty:
         raise CandleFileError(f"{path} holds no candles")
+    if (unknown := frame["date"].isna()).any():
+        raise CandleFileError(f"{path}: row {int(unknown.to_numpy().argmax())} has no date")
     try:
         numbers = {c: pd.to_numeric(frame[c]).astype("float64") for c in _MERGED}
         return pd.DataFrame({"date": _in_utc(frame["date"]), **numbers})
@@ -135,7 +140,8 @@ def read_candle_file(path: Path) -> pd.DataFrame:
 
 def _in_utc(times: "pd.Series[Any]") -> "pd.Series[Any]":
     if not pd.api.types.is_numeric_dtype(times):
-        return pd.to_datetime(times, utc=True).dt.as_unit("ms")
+        form = None if pd.api.types.is_datetime64_any_dtype(times) else "ISO8601"
+        return pd.to_datetime(times, utc=True, format=form).dt.as_unit("ms")
     latest = float(times.max())
     if 1e8 < latest < 1e11:
         return pd.to_datetime(1000 * times, unit="ms", utc=True).dt.as_unit("ms")
@@ -151,7 +157,9 @@ def _first_line(error: Exception) -> str:
 
 
 def in_hours(frame: pd.DataFrame) -> pd.DataFrame:
-    """Make hourly candles of shorter ones, as an exchange does; an hour that is not over is none.
+    """Make hourly candles of shorter ones, as an exchange does.
+
+    An hour of which the beginning is not there, or the end, is none.
 
     Parameters
     ----------
@@ -160,8 +168,8 @@ def in_hours(frame: pd.DataFrame) -> pd.DataFrame:
     step = frame["date"].diff().min()
     merged = frame.groupby(frame["date"].dt.floor("h")).agg({**_MERGED, "volume": "sum"})
     end = frame["date"].iloc[-1] + step
-    is_over = merged.index <= end - pd.Timedelta("1h")
-    return merged[is_over].rename_axis("date").reset_index()
+    is_whole = (merged.index <= end - pd.Timedelta("1h")) & (merged.index >= frame["date"].iloc[0])
+    return merged[is_whole].rename_axis("date").reset_index()
 
 
 def completed(frame: pd.DataFrame, step: int) -> pd.DataFrame:

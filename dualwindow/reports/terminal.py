@@ -144,7 +144,7 @@ def ladder_table(lines: Sequence[Line], baseline: str, needed: float) -> Table:
             f"{line.skills.mean():+.4f}",
             f"{100 * (line.skills > 0).mean():.0f} %",
             f"{line.skills.min():+.3f}",
-            f"{line.touch:+.3f} / {line.direction:+.3f}",
+            f"{number(line.touch, '+.3f')} / {number(line.direction, '+.3f')}",
             f"{line.calibration_error:.3f}",
             f"{line.signals:,}, {number(100 * line.hit_rate, '.0f')}",
             "" if is_best else f"{gap.mean:.4f}{'*' if gap.low > 0 else ' '}",

@@ -77,6 +77,8 @@ class PairData:
             If dates do not increase or do not fit the step, or a price is not positive and finite;
             it names the pair and the row.
         """
+        if 3600 % step:
+            raise ValueError(f"{pair}: an hour is no whole number of candles of {step} s")
         try:
             found = Candles.from_frame(frame, step)
         except ValueError as error:

@@ -78,6 +78,15 @@ _OWN_KEYS = {
 }
 
 
+# What only FreqAI's own pipeline and loop can do.
+_FREQAIS_OWN = (
+    "DI_threshold",
+    "use_SVM_to_remove_outliers",
+    "principal_component_analysis",
+    "include_corr_pairlist",
+    "include_shifted_candles",
+    "continual_learning",
+)
 _MEMBER_KINDS = [kind for kind in KINDS if kind != "ensemble"]
 
 
@@ -128,6 +137,12 @@ def read_configuration(freqai: Mapping[str, Any]) -> Configuration:
     if problems or configuration is None:
         raise ConfigurationError(problems)
     return configuration
+
+
+def freqais_own(freqai: Mapping[str, Any]) -> list[str]:
+    """Name the keys that are set and that only FreqAI itself, no other host, can do."""
+    block = {**freqai, **freqai.get("feature_parameters", {})}
+    return [f"freqai.{key}" for key in _FREQAIS_OWN if block.get(key)]
 
 
 def refuse_other_features(config: Mapping[str, Any], settings: Settings) -> None:

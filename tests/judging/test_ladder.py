@@ -130,3 +130,12 @@ def test_of_one_window_nothing_is_said_about_chance(walk):
     lines = ladder({"one": one, "other": knowing(one, 0.1)}, "one", RULE)
     assert "nothing can be said about chance" in verdict(lines, "one")[1]
     assert ladder_table(lines, "one", 0.4).row_count == 2
+
+
+def test_a_question_that_was_never_asked_has_no_skill(walk):
+    """Where nothing has moved there is no direction to be right about."""
+    still = walk._replace(table=walk.table.assign(label=NAMES.index("HOLD")))
+    (line,) = ladder({"still": still}, "still", RULE)
+    assert np.isnan(line.direction)
+    assert np.isfinite(line.touch)
+    assert ladder_table([line], "still", 0.4).row_count == 1

@@ -80,3 +80,7 @@ def test_an_hour_without_trades_is_as_freqtrade_completes_it():
     assert (hour["open"], hour["high"], hour["low"], hour["close"], hour["volume"]) == (12,) * 4 + (
         0,
     )
+
+
+def test_an_hour_without_its_beginning_is_none():
+    assert in_hours(frame(36, step=300).iloc[5:])["date"].dt.hour.tolist() == [1, 2]

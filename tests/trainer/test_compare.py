@@ -1,8 +1,13 @@
 """``dualwindow compare``: several kinds on the same weeks."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
+
+from dualwindow.cli import CommandError
+from dualwindow.learning.folds import Fold
+from dualwindow_trainer.compare_command import _refuse_other_windows
 
 WHEN = ["--timerange", "20220212-20220218", "--window-days", "3", "--timeframe", "5m"]
 SMALL = ["--days", "8", "--set", "conv_width=24", "--workers", "1"]
@@ -57,6 +62,8 @@ def test_of_one_pair_there_is_no_pooling_and_an_ensemble_can_be_stacked(folder, 
         (["--days", "none"], "must be a number of days above 0"),
         (["--timerange", "20220212-"], "must have a beginning and an end"),
         (["--days", "200"], "no fold of 200 days of training"),
+        (["--days", "8", "13"], "the history is too short"),
+        (["--batch-size", "9"], "unrecognized arguments: --batch-size"),
         (["--workers", "0"], "at least 1"),
         (["--set", "conv_width=1"], "freqai.conv_width"),
     ],
@@ -67,3 +74,13 @@ def test_mistakes_are_told_in_one_line(words, message, both, said, tmp_path):
     assert status == 2
     assert complaint.count("\n") == 1
     assert message in complaint
+
+
+def test_candidates_with_other_windows_are_refused_before_a_training():
+    few, all_of_them = (
+        SimpleNamespace(name=name, folds=[Fold("BTC/USDT", i, 0, i, i + 1) for i in range(n)])
+        for name, n in (("few", 1), ("all", 2))
+    )
+    with pytest.raises(CommandError, match="few can predict 1 windows, all 2: candles are missing"):
+        _refuse_other_windows([all_of_them, few])
+    _refuse_other_windows([few, few])

@@ -62,7 +62,15 @@ def test_predictions_are_those_of_the_artifact_itself(trained, folder, btc, said
     assert (status, complaint) == (0, "")
     assert told == f"576 of 576 candles have a prediction: {out}\n"
     table = pd.read_parquet(out)
-    assert list(table) == ["date", "pair", *CLASSES, *(f"{n}_raw" for n in CLASSES), "valid"]
+    assert list(table) == [
+        "date",
+        "pair",
+        *CLASSES,
+        *(f"{n}_raw" for n in CLASSES),
+        "valid",
+        "seen",
+    ]
+    assert not table["seen"].any()
     assert table["date"].iloc[0] == pd.Timestamp("2022-02-15", tz="UTC")
     assert (table["date"].diff().dropna() == pd.Timedelta("5min")).all()
     np.testing.assert_allclose(table[list(CLASSES)].sum(axis=1), 1)
@@ -125,6 +133,12 @@ def test_two_pairs_together_or_each_by_itself(folder, said, tmp_path):
     }
     assert contents["all", "BTCUSDT"] == contents["all", "ETHUSDT"]
     assert contents["each", "BTCUSDT"] != contents["each", "ETHUSDT"]
+    matrices = [
+        json.loads((tmp_path / way / "reports" / "confusion_matrix_report.json").read_text())
+        for way in ("each", "all")
+    ]
+    assert [matrix["pairs"] for matrix in matrices] == [["BTC/USDT", "ETH/USDT"]] * 2
+    assert matrices[0]["sample_count"] == matrices[1]["sample_count"]
 
 
 def test_a_configuration_is_read_as_freqtrade_reads_it(btc, said, tmp_path):
@@ -177,6 +191,13 @@ MISTAKES = [
     pytest.param(["-c", "nowhere.json"], "--config nowhere.json: ", id="config"),
     pytest.param(["--timeframe", "2h"], "must be at most 1h", id="timeframe"),
     pytest.param(["--timeframe", "15m"], "is this another timeframe?", id="another"),
+    pytest.param(["--pair", "BTC/USDT", "BTC/USDT"], "named more than once: BTCUSDT", id="twice"),
+    pytest.param(["--set", "model_training_parameters=5"], "must be a block", id="no-block"),
+    pytest.param(["--set", "dual_window=null"], "must be a block of settings", id="null"),
+    pytest.param(["--set", "feature_parameters.DI_threshold=1"], "only FreqAI does it", id="di"),
+    pytest.param(["--set", "continual_learning=true"], "only FreqAI does it", id="continual"),
+    pytest.param(["--fee", "nan"], "must be a share like 0.0005", id="fee"),
+    pytest.param(["--train-days", "9"], "is of --walk-forward", id="days"),
     pytest.param(["--datadir", "."], "--data and --datadir: give one of them", id="both"),
     pytest.param(["--data", "a.csv", "b.csv"], "a file for each pair is needed", id="files"),
     pytest.param(["--data", "a.csv"], "a.csv is not there", id="no-file"),
@@ -205,6 +226,10 @@ def test_mistakes_are_told_in_one_line(words, message, btc, said, tmp_path):
         pytest.param(lambda f: f.assign(close=f["close"].where(f.index != 7)), "row 7 ", id="nan"),
         pytest.param(lambda f: f.assign(timestamp=f["timestamp"] / 1e7), "seconds or", id="unit"),
         pytest.param(lambda f: f[:0], "holds no candles", id="empty"),
+        pytest.param(
+            lambda f: f.assign(timestamp=f["timestamp"].where(f.index != 5)), "row 5 ", id="no-date"
+        ),
+        pytest.param(lambda f: f.assign(timestamp="01/02/2024"), "01/02/2024", id="whose-month"),
         pytest.param(lambda f: pd.concat([f[:9], f[8:]]), "dates must increase, row 9", id="twice"),
     ],
 )
@@ -292,7 +317,9 @@ def test_everything_works_with_the_core_s_own_packages_alone(folder, tmp_path):
         cwd=ROOT,
     )
     assert refused.returncode == 2
-    assert "freqtrade" in refused.stderr
+    assert (
+        "the package 'freqtrade' is not installed; pip install -e '.[freqtrade]'" in refused.stderr
+    )
     assert refused.stderr.count("\n") == 1
 
 
@@ -338,3 +365,74 @@ def test_a_walk_forward_must_know_what_to_predict(btc, said, tmp_path):
     assert status == 2
     assert "no fold of 30 days of training" in complaint
     assert complaint.count("\n") == 1
+
+
+def test_what_was_learnt_from_is_marked(trained, btc, said, tmp_path):
+    model, out = trained / "models" / "BTCUSDT", tmp_path / "p.csv"
+    words = ["--model", model, *btc, "--timerange", "20220214-20220216", "--out", out]
+    status, told, _ = said("predict", *words)
+    assert status == 0
+    assert told.startswith("note: BTC/USDT: 288 of 576 candles are not later than those that were")
+    seen = pd.read_csv(out)["seen"]
+    assert seen.sum() == 288
+    assert seen.iloc[:288].all()
+
+
+def test_where_there_are_no_candles_nothing_is_replaced(trained, btc, said, tmp_path):
+    out = tmp_path / "p.csv"
+    out.write_text("mine")
+    model = trained / "models" / "BTCUSDT"
+    words = ["--model", model, *btc, "--timerange", "20250101-20250102", "--out", out]
+    status, _, complaint = said("predict", *words)
+    assert status == 2
+    assert "from 2022-01-03T00:00:00 to 2022-02-21T23:55:00 UTC" in complaint
+    assert out.read_text() == "mine"
+
+
+def test_places_that_cannot_be_written_to_are_told_before_a_training(trained, btc, said, tmp_path):
+    (tmp_path / "file").write_text("")
+    status, told, complaint = said("train", *btc, *TINY, "--out", tmp_path / "file")
+    assert (status, told) == (2, "")
+    assert "cannot be written to" in complaint
+    model = trained / "models" / "BTCUSDT"
+    words = ["--model", model, *btc, "--timerange", PREDICTED, "--out", tmp_path / "file" / "p.csv"]
+    status, _, complaint = said("predict", *words)
+    assert (status, complaint.count("\n")) == (2, 1)
+    assert "cannot be written" in complaint
+
+
+def test_models_of_several_windows_lie_side_by_side(btc, said, tmp_path):
+    for horizon in (12, 24):
+        words = [*TINY, "--set", f"feature_parameters.label_period_candles={horizon}"]
+        assert said("train", *btc, *words, "--timerange", TRAINED, "--out", tmp_path)[0] == 0
+    folder = tmp_path / "models" / "BTCUSDT"
+    asked = [*btc, "--timerange", PREDICTED, "--out", tmp_path / "p.csv"]
+    status, _, complaint = said("predict", "--model", folder, *asked)
+    assert status == 2
+    assert "name one of these files instead" in complaint
+    one = folder / "metadata_BTCUSDT_FW012_SL050_TP100.json"
+    assert said("predict", "--model", one, *asked)[0] == 0
+    assert read_artifact(one).record.settings.horizon == 12
+
+
+def test_bad_candles_are_counted_before_they_are_refused(folder, said, tmp_path):
+    frame = pd.read_csv(folder / "BTC.csv")
+    frame.loc[[3, 9], "volume"] = np.nan
+    frame.to_csv(tmp_path / "mine.csv", index=False)
+    words = ["--pair", "BTC/USDT", "--data", tmp_path / "mine.csv", "--timeframe", "5m", *TINY]
+    status, told, complaint = said("train", *words, "--config-test")
+    assert status == 2
+    assert "\n  unknown 2\n" in told
+    assert "row 3 " in complaint
+
+
+def test_a_pair_of_several_that_is_too_short_is_left_out(folder, said, tmp_path):
+    pd.read_csv(folder / "ETH.csv").tail(4000).to_csv(tmp_path / "short.csv", index=False)
+    words = ["--pair", "BTC/USDT", "ETH/USDT", "--data", folder / "BTC.csv", tmp_path / "short.csv"]
+    words += ["--timeframe", "5m", *TINY, "--timerange", TRAINED, "--out", tmp_path]
+    status, told, _ = said("train", *words, "--set", "dual_window.pooling=whitelist")
+    assert status == 0
+    assert "ETH/USDT has the model of the others: " in told
+    status, _, complaint = said("train", *words)
+    assert status == 2
+    assert "no candle has all its features" in complaint
