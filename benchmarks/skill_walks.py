@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.skill_markets import Moments, true_probabilities
-from benchmarks.skill_overfit import daily_losses, probability_of_overfitting
 from benchmarks.skill_rungs import SPANS, Rung, rungs, with_model, with_seed
 from dualwindow.arrays import FloatArray
 from dualwindow.judging.out_of_sample import FoldScores, Scores, fold_scores, overall_scores
+from dualwindow.judging.overfitting import daily_losses, probability_of_overfitting
 from dualwindow.learning.fold_store import Store
 from dualwindow.learning.folds import Schedule
 from dualwindow.learning.parallel import Workers, run_tasks

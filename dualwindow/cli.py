@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if error.name is None or error.name.startswith("dualwindow"):
             raise
         missing = f"the package '{error.name}' is not installed"
-        hint = "pip install -e '.[freqtrade]' brings what all commands need"
+        hint = "pip install -e '.[freqtrade,study]' brings what all commands need"
         print(f"dualwindow: {missing}; {hint}", file=sys.stderr)
         return _FAILURE
     except KeyboardInterrupt:

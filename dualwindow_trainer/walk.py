@@ -72,12 +72,13 @@ class Planned(NamedTuple):
         """All windows."""
         return [member.fold for task in self.tasks for member in task.members]
 
-    def walk(self, folder: Path, n_workers: int) -> WalkForward:
+    def walk(self, folder: Path, n_workers: int, *, tells_found: bool = True) -> WalkForward:
         """Predict every window that is not finished yet, and say so line by line.
 
         Parameters
         ----------
         folder : of this walk-forward alone
+        tells_found : whether windows that are there from an earlier run get a line, too
 
         Raises
         ------
@@ -88,6 +89,8 @@ class Planned(NamedTuple):
         store.begin(self.settings, self.schedule)
 
         def report(step: Step) -> None:
+            if not (step.is_new or tells_found):
+                return
             how = f"{step.record.seconds:.1f} s" if step.is_new else "there from an earlier run"
             what = f"{step.fold.pair} from {datetime.fromtimestamp(step.fold.start, UTC):%Y-%m-%d}"
             print(f"{self.name}: {what}, {how}, {step.n_left} left", flush=True)

@@ -15,7 +15,6 @@ from benchmarks.skill_goals import (
     goals_of_synthetic,
     ladder,
 )
-from benchmarks.skill_overfit import daily_losses, probability_of_overfitting
 from benchmarks.skill_rungs import rungs
 from benchmarks.skill_tables import write
 from benchmarks.skill_walks import (
@@ -30,6 +29,7 @@ from benchmarks.skill_walks import (
     saying,
 )
 from dualwindow.judging.out_of_sample import FoldScores, Scores
+from dualwindow.judging.overfitting import daily_losses, probability_of_overfitting
 from dualwindow.learning.folds import Fold, Schedule
 from dualwindow.learning.metrics import SplitLoss
 from dualwindow.learning.walk_forward import WalkForward

@@ -318,7 +318,8 @@ def test_everything_works_with_the_core_s_own_packages_alone(folder, tmp_path):
     )
     assert refused.returncode == 2
     assert (
-        "the package 'freqtrade' is not installed; pip install -e '.[freqtrade]'" in refused.stderr
+        "the package 'freqtrade' is not installed; pip install -e '.[freqtrade,study]'"
+        in refused.stderr
     )
     assert refused.stderr.count("\n") == 1
 

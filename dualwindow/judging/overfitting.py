@@ -1,9 +1,8 @@
-"""How likely whoever was the best of a ladder is to be below its middle on other days."""
+"""Estimate how likely whoever is best of several is to be below their middle on other days."""
 
 from collections.abc import Mapping
 
 import numpy as np
-from purgedcv import probability_of_backtest_overfitting
 
 from dualwindow.arrays import FloatArray
 from dualwindow.learning.metrics import TINY
@@ -40,9 +39,17 @@ def probability_of_overfitting(losses: FloatArray) -> float | None:
 
     Parameters
     ----------
-    losses : (who, days) mean log loss; of fewer than eight days nothing is said
+    losses : (who, days) mean log loss; of fewer than eight days, or of one alone, nothing is said
+
+    Raises
+    ------
+    ModuleNotFoundError
+        Without the package `purgedcv`.
     """
-    if losses.shape[1] < _N_BLOCKS:
+    # Not above: it is an extra's.
+    from purgedcv import probability_of_backtest_overfitting
+
+    if losses.shape[1] < _N_BLOCKS or len(losses) < 2:
         return None
     found = probability_of_backtest_overfitting(-losses, n_splits=_N_BLOCKS, metric=np.mean)
     return float(found.pbo)

@@ -1,0 +1,152 @@
+"""``dualwindow study``: settings that are searched, and a search that survives a kill."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dualwindow.cli import CommandError
+from dualwindow_trainer.space import Choice, assignments, choice
+from dualwindow_trainer.study import mend
+
+SPACE = ["model_training_parameters.kind=ranges|trees", "train_days=5|8", "conv_width=24|48"]
+DUALWINDOW = Path(sys.executable).with_name("dualwindow")
+CUT = b'{"op_code": 4, "wor'  # as a kill amid a line leaves it
+
+
+def words_of(folder: Path, out: Path, n: int, *more: str) -> list[str]:
+    """Three numbers learn from eight days, too: the candles reach back no further."""
+    one = ["study", "--pair", "BTC/USDT", "--data", str(folder / "BTC.csv"), "--timeframe", "5m"]
+    span = ["--timerange", "20220212-20220217", "--held-out", "20220217-20220221"]
+    small = ["--window-days", "2", "--workers", "1", "--seed", "3", "--baseline-days", "8"]
+    small += ["--set", "feature_parameters.label_period_candles=24"]
+    return [*one, *span, *small, "--try", *SPACE, "--trials", str(n), "--out", str(out), *more]
+
+
+def told_by(out: Path) -> dict:
+    return json.loads((out / "study.json").read_text())
+
+
+def test_the_best_of_the_trials_is_tried_on_weeks_held_out(folder, said, tmp_path):
+    status, told, complaint = said(*words_of(folder, tmp_path, 6))
+    assert (status, complaint) == (0, "")
+    found, lines = told_by(tmp_path), told.splitlines()
+    assert found["trials"] == 6
+    skills = [
+        float(line.split()[-1]) for line in lines if line.startswith("trial ") and "mean" in line
+    ]
+    assert len(skills) == 6
+    assert found["skill"] == pytest.approx(max(skills), abs=1e-4)
+    assert found["held out"]["configurations tried there"] == 1
+    assert set(found["best"]) == {line.partition("=")[0] for line in SPACE}
+    assert "on the weeks held out: mean skill" in told
+    best = json.loads((tmp_path / "best.json").read_text())["freqai"]
+    assert best["train_period_days"] == found["best"]["train_days"]
+    one = ["--pair", "BTC/USDT", "--data", folder / "BTC.csv", "--timeframe", "5m"]
+    asked = ["-c", tmp_path / "best.json", "--timerange", "20220202-20220215", "--config-test"]
+    assert said("train", *one, *asked)[0] == 0
+
+
+def test_a_study_goes_on_and_counts_looks_at_the_weeks_held_out(folder, said, tmp_path):
+    assert said(*words_of(folder, tmp_path, 2))[0] == 0
+    first = told_by(tmp_path)
+    status, told, _ = said(*words_of(folder, tmp_path, 5))
+    assert status == 0
+    assert "trial 3 of 5: " in told
+    assert "trial 2 of" not in told
+    second = told_by(tmp_path)
+    assert second["skill"] >= first["skill"]
+    looks = second["held out"]["configurations tried there"]
+    assert looks == (1 if first["best"] == second["best"] else 2)
+    status, _, complaint = said(*words_of(folder, tmp_path, 5, "--seed", "4"))
+    assert status == 2
+    assert "was begun with another seed" in complaint
+
+
+def test_a_study_that_was_killed_comes_to_the_same_end(folder, said, tmp_path):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert said(*words_of(folder, whole, 5))[0] == 0
+    n_kills = 0
+    for seconds in (5.0, 6.0, 5.5):
+        command = [DUALWINDOW, *words_of(folder, cut, 5)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            time.sleep(seconds)
+            if process.poll() is None:
+                process.send_signal(signal.SIGKILL)
+                n_kills += 1
+    assert n_kills
+    with (cut / "journal.log").open("ab") as journal:
+        journal.write(CUT)
+    assert said(*words_of(folder, cut, 5))[0] == 0
+    assert told_by(cut) == told_by(whole)
+    assert (cut / "journal.log.tail").read_bytes() == CUT
+
+
+def test_settings_that_cannot_be_are_a_trial_without_a_skill(folder, said, tmp_path):
+    kinds = ["--try", "model_training_parameters.kind=ranges|forest", "train_days=8"]
+    status, told, complaint = said(*words_of(folder, tmp_path, 6, *kinds))
+    assert (status, complaint) == (0, "")
+    assert "cannot be: freqai.model_training_parameters.kind must be one of" in told
+    assert told_by(tmp_path)["trials"] == 6
+    assert told_by(tmp_path)["best"]["model_training_parameters.kind"] == "ranges"
+
+
+def test_what_the_machine_cannot_do_ends_the_study(folder, said, tmp_path):
+    (tmp_path / "trials").write_text("no folder")
+    status, told, complaint = said(*words_of(folder, tmp_path, 2))
+    assert status == 2
+    assert "cannot be: " not in told
+    assert complaint.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("conv_width=60|180", Choice("conv_width", (60, 180))),
+        ("freqai.dual_window.pooling=pair|all", Choice("dual_window.pooling", ("pair", "all"))),
+        ("a.b=[32]|[16, 8]", Choice("a.b", ([32], [16, 8]))),
+        ("a.dropout=0.1..0.5", Choice("a.dropout", (), 0.1, 0.5)),
+        ("a.rounds=50..200", Choice("a.rounds", (), 50, 200)),
+    ],
+)
+def test_what_may_be_chosen(words, expected):
+    assert choice(words) == expected
+
+
+@pytest.mark.parametrize("words", ["conv_width", "=3", "a=", "a=5..1", "a=x..y", "a=1..true"])
+def test_what_is_no_choice_is_refused(words):
+    with pytest.raises(CommandError, match="--try"):
+        choice(words)
+
+
+def test_choices_become_settings():
+    chosen = {"train_days": 30, "conv_width": 60, "model_training_parameters.kind": "lstm"}
+    assert assignments(chosen) == ["conv_width=60", 'model_training_parameters.kind="lstm"']
+
+
+def test_a_journal_that_is_whole_is_left_alone(tmp_path):
+    journal = tmp_path / "journal.log"
+    journal.write_bytes(b"{}\n{}\n")
+    mend(journal)
+    assert journal.read_bytes() == b"{}\n{}\n"
+    assert list(tmp_path.iterdir()) == [journal]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--held-out", "20220213-20220220"], "--held-out must begin where --timerange ends"),
+        (["--held-out", "20220218-"], "must have a beginning and an end"),
+        (["--try", "conv_width"], "--try must be like"),
+        (["--try", "model_training_parameters.kind=forest"], "no trial has come to a skill"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(words, message, folder, said, tmp_path):
+    status, _, complaint = said(*words_of(folder, tmp_path, 1), *words)
+    assert status == 2
+    assert complaint.count("\n") == 1
+    assert message in complaint
