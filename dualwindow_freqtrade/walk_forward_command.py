@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dualwindow.cli import Command, CommandError, Topics
-from dualwindow_trainer.train_command import positive
+from dualwindow_trainer.arguments import positive
 
 if TYPE_CHECKING:
     from dualwindow.learning.folds import Schedule

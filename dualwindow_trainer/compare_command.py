@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dualwindow.cli import Command, CommandError, Topics
-from dualwindow_trainer.train_command import add_candles, add_settings, add_windows, cores, days
+from dualwindow_trainer.arguments import add_candles, add_settings, add_windows, cores, days
 
 if TYPE_CHECKING:
     from dualwindow.judging.ladder import Line

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dualwindow.cli import Command, CommandError, Topics
-from dualwindow_trainer.train_command import add_candles
+from dualwindow_trainer.arguments import add_candles
 
 if TYPE_CHECKING:
     import pandas as pd

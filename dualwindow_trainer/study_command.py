@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dualwindow.cli import Command, CommandError, Topics
-from dualwindow_trainer.train_command import (
+from dualwindow_trainer.arguments import (
     add_candles,
     add_settings,
     add_windows,
