@@ -27,6 +27,13 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def whole(text: str) -> int:
+    """Read a whole number, 0 included."""
+    if not text.isdecimal() or int(text) >= 2**31:
+        raise argparse.ArgumentTypeError(f"must be a whole number, at least 0. Received: {text}")
+    return int(text)
+
+
 def days(text: str) -> float:
     """Read a number of days above 0."""
     try:
@@ -74,7 +81,7 @@ def add_settings(command: argparse.ArgumentParser) -> None:
         help="as freqtrade's, of which the block freqai is read; the later one wins",
     )
     command.add_argument("--preset", metavar="NAME", help="of config/presets")
-    command.add_argument("--seed", type=int, metavar="N", help="same seed, same model")
+    command.add_argument("--seed", type=whole, metavar="N", help="same seed, same model")
     command.add_argument(
         "--set",
         action="append",

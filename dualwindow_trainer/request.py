@@ -39,12 +39,30 @@ _OF_MODEL = ("epochs", "batch_size", "learning_rate", "seed")
 
 
 def configuration_of(arguments: argparse.Namespace) -> Configuration:
-    """Put configuration files, a preset, ``--set`` and flags together; the later ones win.
+    """Read the configuration that `block_of` puts together.
 
     Raises
     ------
     CommandError
         If a file cannot be read, or a setting is wrong: with every problem at once.
+    """
+    try:
+        return read_configuration(block_of(arguments))
+    except ConfigurationError as error:
+        raise CommandError("; ".join(error.problems)) from error
+
+
+def block_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Put configuration files, a preset, ``--set`` and flags together; the later ones win.
+
+    Returns
+    -------
+    The block ``freqai`` of a configuration.
+
+    Raises
+    ------
+    CommandError
+        If a file cannot be read, or a key is one that only FreqAI can do.
     """
     whole: dict[str, Any] = {}
     for path in [*arguments.config, *_preset(arguments.preset)]:
@@ -59,11 +77,7 @@ def configuration_of(arguments: argparse.Namespace) -> Configuration:
     parameters = dict(freqai.get("model_training_parameters", {}))
     if arguments.kind is not None:
         parameters["kind"] = arguments.kind
-    freqai = {**freqai, "model_training_parameters": _with_flags(parameters, arguments)}
-    try:
-        return read_configuration(freqai)
-    except ConfigurationError as error:
-        raise CommandError("; ".join(error.problems)) from error
+    return {**freqai, "model_training_parameters": _with_flags(parameters, arguments)}
 
 
 def _block(value: Any, name: str) -> Mapping[str, Any]:
@@ -161,10 +175,11 @@ def _with_flags(parameters: dict[str, Any], arguments: argparse.Namespace) -> di
 
 
 def _fields(kinds: Mapping[str, Any], kind: Any) -> set[str]:
-    return set(kinds[kind].model_fields) if kind in kinds else set(_OF_MODEL)
+    is_known = isinstance(kind, str) and kind in kinds
+    return set(kinds[kind].model_fields) if is_known else set(_OF_MODEL)
 
 
-def timerange_of(words: str | None) -> tuple[float, float]:
+def timerange_of(words: str | None, flag: str = "--timerange") -> tuple[float, float]:
     """Read ``YYYYMMDD-YYYYMMDD``, of which either side may be missing: seconds since 1970, UTC.
 
     Raises
@@ -179,20 +194,20 @@ def timerange_of(words: str | None) -> tuple[float, float]:
     """
     match = re.fullmatch(r"(\d{8})?-(\d{8})?", words or "-")
     if match is None or (words is not None and not any(match.groups())):
-        raise CommandError(f"--timerange must be like 20240101-20240301. Received: {words}")
+        raise CommandError(f"{flag} must be like 20240101-20240301. Received: {words}")
     try:
         days = [
             datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC).timestamp() if day else other
             for day, other in zip(match.groups(), (float("-inf"), float("inf")), strict=True)
         ]
     except ValueError as error:
-        raise CommandError(f"--timerange {words}: {error}") from error
+        raise CommandError(f"{flag} {words}: {error}") from error
     if days[0] >= days[1]:
-        raise CommandError(f"--timerange must begin before it ends. Received: {words}")
+        raise CommandError(f"{flag} must begin before it ends. Received: {words}")
     return days[0], days[1]
 
 
-def predicted_of(words: str | None) -> tuple[int, int]:
+def predicted_of(words: str | None, flag: str = "--timerange") -> tuple[int, int]:
     """Read a timerange that has both sides, because it says what is predicted.
 
     Raises
@@ -200,10 +215,10 @@ def predicted_of(words: str | None) -> tuple[int, int]:
     CommandError
         If it is something else.
     """
-    start, stop = timerange_of(words)
+    start, stop = timerange_of(words, flag)
     if start == float("-inf") or stop == float("inf"):
         raise CommandError(
-            f"--timerange must have a beginning and an end: what to predict. Received: {words}"
+            f"{flag} must have a beginning and an end: what to predict. Received: {words}"
         )
     return int(start), int(stop)
 

@@ -1,14 +1,21 @@
 """What a study may choose from: settings, each with a list of values or a range of numbers."""
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from dualwindow.cli import CommandError
+from dualwindow_freqtrade.freqai.configuration import KEYS
+from dualwindow_trainer.walk import TRAIN_DAYS
 
-TRAIN_DAYS = "train_days"  # no setting of the block freqai, but a length of the walk-forward
-KIND = "model_training_parameters.kind"
+# What makes the labels, by which all are judged alike.
+_LABELS = (
+    "feature_parameters.label_period_candles",
+    "dual_window.labels",
+    "dual_window.max_untraded_candles",
+)
 
 
 @dataclass(frozen=True)
@@ -17,7 +24,7 @@ class Choice:
 
     Parameters
     ----------
-    key : dotted, of the block freqai, or `train_days`
+    key : dotted, of the block freqai
     values : to choose from; empty where it is a range
     low, high : of a range, both included
     """
@@ -33,17 +40,17 @@ class Choice:
             # Optuna wants plain values: lists are told as JSON.
             words = [json.dumps(value) for value in self.values]
             return json.loads(trial.suggest_categorical(self.key, words))
-        if isinstance(self.low, int) and isinstance(self.high, int):
-            return trial.suggest_int(self.key, self.low, self.high)
         is_wide = self.low > 0 and self.high / self.low >= 10
+        if isinstance(self.low, int) and isinstance(self.high, int):
+            return trial.suggest_int(self.key, self.low, self.high, log=is_wide)
         return trial.suggest_float(self.key, self.low, self.high, log=is_wide)
 
 
 def choice(words: str) -> Choice:
     """Read ``KEY=VALUE|VALUE`` or ``KEY=LOW..HIGH``.
 
-    A range of whole numbers has no point in it; one that spans a factor of ten is searched
-    by its logarithm.
+    A range of whole numbers has no point in it; one that spans a factor of ten is searched by its
+    logarithm.
 
     Raises
     ------
@@ -64,7 +71,8 @@ def choice(words: str) -> Choice:
     low, is_range, high = text.partition("..")
     if is_range:
         numbers = [_value(low), _value(high)]
-        if not all(type(n) in (int, float) for n in numbers) or not numbers[0] < numbers[1]:
+        is_number = all(type(n) in (int, float) and math.isfinite(n) for n in numbers)
+        if not is_number or not numbers[0] < numbers[1]:
             raise CommandError(f"--try: a range must be like 0.1..0.5. Received: {words}")
         return Choice(key, (), *numbers)
     return Choice(key, tuple(_value(part) for part in text.split("|")))
@@ -77,6 +85,31 @@ def _value(text: str) -> Any:
         return text
 
 
+def space_of(tries: Sequence[str]) -> list[Choice]:
+    """Read all choices of a study.
+
+    Raises
+    ------
+    CommandError
+        If a key shapes no prediction, makes the labels, or is there twice.
+    """
+    space = [choice(words) for words in tries]
+    keys = [each.key for each in space]
+    if twice := sorted({key for key in keys if keys.count(key) > 1}):
+        raise CommandError(f"--try: named more than once: {', '.join(twice)}")
+    shaping = [key for place, key in KEYS.items() if place.startswith("settings.")]
+    for key in keys:
+        if _is_of(key, _LABELS):
+            raise CommandError(f"--try: {key} makes the labels that all are judged by; --set it")
+        if key != TRAIN_DAYS and not _is_of(key, shaping):
+            raise CommandError(f"--try: {key} shapes no prediction")
+    return space
+
+
+def _is_of(key: str, blocks: Sequence[str]) -> bool:
+    return any(key == block or key.startswith(f"{block}.") for block in blocks)
+
+
 def assignments(chosen: Mapping[str, Any]) -> list[str]:
     """Write what was chosen as ``--set`` takes it."""
-    return [f"{key}={json.dumps(value)}" for key, value in chosen.items() if key != TRAIN_DAYS]
+    return [f"{key}={json.dumps(value)}" for key, value in chosen.items()]

@@ -1,11 +1,15 @@
 """Search settings by the skill of their walk-forwards, in a journal that survives a kill."""
 
+import fcntl
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 from optuna.samplers import TPESampler
 from optuna.storages import JournalStorage
@@ -13,11 +17,12 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from dualwindow.cli import CommandError
+from dualwindow.learning.fingerprint import all_differences, flatten
 from dualwindow_trainer.space import Choice
 
 logger = logging.getLogger(__name__)
 
-_NAME = "dualwindow"
+_NAME, _JOURNAL = "dualwindow", "journal.log"
 _FAILED, _PLAN = "failed", "plan"  # attributes of a trial that cannot be, and of the study
 
 
@@ -25,13 +30,31 @@ class TrialError(CommandError):
     """What was chosen cannot be: its settings contradict each other, or the candles."""
 
 
-def open_study(journal: Path, storage: str | None, plan: Mapping[str, Any]) -> optuna.Study:
-    """Begin a study, or go on with one of the same plan.
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep other studies out of a folder, and remove what a killed one has left there.
+
+    Raises
+    ------
+    CommandError
+        If another one is at work in it.
+    """
+    with (folder / "lock").open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise CommandError(f"study: another one is at work in {folder}") from error
+        # Optuna's own; it waits for one whose owner is gone.
+        (folder / f"{_JOURNAL}.lock").unlink(missing_ok=True)
+        yield
+
+
+def open_study(folder: Path, plan: Mapping[str, Any]) -> optuna.Study:
+    """Begin a study, or go on with one of the same plan; its journal is in the folder.
 
     Parameters
     ----------
-    journal : file that it is kept in
-    storage : address of a database instead, which many machines can share
+    folder : which nobody else uses, see `alone`
     plan : all that a trial depends on beside what it chooses
 
     Raises
@@ -40,35 +63,38 @@ def open_study(journal: Path, storage: str | None, plan: Mapping[str, Any]) -> o
         If the study there is one of another plan.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    kept: Any = storage
-    if storage is None:
-        mend(journal)
-        kept = JournalStorage(JournalFileBackend(str(journal)))
+    journal = folder.resolve() / _JOURNAL
+    mend(journal)
+    storage = JournalStorage(JournalFileBackend(str(journal)))
     study = optuna.create_study(
-        study_name=_NAME, storage=kept, direction="maximize", load_if_exists=True
+        study_name=_NAME, storage=storage, direction="maximize", load_if_exists=True
     )
+    told = json.loads(json.dumps(plan))
     before = study.user_attrs.get(_PLAN)
-    if before is not None and before != plan:
-        changed = sorted(k for k in {*before, *plan} if before.get(k) != plan.get(k))
+    if before is not None and before != told:
+        changed = all_differences(flatten(before), flatten(told))
         raise CommandError(
-            f"study: the one there was begun with another {', '.join(changed)}; take another "
-            "--out, or the same options"
+            f"study: the one there was begun otherwise: {'; '.join(changed)}; take another --out, "
+            "or what it was begun with"
         )
-    study.set_user_attr(_PLAN, dict(plan))
+    study.set_user_attr(_PLAN, told)
     return study
 
 
 def mend(journal: Path) -> None:
-    """Set a last line aside that a kill has cut off; nothing before it is lost."""
+    """Set a last line aside that a kill has cut off; nothing before it is touched."""
     if not journal.is_file():
         return
     content = journal.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    if len(whole) == len(content):
+    n_whole = content.rfind(b"\n") + 1
+    if n_whole == len(content):
         return
-    tail = journal.with_name(f"{journal.name}.tail")
-    tail.write_bytes(content[len(whole) :])
-    journal.write_bytes(whole)
+    tail, n = journal.with_name(f"{journal.name}.tail"), 1
+    while tail.exists():
+        n += 1
+        tail = journal.with_name(f"{journal.name}.tail-{n}")
+    tail.write_bytes(content[n_whole:])
+    os.truncate(journal, n_whole)
     logger.warning("%s ended amid a line, which is in %s now", journal, tail)
 
 
@@ -93,7 +119,7 @@ def search(
         study.tell(cut.number, state=TrialState.FAIL)
     while (n_done := len(ended(study))) < n_trials:
         # By default it takes no notice of trials that have failed.
-        study.sampler = TPESampler(seed=seed + n_done)
+        study.sampler = TPESampler(seed=_seed_of(seed, n_done))
         trial = study.ask()
         chosen = {each.key: each.ask(trial) for each in space}
         told = ", ".join(f"{key} = {json.dumps(value)}" for key, value in chosen.items())
@@ -108,6 +134,10 @@ def search(
         trial.set_user_attr("chosen", chosen)
         study.tell(trial, skill)
         print(f"trial {n_done + 1}: mean skill {skill:+.4f}", flush=True)
+
+
+def _seed_of(seed: int, n_done: int) -> int:
+    return int(np.random.SeedSequence([seed, n_done]).generate_state(1)[0])
 
 
 def ended(study: optuna.Study) -> list[FrozenTrial]:

@@ -82,8 +82,8 @@ def _once(configuration: "Configuration", arguments: argparse.Namespace) -> None
 def _walk_forward(configuration: "Configuration", arguments: argparse.Namespace) -> None:
     """Train before each window of the timerange, and predict it."""
     from dualwindow.learning.folds import Schedule
-    from dualwindow_trainer.request import pairs_of, predicted_of
-    from dualwindow_trainer.walk import Planned, summarise
+    from dualwindow_trainer.request import block_of, pairs_of, predicted_of
+    from dualwindow_trainer.walk import Planned, days_of, summarise
 
     span = predicted_of(arguments.timerange)
     if arguments.config_test:
@@ -91,7 +91,11 @@ def _walk_forward(configuration: "Configuration", arguments: argparse.Namespace)
     planned = Planned.of(
         configuration.settings.model.kind,
         list(pairs_of(arguments)),
-        Schedule(*span, arguments.train_days or 30.0, arguments.window_days or 7.0),
+        Schedule(
+            *span,
+            arguments.train_days or days_of(block_of(arguments)),
+            arguments.window_days or 7.0,
+        ),
         configuration,
     )
     if arguments.config_test:

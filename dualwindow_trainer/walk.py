@@ -1,10 +1,10 @@
 """Walk forward: train before each window and predict it, into a folder from which it goes on."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rich.console import Console
 
@@ -28,6 +28,22 @@ from dualwindow.settings import Settings
 from dualwindow_freqtrade.freqai.configuration import Configuration
 
 _SUMMARY = "summary.json"
+TRAIN_DAYS = "train_period_days"  # FreqAI's key for the length of a training
+_DAYS = 30.0
+
+
+def days_of(block: Mapping[str, Any]) -> float:
+    """Read how many days are trained on from the block ``freqai``; 30 where it does not say.
+
+    Raises
+    ------
+    CommandError
+        If it is no number above 0.
+    """
+    days = block.get(TRAIN_DAYS, _DAYS)
+    if type(days) not in (int, float) or not 0 < days < float("inf"):
+        raise CommandError(f"freqai.{TRAIN_DAYS} must be a number above 0. Received: {days!r}")
+    return float(days)
 
 
 class Planned(NamedTuple):

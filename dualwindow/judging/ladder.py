@@ -79,7 +79,9 @@ def ladder(walks: Mapping[str, WalkForward], baseline: str, rule: Rule) -> list[
             )
     truth = first.table["label"].to_numpy()
     judged: BoolArray = truth != UNKNOWN
-    for walk in walks.values():
+    for name, walk in walks.items():
+        if not np.array_equal(walk.table["label"].to_numpy(), truth):
+            raise LadderError(f"{name} has other labels than {baseline}")
         judged &= walk.table["valid"].to_numpy()
     if not judged.any():
         raise LadderError("there is no candle that all have predicted and whose label is known")

@@ -47,6 +47,11 @@ class PairData:
         labels = labelling.label(candles)
         return TrainingData(self.pair, candles, self.features[a:b], self.feature_names, labels)
 
+    def until(self, stop: float) -> "PairData":
+        """Leave out the candles that open at `stop` (seconds since 1970 UTC) or later."""
+        n = int(np.searchsorted(self.candles.date, stop))
+        return PairData(self.pair, self.candles[:n], self.features[:n], self.feature_names)
+
     @classmethod
     def read(cls, folder: Path, pair: str, timeframe: str) -> "PairData":
         """Read freqtrade's candle files of the timeframe and of one hour; compute the features.

@@ -114,6 +114,9 @@ def test_walks_over_other_windows_are_refused(walk):
     fewer = walk._replace(folds=walk.folds[:-1])
     with pytest.raises(ValueError, match="fewer predicts other windows than all"):
         ladder({"all": walk, "fewer": fewer}, "all", RULE)
+    others = walk._replace(table=walk.table.assign(label=1))
+    with pytest.raises(ValueError, match="others has other labels than all"):
+        ladder({"all": walk, "others": others}, "all", RULE)
     nothing = walk._replace(table=walk.table.assign(valid=False))
     with pytest.raises(ValueError, match="no candle that all have predicted"):
         ladder({"all": walk, "nothing": nothing}, "all", RULE)

@@ -7,13 +7,15 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from dualwindow.cli import CommandError
 from dualwindow_trainer.space import Choice, assignments, choice
-from dualwindow_trainer.study import mend
+from dualwindow_trainer.study import alone, mend
+from dualwindow_trainer.study_walks import _look
 
-SPACE = ["model_training_parameters.kind=ranges|trees", "train_days=5|8", "conv_width=24|48"]
+SPACE = ["model_training_parameters.kind=ranges|trees", "train_period_days=5|8", "conv_width=24|48"]
 DUALWINDOW = Path(sys.executable).with_name("dualwindow")
 CUT = b'{"op_code": 4, "wor'  # as a kill amid a line leaves it
 
@@ -45,10 +47,15 @@ def test_the_best_of_the_trials_is_tried_on_weeks_held_out(folder, said, tmp_pat
     assert set(found["best"]) == {line.partition("=")[0] for line in SPACE}
     assert "on the weeks held out: mean skill" in told
     best = json.loads((tmp_path / "best.json").read_text())["freqai"]
-    assert best["train_period_days"] == found["best"]["train_days"]
+    assert best["train_period_days"] == found["best"]["train_period_days"]
     one = ["--pair", "BTC/USDT", "--data", folder / "BTC.csv", "--timeframe", "5m"]
     asked = ["-c", tmp_path / "best.json", "--timerange", "20220202-20220215", "--config-test"]
-    assert said("train", *one, *asked)[0] == 0
+    status, told, _ = said("train", *one, *asked)
+    assert status == 0
+    assert "feature_parameters.label_period_candles = 24\n" in told  # which was not searched
+    assert "model_training_parameters.seed = 3\n" in told
+    for key, value in found["best"].items():
+        assert key == "train_period_days" or f"  {key} = {value}\n" in told
 
 
 def test_a_study_goes_on_and_counts_looks_at_the_weeks_held_out(folder, said, tmp_path):
@@ -64,7 +71,7 @@ def test_a_study_goes_on_and_counts_looks_at_the_weeks_held_out(folder, said, tm
     assert looks == (1 if first["best"] == second["best"] else 2)
     status, _, complaint = said(*words_of(folder, tmp_path, 5, "--seed", "4"))
     assert status == 2
-    assert "was begun with another seed" in complaint
+    assert "was begun otherwise: seed: 3 -> 4" in complaint
 
 
 def test_a_study_that_was_killed_comes_to_the_same_end(folder, said, tmp_path):
@@ -87,7 +94,7 @@ def test_a_study_that_was_killed_comes_to_the_same_end(folder, said, tmp_path):
 
 
 def test_settings_that_cannot_be_are_a_trial_without_a_skill(folder, said, tmp_path):
-    kinds = ["--try", "model_training_parameters.kind=ranges|forest", "train_days=8"]
+    kinds = ["--try", "model_training_parameters.kind=ranges|forest", "train_period_days=8"]
     status, told, complaint = said(*words_of(folder, tmp_path, 6, *kinds))
     assert (status, complaint) == (0, "")
     assert "cannot be: freqai.model_training_parameters.kind must be one of" in told
@@ -99,8 +106,57 @@ def test_what_the_machine_cannot_do_ends_the_study(folder, said, tmp_path):
     (tmp_path / "trials").write_text("no folder")
     status, told, complaint = said(*words_of(folder, tmp_path, 2))
     assert status == 2
-    assert "cannot be: " not in told
+    assert "trial " not in told
     assert complaint.count("\n") == 1
+    (tmp_path / "trials").unlink()
+    assert said(*words_of(folder, tmp_path, 2))[0] == 0
+
+
+def test_candles_that_have_changed_belong_to_another_study(folder, said, tmp_path):
+    assert said(*words_of(folder, tmp_path / "out", 1))[0] == 0
+    frame = pd.read_csv(folder / "BTC.csv")
+    frame.loc[100, "volume"] *= 2
+    frame.to_csv(tmp_path / "BTC.csv", index=False)
+    status, _, complaint = said(*words_of(tmp_path, tmp_path / "out", 2))
+    assert status == 2
+    assert "was begun otherwise: candles: " in complaint
+
+
+def test_no_trial_sees_the_weeks_held_out(folder, said, tmp_path):
+    """Not even by its labels: what comes after the searched weeks may be anything."""
+    frame = pd.read_csv(folder / "BTC.csv")
+    later = frame["timestamp"] >= 1000 * pd.Timestamp("2022-02-17", tz="UTC").timestamp()
+    frame.loc[later, ["open", "high", "low", "close"]] *= 2
+    frame.to_csv(tmp_path / "BTC.csv", index=False)
+    for place, out in ((folder, "one"), (tmp_path, "other")):
+        assert said(*words_of(place, tmp_path / out, 2))[0] == 0
+    one, other = (told_by(tmp_path / out) for out in ("one", "other"))
+    assert one["skill"] == other["skill"]
+    assert one["best"] == other["best"]
+    assert one["held out"]["skill"] != other["held out"]["skill"]
+
+
+def test_a_lock_that_a_kill_has_left_stops_nobody(folder, said, tmp_path, monkeypatch):
+    """As Optuna leaves it, and with a folder that is named as a user names it."""
+    monkeypatch.chdir(tmp_path)
+    Path("out").mkdir()
+    Path("out/journal.log.lock").symlink_to("out/journal.log")
+    assert said(*words_of(folder, Path("out"), 1))[0] == 0
+
+
+def test_two_studies_do_not_share_a_folder(folder, said, tmp_path):
+    with alone(tmp_path):
+        status, _, complaint = said(*words_of(folder, tmp_path, 1))
+    assert status == 2
+    assert "another one is at work" in complaint
+
+
+def test_looks_are_counted_by_the_weeks_that_they_are_at(tmp_path):
+    path = tmp_path / "looks.json"
+    assert _look(path, (0, 10), "a") == 1
+    assert _look(path, (0, 10), "a") == 1
+    assert _look(path, (5, 15), "b") == 2
+    assert _look(path, (15, 20), "c") == 1
 
 
 @pytest.mark.parametrize(
@@ -117,14 +173,16 @@ def test_what_may_be_chosen(words, expected):
     assert choice(words) == expected
 
 
-@pytest.mark.parametrize("words", ["conv_width", "=3", "a=", "a=5..1", "a=x..y", "a=1..true"])
+@pytest.mark.parametrize(
+    "words", ["conv_width", "=3", "a=", "a=5..1", "a=x..y", "a=1..true", "a=1..Infinity"]
+)
 def test_what_is_no_choice_is_refused(words):
     with pytest.raises(CommandError, match="--try"):
         choice(words)
 
 
 def test_choices_become_settings():
-    chosen = {"train_days": 30, "conv_width": 60, "model_training_parameters.kind": "lstm"}
+    chosen = {"conv_width": 60, "model_training_parameters.kind": "lstm"}
     assert assignments(chosen) == ["conv_width=60", 'model_training_parameters.kind="lstm"']
 
 
@@ -140,7 +198,13 @@ def test_a_journal_that_is_whole_is_left_alone(tmp_path):
     ("words", "message"),
     [
         (["--held-out", "20220213-20220220"], "--held-out must begin where --timerange ends"),
-        (["--held-out", "20220218-"], "must have a beginning and an end"),
+        (["--held-out", "20220218-"], "--held-out must have a beginning and an end"),
+        (["--held-out", "20230101-20230105"], "no fold"),
+        (["--baseline-days", "80"], "no fold of 80 days"),
+        (["--seed", "-1"], "at least 0"),
+        (["--try", "feature_parameters.label_period_candles=12|24"], "makes the labels"),
+        (["--try", "backtest_period_days=1|2"], "shapes no prediction"),
+        (["--try", "conv_width=24|48", "conv_width=24"], "named more than once: conv_width"),
         (["--try", "conv_width"], "--try must be like"),
         (["--try", "model_training_parameters.kind=forest"], "no trial has come to a skill"),
     ],
