@@ -5,7 +5,9 @@ import os
 from pathlib import Path
 
 
-def add_candles(command: argparse.ArgumentParser) -> None:
+def add_candles(
+    command: argparse.ArgumentParser, timerange: str = "what is predicted; both sides are needed"
+) -> None:
     """Add the arguments that say which candles."""
     command.add_argument("--pair", nargs="+", required=True, metavar="PAIR", help="BTC/USDT")
     command.add_argument("--datadir", type=Path, metavar="DIR", help="candles in freqtrade's files")
@@ -17,7 +19,7 @@ def add_candles(command: argparse.ArgumentParser) -> None:
         help="instead: a .csv, .feather or .parquet file for each pair",
     )
     command.add_argument("--timeframe", default="1m", help="of the candles (default 1m)")
-    command.add_argument("--timerange", metavar="YYYYMMDD-YYYYMMDD", help="default all candles")
+    command.add_argument("--timerange", metavar="YYYYMMDD-YYYYMMDD", help=timerange)
 
 
 def positive(text: str) -> int:
@@ -84,11 +86,15 @@ def add_settings(command: argparse.ArgumentParser) -> None:
     command.add_argument("--seed", type=whole, metavar="N", help="same seed, same model")
     command.add_argument(
         "--set",
-        action="append",
+        action="extend",
+        nargs="+",
         default=[],
         metavar="KEY=VALUE",
         help="any setting of the block freqai: dual_window.labels.rule=first_touch",
     )
     command.add_argument(
-        "--fee", type=fee, default=0.0005, metavar="RATE", help="of each side (0.0005)"
+        "--fee",
+        type=fee,
+        metavar="RATE",
+        help="of each side (default the configuration's fee, else 0.0005)",
     )

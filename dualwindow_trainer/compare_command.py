@@ -125,8 +125,9 @@ def _report(
     from dualwindow.market.files import write_aside
     from dualwindow.market.labels import LONG, SHORT, Labelling
     from dualwindow.reports.terminal import ladder_table
+    from dualwindow_trainer.request import fee_of
 
-    barriers, fees = Labelling.of(configuration.settings).barriers, 2 * arguments.fee
+    barriers, fees = Labelling.of(configuration.settings).barriers, 2 * fee_of(arguments)
     lines = ladder(walks, baseline, ExpectedValue(barriers, fees, configuration.confidence.margin))
     even = break_even(barriers, fees)
     words = verdict(lines, baseline)

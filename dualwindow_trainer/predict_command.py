@@ -113,7 +113,7 @@ def _add(topics: Topics) -> None:
     command.add_argument(
         "--model", type=Path, required=True, metavar="PATH", help="outputs/models/BTCUSDT"
     )
-    add_candles(command)
+    add_candles(command, "default all candles")
     command.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help=".parquet, .feather or .csv"
     )

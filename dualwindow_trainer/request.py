@@ -27,6 +27,7 @@ from dualwindow_freqtrade.freqai.configuration import (
     read_configuration,
 )
 
+_FEE = 0.0005
 _PRESETS = Path("config", "presets")
 _BLOCKS = (
     "feature_parameters",
@@ -64,10 +65,7 @@ def block_of(arguments: argparse.Namespace) -> dict[str, Any]:
     CommandError
         If a file cannot be read, or a key is one that only FreqAI can do.
     """
-    whole: dict[str, Any] = {}
-    for path in [*arguments.config, *_preset(arguments.preset)]:
-        whole = _merged(whole, _load(path))
-    freqai = whole.get("freqai", {})
+    freqai = _files_of(arguments).get("freqai", {})
     for words in arguments.set:
         freqai = _merged(_block(freqai, "freqai"), _assignment(words))
     for name in _BLOCKS:
@@ -78,6 +76,29 @@ def block_of(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.kind is not None:
         parameters["kind"] = arguments.kind
     return {**freqai, "model_training_parameters": _with_flags(parameters, arguments)}
+
+
+def fee_of(arguments: argparse.Namespace) -> float:
+    """Read the fee of one side: the flag, or the configuration's, or that of Binance's futures.
+
+    Raises
+    ------
+    CommandError
+        If the configuration's is no share.
+    """
+    if arguments.fee is not None:
+        return float(arguments.fee)
+    found = _files_of(arguments).get("fee", _FEE)
+    if type(found) not in (int, float) or not 0 <= found < 0.5:
+        raise CommandError(f"--config: fee must be a share like 0.0005. Received: {found!r}")
+    return float(found)
+
+
+def _files_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    whole: dict[str, Any] = {}
+    for path in [*arguments.config, *_preset(arguments.preset)]:
+        whole = _merged(whole, _load(path))
+    return whole
 
 
 def _block(value: Any, name: str) -> Mapping[str, Any]:

@@ -25,7 +25,7 @@ from dualwindow.samples.data import TrainingError
 from dualwindow.samples.pair_data import PairData
 from dualwindow_freqtrade.freqai.configuration import translated
 from dualwindow_trainer.arguments import cores
-from dualwindow_trainer.request import block_of, configuration_of
+from dualwindow_trainer.request import block_of, configuration_of, fee_of
 from dualwindow_trainer.space import Choice, assignments
 from dualwindow_trainer.study import TrialError, best_first, ended
 from dualwindow_trainer.walk import TRAIN_DAYS, Planned, days_of
@@ -110,7 +110,7 @@ class StudyWalks:
     def lines(self, name: str, chosen: Chosen) -> list[Line]:
         """Hold what was chosen against the baseline."""
         barriers = Labelling.of(configuration_of(self.arguments).settings).barriers
-        rule = ExpectedValue(barriers, 2 * self.arguments.fee, 0.0)
+        rule = ExpectedValue(barriers, 2 * fee_of(self.arguments), 0.0)
         walks = {_BASELINE: self.walk_baseline(), name: self.walk(name, chosen)}
         try:
             return ladder(walks, _BASELINE, rule)

@@ -99,7 +99,8 @@ def _walk_forward(configuration: "Configuration", arguments: argparse.Namespace)
         configuration,
     )
     if arguments.config_test:
-        print(f"{len(planned.folds)} windows would be predicted")
+        n = len(planned.folds)
+        print(f"{n} window{'' if n == 1 else 's'} would be predicted")
         return
     folder = arguments.out / "walk_forward"
     summarise(planned.walk(folder, arguments.workers or cores()), folder)
@@ -161,6 +162,7 @@ def _train_group(
     from dualwindow.reports.terminal import comparison_table
     from dualwindow.samples.scaling import FeatureScaler
     from dualwindow_trainer.judged import judge
+    from dualwindow_trainer.request import fee_of
 
     settings, models = configuration.settings, arguments.out / "models"
     if configuration.threads is not None:
@@ -170,9 +172,9 @@ def _train_group(
     written = [write_artifact(a, models / pair_folder(a.record.pair)) for a in artifacts]
     for line in _lines(artifacts):
         print(line)
-    judged = judge(data, artifacts, configuration.confidence, 2 * arguments.fee)
+    judged = judge(data, artifacts, configuration.confidence, 2 * fee_of(arguments))
     ways = {"argmax": judged.argmax, configuration.confidence.mode: judged.confident}
-    title = "Validation part, on which training stopped and was calibrated: no out-of-sample result"
+    title = "Validation part, by which the model was chosen and calibrated: no out-of-sample result"
     Console(width=100).print(comparison_table(title, ways))
     for path in written:
         print(f"model, scaler, calibration and metadata: {path.parent} ({path.name})")
@@ -265,7 +267,7 @@ def _add(topics: Topics) -> None:
         description="Train on files of candles, without a bot: a model, its scaler, its "
         "calibration and a report are written to --out.",
     )
-    add_candles(command)
+    add_candles(command, "default all candles")
     add_settings(command)
     command.add_argument("--kind", help="of classifier")
     command.add_argument("--epochs", type=positive, metavar="N", help="at most")
@@ -285,7 +287,12 @@ def _add(topics: Topics) -> None:
         help="instead of one training, predict the timerange window by window, each after a "
         "training on the days before it; a run that was ended goes on",
     )
-    command.add_argument("--train-days", type=days, metavar="N", help="of a walk-forward (30)")
+    command.add_argument(
+        "--train-days",
+        type=days,
+        metavar="N",
+        help="of a walk-forward (default train_period_days, else 30)",
+    )
     add_windows(command)
     command.set_defaults(handler=_train)
 

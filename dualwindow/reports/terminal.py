@@ -1,7 +1,7 @@
 """Lay numbers out as tables for a terminal."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from rich.box import SIMPLE
@@ -126,7 +126,7 @@ def ladder_table(lines: Sequence[Line], baseline: str, needed: float) -> Table:
     table = Table(
         title="Out of sample, the best one first",
         title_justify="left",
-        caption="* behind the best one by more than noise",
+        caption="\n".join(_captions(lines)),
         caption_justify="left",
         box=SIMPLE,
         pad_edge=False,
@@ -134,13 +134,13 @@ def ladder_table(lines: Sequence[Line], baseline: str, needed: float) -> Table:
     )
     columns = ["mean\nskill", "above\n0", "worst", "touch /\ndirection", "calib.\nerror"]
     columns += [f"signals, %\nhit ({100 * needed:.0f})", "behind\nthe best", "s"]
-    table.add_column("who", min_width=28)
+    table.add_column("who", max_width=28)
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
     for line in lines:
         gap, is_best = line.behind_best, line is lines[0]
         table.add_row(
-            f"{line.name} (baseline)" if line.name == baseline else line.name,
+            f"{line.name} †" if line.name == baseline else line.name,
             f"{line.skills.mean():+.4f}",
             f"{100 * (line.skills > 0).mean():.0f} %",
             f"{line.skills.min():+.3f}",
@@ -151,6 +151,12 @@ def ladder_table(lines: Sequence[Line], baseline: str, needed: float) -> Table:
             _seconds(line.seconds),
         )
     return table
+
+
+def _captions(lines: Sequence[Line]) -> Iterator[str]:
+    yield "† the baseline, that all are held against"
+    if any(line.behind_best.low > 0 for line in lines):
+        yield "* behind the best one by more than noise"
 
 
 def _seconds(value: float) -> str:

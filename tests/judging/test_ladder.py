@@ -1,9 +1,12 @@
 """Who is best of those who predicted the same candles, and whether by chance."""
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
 import walks
+from rich.console import Console
 
 from dualwindow.judging.decisions import ExpectedValue
 from dualwindow.judging.ladder import ladder, verdict
@@ -142,3 +145,22 @@ def test_a_question_that_was_never_asked_has_no_skill(walk):
     assert np.isnan(line.direction)
     assert np.isfinite(line.touch)
     assert ladder_table([line], "still", 0.4).row_count == 1
+
+
+@pytest.mark.parametrize(
+    "who", ["ranges, 30 days, own pair", "ensemble/stacked, 120 days, together"]
+)
+def test_a_ladder_fits_into_100_columns(walk, who):
+    """With the longest name, the widest numbers, and every column whole."""
+    lines = ladder({who: walk, "better": knowing(walk, 0.2)}, who, RULE)
+    wide = [line._replace(signals=12345, seconds=1234.5) for line in lines]
+    console = Console(file=io.StringIO(), width=100)
+    console.print(ladder_table(wide, who, 0.4))
+    told = console.file.getvalue()
+    assert told.count("1234") == 2 + told.count("12345")
+    assert "…" not in told
+    assert "* behind the best one by more than noise" in told
+    assert "†" in told
+    alone = Console(file=io.StringIO(), width=100)
+    alone.print(ladder_table(wide[:1], "better", 0.4))
+    assert "*" not in alone.file.getvalue()

@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -74,18 +73,21 @@ def test_a_study_goes_on_and_counts_looks_at_the_weeks_held_out(folder, said, tm
     assert "was begun otherwise: seed: 3 -> 4" in complaint
 
 
+def kill_after(begun: str, words: list[str]) -> None:
+    """Kill a study that has just said something, amid what it does then."""
+    with subprocess.Popen(
+        [DUALWINDOW, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert any(line.startswith(begun) for line in process.stdout), process.stderr.read()
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+
+
 def test_a_study_that_was_killed_comes_to_the_same_end(folder, said, tmp_path):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     assert said(*words_of(folder, whole, 5))[0] == 0
-    n_kills = 0
-    for seconds in (5.0, 6.0, 5.5):
-        command = [DUALWINDOW, *words_of(folder, cut, 5)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-            time.sleep(seconds)
-            if process.poll() is None:
-                process.send_signal(signal.SIGKILL)
-                n_kills += 1
-    assert n_kills
+    for begun in ("trial 1 of 5: ", "trial 2: mean", "trial 4 of 5: "):
+        kill_after(begun, words_of(folder, cut, 5))
     with (cut / "journal.log").open("ab") as journal:
         journal.write(CUT)
     assert said(*words_of(folder, cut, 5))[0] == 0

@@ -155,6 +155,24 @@ def test_a_configuration_is_read_as_freqtrade_reads_it(btc, said, tmp_path):
     assert "  model_training_parameters.penalty = 3.0\n" in told
 
 
+def test_the_fee_is_the_configuration_s_unless_a_flag_says_another(btc, said, tmp_path):
+    (tmp_path / "mine.json").write_text('{"fee": 0.001}')
+    words = [*btc, *TINY, "--timerange", TRAINED, "--out", tmp_path]
+    needed = []
+    for more in ([], ["-c", tmp_path / "mine.json"], ["-c", tmp_path / "mine.json", "--fee", "0"]):
+        status, told, _ = said("train", *words, *more)
+        assert status == 0
+        line = next(line for line in told.splitlines() if "SHORT hit rate" in line)
+        needed.append(line.partition("│")[2].partition("(")[2])
+    # (stop + fees) / (take-profit + stop), of 1 % and 0.5 %
+    found = [told.partition("(")[2][:2] for told in needed]
+    assert found == ["40", "47", "33"]
+    (tmp_path / "mine.json").write_text('{"fee": "much"}')
+    status, _, complaint = said("train", *words, "-c", tmp_path / "mine.json")
+    assert status == 2
+    assert "fee must be a share" in complaint
+
+
 def test_a_config_test_tells_everything_and_trains_nothing(btc, said, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     status, told, complaint = said("train", *btc, *TINY, "--timerange", TRAINED, "--config-test")
