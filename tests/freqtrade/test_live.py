@@ -185,7 +185,7 @@ def test_a_model_of_an_older_format_is_retrained_and_the_log_says_why(trained, c
     assert (
         f"the model in {path.parent} is not used, a new one will be trained; it was" in caplog.text
     )
-    assert "another version of DualWindowLSTM (format 1, this one has 3)" in caplog.text
+    assert "another version of DualWindowLSTM (format 1, this one has 4)" in caplog.text
     time.sleep(1.1)
     train_now(again)
     at(again, minutes, 2803)
