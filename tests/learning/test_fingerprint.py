@@ -30,7 +30,10 @@ NOT_SHAPING = {
     "judging/comparison.py",
     "judging/decisions.py",
     "judging/evaluation.py",
+    "judging/ladder.py",
     "judging/out_of_sample.py",
+    "judging/overfitting.py",
+    "learning/artifact_files.py",
     "learning/clusters.py",
     "learning/fingerprint.py",
     "learning/fold_store.py",
@@ -39,6 +42,7 @@ NOT_SHAPING = {
     "learning/walk_forward.py",
     "market/candle_files.py",  # candles are compared themselves
     "market/files.py",
+    "market/quality.py",
     "reports/terminal.py",
     "samples/pair_data.py",
     "settings.py",  # its values are compared themselves
