@@ -8,6 +8,7 @@ import numpy as np
 from benchmarks.skill_walks import BASELINE, OURS, OURS_ON_SAME, RAW_SCORES, TRUE, Judged, Windows
 from dualwindow.arrays import FloatArray, IntArray
 from dualwindow.judging.comparison import Interval, block_interval
+from dualwindow.judging.ladder import skills_by_question, skills_of
 from dualwindow.judging.out_of_sample import Scores
 
 MEAN_OF_SEEDS = f"{OURS}, mean of seeds"
@@ -48,7 +49,7 @@ def ladder(judged: Judged) -> list[Line]:
     windows = dict(judged.windows)
     seeds = [name for name in windows if name.startswith(OURS)]
     references = windows[BASELINE]
-    skills = {who: _skills(theirs, references) for who, theirs in windows.items()}
+    skills = {who: skills_of(theirs, references) for who, theirs in windows.items()}
     ours = np.mean([skills[name] for name in seeds], axis=0)
     weeks = np.array([window.fold.start for window in references])
     lines = [
@@ -80,23 +81,11 @@ def _line(
     three: FloatArray,
     weeks: IntArray,
 ) -> Line:
-    sizes = np.array([window.scores.candles for window in windows])
-    split = np.array([window.scores.split for window in windows])
-    quoted = np.array([window.scores.split_of_frequencies for window in references])
-    touch, direction = 1 - (sizes @ split) / (sizes @ quoted)
+    touch, direction = skills_by_question(windows, references)
     seconds = float(np.mean([window.record.seconds for window in windows]))
     interval = block_interval(ours - skills, weeks)
     better = float(np.mean(skills > three))
-    return Line(who, skills, float(touch), float(direction), interval, better, seconds)
-
-
-def _skills(windows: Windows, references: Windows) -> FloatArray:
-    return np.array(
-        [
-            1 - window.scores.log_loss / reference.scores.log_loss_of_frequencies
-            for window, reference in zip(windows, references, strict=True)
-        ]
-    )
+    return Line(who, skills, touch, direction, interval, better, seconds)
 
 
 def goals_of_recorded(lines: Sequence[Line], overall: Sequence[Scores]) -> list[Goal]:

@@ -1,9 +1,10 @@
-"""Ask for what a computation cannot know by itself: the time, and chance.
+"""Ask for what a computation cannot know by itself: the time, chance, and the machine's cores.
 
 Nothing else in the packages asks a clock or makes random numbers, and a lint rule sees to it: what
 depends on them is seen, and a bot can be led through time.
 """
 
+import os
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -20,6 +21,13 @@ def epoch_seconds() -> float:
 def elapsed() -> float:
     """Tell seconds since some moment; only differences mean something, and they never jump."""
     return time.monotonic()
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def chance(seed: int | Sequence[int]) -> "np.random.Generator":

@@ -1,7 +1,6 @@
 """The command ``dualwindow walk-forward``: train before each window and predict it, in parallel."""
 
 import argparse
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dualwindow.cli import Command, CommandError, Topics
+from dualwindow.outside import cores
 from dualwindow_trainer.arguments import positive
 
 if TYPE_CHECKING:
@@ -187,8 +187,7 @@ def _workers(arguments: argparse.Namespace) -> "Workers":
 
     from dualwindow.learning.parallel import Workers
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    n = arguments.workers if arguments.workers is not None else cores or 1
+    n = arguments.workers if arguments.workers is not None else cores()
     try:
         return Workers(n=n, backend=arguments.backend, address=arguments.address)
     except ValidationError as error:

@@ -1,7 +1,6 @@
 """The arguments that several commands share, and how they are read."""
 
 import argparse
-import os
 from pathlib import Path
 
 
@@ -45,13 +44,6 @@ def days(text: str) -> float:
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"must be a number of days above 0. Received: {text}")
     return number
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def fee(text: str) -> float:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dualwindow.cli import Command, CommandError, Topics
-from dualwindow_trainer.arguments import add_candles, add_settings, add_windows, cores, days
+from dualwindow.outside import cores
+from dualwindow_trainer.arguments import add_candles, add_settings, add_windows, days
 
 if TYPE_CHECKING:
     from dualwindow.judging.ladder import Line
@@ -46,8 +47,8 @@ def _compare(arguments: argparse.Namespace) -> int:
 
     quiet_tensorflow()
     span = predicted_of(arguments.timerange)
-    candidates = candidates_of(arguments)
     configuration = configuration_of(arguments)
+    candidates = candidates_of(arguments)
     pairs = list(pairs_of(arguments))
     try:
         # All plans before any training: what cannot be compared is told at once.

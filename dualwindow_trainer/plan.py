@@ -6,11 +6,13 @@ from typing import NamedTuple
 from dualwindow.learning.group import Prepared
 from dualwindow.samples.balancing import class_counts
 from dualwindow.settings import (
+    BilstmSettings,
     ClassifierSettings,
+    DlstmSettings,
     EnsembleSettings,
     GruSettings,
+    LstmSettings,
     NetworkSettings,
-    PublishedSettings,
     RecurrentSettings,
     Settings,
 )
@@ -22,9 +24,9 @@ _PER_CANDLE = 300  # bytes: of its prices, features, masks, and copies on the wa
 
 
 class Estimate(NamedTuple):
-    """What a training takes at most, as far as it can be told before; None if it cannot."""
+    """What a training takes at most, as far as it can be told before."""
 
-    seconds: float | None
+    seconds: float
     memory: float
 
 
@@ -32,13 +34,8 @@ def estimate(settings: Settings, prepared: Prepared, n_features: int) -> Estimat
     """Estimate seconds and bytes of a training."""
     n_windows, members = len(prepared.training.ends), _members(settings.model)
     networks = [m for m in members if isinstance(m, NetworkSettings)]
-    seconds: float | None = 2.0 * len(members)
-    for network in networks:
-        operations = _operations(network, settings.history, n_features)
-        if operations is None or seconds is None:
-            seconds = None
-            continue
-        seconds += network.epochs * n_windows * operations / _OPERATIONS_PER_SECOND
+    operations = [m.epochs * _operations(m, settings.history, n_features) for m in networks]
+    seconds = 2.0 * len(members) + n_windows * sum(operations) / _OPERATIONS_PER_SECOND
     n_candles = sum(len(part.data.candles) for part in prepared.parts)
     return Estimate(seconds, _LIBRARIES + (_NETWORK if networks else 0) + _PER_CANDLE * n_candles)
 
@@ -47,19 +44,17 @@ def _members(model: ClassifierSettings) -> Sequence[ClassifierSettings]:
     return model.members if isinstance(model, EnsembleSettings) else [model]
 
 
-def _operations(model: NetworkSettings, history: int, n_features: int) -> float | None:
+def _operations(model: NetworkSettings, history: int, n_features: int) -> float:
     """Floating-point operations per window, forth and back, of the recurrent layers."""
-    if isinstance(model, PublishedSettings):
+    if not isinstance(model, RecurrentSettings):  # the published network
         return _of_layers((128, 64, 32), history, n_features, 4)
-    if not isinstance(model, RecurrentSettings):
-        return None
     steps, width = history // model.candles_per_step, model.candles_per_step * n_features
     if isinstance(model, GruSettings):
         # Three gates, but a loop of small operations, at about half the speed.
         return 2 * _of_layers(model.gru_units, steps, width, 3)
-    n_stacks = 1 if model.kind == "lstm" else 2
-    units: tuple[int, ...] = getattr(model, "lstm_units")  # noqa: B009 - all others have it
-    return n_stacks * _of_layers(units, steps, width, 4)
+    assert isinstance(model, LstmSettings | BilstmSettings | DlstmSettings)
+    n_stacks = 1 if isinstance(model, LstmSettings) else 2
+    return n_stacks * _of_layers(model.lstm_units, steps, width, 4)
 
 
 def _of_layers(units: Sequence[int], steps: int, width: int, gates: int) -> float:

@@ -67,7 +67,7 @@ def block_of(arguments: argparse.Namespace) -> dict[str, Any]:
     """
     freqai = _files_of(arguments).get("freqai", {})
     for words in arguments.set:
-        freqai = _merged(_block(freqai, "freqai"), _assignment(words))
+        freqai = merged(_block(freqai, "freqai"), _assignment(words))
     for name in _BLOCKS:
         _block(_block(freqai, "freqai").get(name, {}), f"freqai.{name}")
     if unused := freqais_own(freqai):
@@ -95,10 +95,13 @@ def fee_of(arguments: argparse.Namespace) -> float:
 
 
 def _files_of(arguments: argparse.Namespace) -> dict[str, Any]:
-    whole: dict[str, Any] = {}
-    for path in [*arguments.config, *_preset(arguments.preset)]:
-        whole = _merged(whole, _load(path))
-    return whole
+    """Read the configuration files and the preset, once in a command; copies of it keep them."""
+    if "files" not in arguments:
+        whole: dict[str, Any] = {}
+        for path in [*arguments.config, *_preset(arguments.preset)]:
+            whole = merged(whole, _load(path))
+        arguments.files = whole
+    return dict(arguments.files)
 
 
 def _block(value: Any, name: str) -> Mapping[str, Any]:
@@ -133,16 +136,17 @@ def _load(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     if not isinstance(others, list) or not all(isinstance(name, str) for name in others):
         raise CommandError(f"--config {path}: add_config_files must be a list of files")
     for name in others:
-        before = _merged(before, _load(path.parent / name, (*above, path.resolve())))
-    return _merged(before, found)
+        before = merged(before, _load(path.parent / name, (*above, path.resolve())))
+    return merged(before, found)
 
 
-def _merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(first)
-    for key, value in second.items():
-        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = _merged(merged[key], value) if both else value
-    return merged
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Put changes on top of a configuration, block by block, as freqtrade does."""
+    result = dict(base)
+    for key, value in changes.items():
+        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        result[key] = merged(result[key], value) if both else value
+    return result
 
 
 def _assignment(words: str) -> dict[str, Any]:

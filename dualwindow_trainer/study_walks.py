@@ -12,7 +12,7 @@ import optuna
 from dualwindow.cli import CommandError
 from dualwindow.judging.comparison import Interval
 from dualwindow.judging.decisions import ExpectedValue
-from dualwindow.judging.ladder import LadderError, Line, ladder
+from dualwindow.judging.ladder import LadderError, Line, alike, ladder
 from dualwindow.judging.overfitting import daily_losses, probability_of_overfitting
 from dualwindow.learning.fingerprint import digest, digest_arrays
 from dualwindow.learning.fold_store import WalkForwardError, plan_of
@@ -21,10 +21,10 @@ from dualwindow.learning.parallel import WorkersDied
 from dualwindow.learning.walk_forward import WalkForward
 from dualwindow.market.files import write_aside
 from dualwindow.market.labels import Labelling
+from dualwindow.outside import cores
 from dualwindow.samples.data import TrainingError
 from dualwindow.samples.pair_data import PairData
 from dualwindow_freqtrade.freqai.configuration import translated
-from dualwindow_trainer.arguments import cores
 from dualwindow_trainer.request import block_of, configuration_of, fee_of
 from dualwindow_trainer.space import Choice, assignments
 from dualwindow_trainer.study import TrialError, best_first, ended
@@ -57,6 +57,7 @@ class StudyWalks:
     ) -> None:
         self.pairs, self.span, self.arguments, self.folder = pairs, span, arguments, folder
         self._baseline: WalkForward | None = None
+        self._barriers = Labelling.of(configuration_of(arguments).settings).barriers
 
     @property
     def _three_numbers(self) -> Chosen:
@@ -109,8 +110,7 @@ class StudyWalks:
 
     def lines(self, name: str, chosen: Chosen) -> list[Line]:
         """Hold what was chosen against the baseline."""
-        barriers = Labelling.of(configuration_of(self.arguments).settings).barriers
-        rule = ExpectedValue(barriers, 2 * fee_of(self.arguments), 0.0)
+        rule = ExpectedValue(self._barriers, 2 * fee_of(self.arguments), 0.0)
         walks = {_BASELINE: self.walk_baseline(), name: self.walk(name, chosen)}
         try:
             return ladder(walks, _BASELINE, rule)
@@ -182,8 +182,8 @@ def report(study: optuna.Study, trials: StudyWalks, held: StudyWalks) -> list[st
     if not found:
         raise CommandError("study: no trial has come to a skill; the lines above say why")
     distinct = {digest_of(t.user_attrs["chosen"]): t.user_attrs["chosen"] for t in found}
-    walks = [trials.walk(name, chosen) for name, chosen in distinct.items()]
-    losses = daily_losses(dict(zip(distinct, _alike(walks), strict=True)))
+    walks = {name: trials.walk(name, chosen) for name, chosen in distinct.items()}
+    losses = daily_losses(alike(walks, next(iter(walks))))
     best = found[0].user_attrs["chosen"]
     out = trials.arguments.out
     n_looks = _look(out / _LOOKS, held.span, digest_of(best))
@@ -216,14 +216,6 @@ def _look(path: Path, span: tuple[int, int], chosen: str) -> int:
     write_aside(path, json.dumps(looks).encode())
     overlapping = [e for e in looks if e["span"][0] < span[1] and span[0] < e["span"][1]]
     return len({each["chosen"] for each in overlapping})
-
-
-def _alike(walks: Sequence[WalkForward]) -> list[WalkForward]:
-    """Leave out the candles that one of them has not predicted."""
-    valid = walks[0].table["valid"].to_numpy().copy()
-    for walk in walks[1:]:
-        valid &= walk.table["valid"].to_numpy()
-    return [walk._replace(table=walk.table.assign(valid=valid)) for walk in walks]
 
 
 def _turned(behind: Interval) -> list[float | None]:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dualwindow.cli import Command, CommandError, Topics
+from dualwindow.outside import cores
 from dualwindow_trainer.arguments import (
     add_candles,
     add_settings,
     add_windows,
-    cores,
     days,
     positive,
 )
@@ -50,9 +50,10 @@ def _train(arguments: argparse.Namespace) -> int:
     do = _walk_forward if arguments.walk_forward else _once
     try:
         do(configuration, arguments)
-    except (TrainingError, FloatingPointError, ArtifactFileError) as error:
-        raise CommandError(f"train: {translated(str(error))}") from error
-    except (FoldError, WalkForwardError, WorkersDied) as error:
+    except (
+        *(TrainingError, FloatingPointError, ArtifactFileError),
+        *(FoldError, WalkForwardError, WorkersDied),
+    ) as error:
         raise CommandError(f"train: {translated(str(error))}") from error
     return 0
 
@@ -256,8 +257,10 @@ def _test(data: Sequence["TrainingData"], configuration: "Configuration") -> Non
     for name, (short, hold, long) in windows_of(prepared):
         print(f"{name} windows: {short} SHORT + {hold} HOLD + {long} LONG")
     takes = estimate(settings, prepared, data[0].features.shape[1])
-    seconds = "unknown" if takes.seconds is None else f"about {takes.seconds:.0f} s"
-    print(f"estimated for two cores: {seconds} at most, {takes.memory / 1e9:.1f} GB of memory")
+    print(
+        f"estimated for two cores: about {takes.seconds:.0f} s at most, "
+        f"{takes.memory / 1e9:.1f} GB of memory"
+    )
 
 
 def _add(topics: Topics) -> None:

@@ -1,7 +1,5 @@
 """Changes of the shipped configuration that make its trainings small."""
 
-from typing import Any
-
 SMALL = {
     "freqai": {
         "identifier": "small",
@@ -22,12 +20,3 @@ SMALL = {
         },
     }
 }
-
-
-def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """Put changes on top of a configuration, block by block, as freqtrade does."""
-    result = dict(base)
-    for key, value in changes.items():
-        both = isinstance(value, dict) and isinstance(result.get(key), dict)
-        result[key] = merged(result[key], value) if both else value
-    return result

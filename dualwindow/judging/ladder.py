@@ -5,11 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dualwindow.arrays import BoolArray, FloatArray, IntArray
+from dualwindow.arrays import FloatArray
 from dualwindow.judging.comparison import Interval, block_interval
 from dualwindow.judging.decisions import Rule, decide
-from dualwindow.judging.out_of_sample import training_frequencies
-from dualwindow.learning.metrics import calibration_errors, log_loss, skill, split_loss
+from dualwindow.judging.out_of_sample import FoldScores, fold_scores, overall_scores
 from dualwindow.learning.walk_forward import WalkForward
 from dualwindow.market.labels import CLASSES, HOLD, UNKNOWN
 
@@ -47,14 +46,6 @@ class Line(NamedTuple):
     behind_baseline: Interval
 
 
-class _Said(NamedTuple):
-    """What one says of the candles that all have predicted."""
-
-    skills: FloatArray
-    probabilities: FloatArray
-    seconds: float
-
-
 def ladder(walks: Mapping[str, WalkForward], baseline: str, rule: Rule) -> list[Line]:
     """Lay several walk-forwards over the same pairs and windows side by side, the best one first.
 
@@ -69,96 +60,94 @@ def ladder(walks: Mapping[str, WalkForward], baseline: str, rule: Rule) -> list[
     Raises
     ------
     LadderError
-        If they have not the same folds, or have no candle in common.
+        If they have not the same folds or labels, or have no candle in common.
     """
-    first = walks[baseline]
-    for name, walk in walks.items():
-        if _spans(walk) != _spans(first):
-            raise LadderError(
-                f"{name} predicts other windows than {baseline}: candles are missing before them"
-            )
-    truth = first.table["label"].to_numpy()
-    judged: BoolArray = truth != UNKNOWN
-    for name, walk in walks.items():
-        if not np.array_equal(walk.table["label"].to_numpy(), truth):
-            raise LadderError(f"{name} has other labels than {baseline}")
-        judged &= walk.table["valid"].to_numpy()
-    if not judged.any():
+    same = alike(walks, baseline)
+    windows = {name: _judged(fold_scores(walk)) for name, walk in same.items()}
+    references = windows[baseline]
+    if not references:
         raise LadderError("there is no candle that all have predicted and whose label is known")
-    windows = [judged & rows for rows in _windows(first)]
-    quoted = np.empty((len(truth), len(CLASSES)))
-    for rows, record in zip(windows, first.records, strict=True):
-        quoted[rows] = training_frequencies(record.labels)
-    said = {name: _said(walk, truth, windows, quoted) for name, walk in walks.items()}
-    best = max(said, key=lambda name: said[name].skills.mean())
-    blocks = np.array([f.start for f, w in zip(first.folds, windows, strict=True) if w.any()])
-    lines = [
-        _line(
-            name,
-            mine,
-            (said[best], said[baseline]),
-            (truth[judged], quoted[judged]),
-            judged,
-            blocks,
-            rule,
+    skills = {name: skills_of(theirs, references) for name, theirs in windows.items()}
+    best = max(skills, key=lambda name: skills[name].mean())
+    blocks = np.array([window.fold.start for window in references])
+    lines = []
+    for name, walk in same.items():
+        behind = [block_interval(skills[w] - skills[name], blocks) for w in (best, baseline)]
+        lines.append(
+            Line(
+                name,
+                skills[name],
+                *skills_by_question(windows[name], references),
+                max(overall_scores(walk).calibration_errors),
+                *_signals(walk, rule),
+                float(np.mean([record.seconds for record in walk.records])),
+                *behind,
+            )
         )
-        for name, mine in said.items()
-    ]
     return sorted(lines, key=lambda line: -line.skills.mean())
+
+
+def alike(walks: Mapping[str, WalkForward], first: str) -> dict[str, WalkForward]:
+    """Leave out the candles that one of them has not predicted.
+
+    Raises
+    ------
+    LadderError
+        If one has other folds or other labels than the first.
+    """
+    reference = walks[first]
+    labels, valid = reference.table["label"], reference.table["valid"].to_numpy().copy()
+    for name, walk in walks.items():
+        if _spans(walk) != _spans(reference):
+            raise LadderError(
+                f"{name} predicts other windows than {first}: candles are missing before them"
+            )
+        if not np.array_equal(walk.table["label"], labels):
+            raise LadderError(f"{name} has other labels than {first}")
+        valid &= walk.table["valid"].to_numpy()
+    return {n: walk._replace(table=walk.table.assign(valid=valid)) for n, walk in walks.items()}
+
+
+def skills_of(windows: Sequence[FoldScores], references: Sequence[FoldScores]) -> FloatArray:
+    """Share that is saved of the log loss of the frequencies which the references know: (w,)."""
+    return np.array(
+        [
+            1 - window.scores.log_loss / reference.scores.log_loss_of_frequencies
+            for window, reference in zip(windows, references, strict=True)
+        ]
+    )
+
+
+def skills_by_question(
+    windows: Sequence[FoldScores], references: Sequence[FoldScores]
+) -> tuple[float, float]:
+    """Skill over all windows in each question: is a barrier touched, and which one.
+
+    NaN where a question was never asked, as that of the direction where nothing has moved.
+    """
+    sizes = np.array([window.scores.candles for window in windows])
+    split = np.array([window.scores.split for window in windows])
+    quoted = np.array([window.scores.split_of_frequencies for window in references])
+    lost, of = sizes @ split, sizes @ quoted
+    touch, direction = 1 - np.divide(lost, of, out=np.full(2, np.nan), where=of > 0)
+    return float(touch), float(direction)
 
 
 def _spans(walk: WalkForward) -> list[tuple[str, int, int]]:
     return [(fold.pair, fold.start, fold.stop) for fold in walk.folds]
 
 
-def _windows(walk: WalkForward) -> list[BoolArray]:
-    pair, fold = walk.table["pair"].to_numpy(), walk.table["fold"].to_numpy()
-    return [(pair == each.pair) & (fold == each.number) for each in walk.folds]
+def _judged(windows: Sequence[FoldScores]) -> list[FoldScores]:
+    return [window for window in windows if window.scores.candles]
 
 
-def _said(
-    walk: WalkForward, truth: IntArray, windows: Sequence[BoolArray], quoted: FloatArray
-) -> _Said:
-    given = walk.table[list(CLASSES)].to_numpy()
-    skills = [
-        skill(log_loss(given[rows], truth[rows]), log_loss(quoted[rows], truth[rows]))
-        for rows in windows
-        if rows.any()
-    ]
-    return _Said(np.array(skills), given, float(np.mean([r.seconds for r in walk.records])))
-
-
-def _line(
-    name: str,
-    mine: _Said,
-    others: tuple[_Said, _Said],
-    known: tuple[IntArray, FloatArray],
-    judged: BoolArray,
-    blocks: IntArray,
-    rule: Rule,
-) -> Line:
-    truth, quoted = known
-    given = mine.probabilities[judged]
-    split, reference = split_loss(given, truth), split_loss(quoted, truth)
-    chosen = decide(given, rule)
+def _signals(walk: WalkForward, rule: Rule) -> tuple[int, float]:
+    """Count the entries of a rule, and the share of them that came true."""
+    table = walk.table[walk.table["valid"] & (walk.table["label"] != UNKNOWN)]
+    chosen, truth = decide(table[list(CLASSES)].to_numpy(), rule), table["label"].to_numpy()
     entered = chosen != HOLD
-    behind = [block_interval(other.skills - mine.skills, blocks) for other in others]
-    return Line(
-        name,
-        mine.skills,
-        _skill(split.touch, reference.touch),
-        _skill(split.direction, reference.direction),
-        max(calibration_errors(given, truth)),
-        int(entered.sum()),
-        float((chosen == truth)[entered].mean()) if entered.any() else float("nan"),
-        mine.seconds,
-        *behind,
-    )
-
-
-def _skill(loss: float, reference: float) -> float:
-    """NaN where the question was never asked, as of the direction where nothing has moved."""
-    return skill(loss, reference) if reference > 0 else float("nan")
+    hits = float((chosen == truth)[entered].mean()) if entered.any() else float("nan")
+    return int(entered.sum()), hits
 
 
 def verdict(lines: Sequence[Line], baseline: str) -> list[str]:

@@ -3,6 +3,7 @@
 import os
 
 from dualwindow.models.classifier import use_threads
+from dualwindow.outside import cores
 from dualwindow.settings import ClassifierSettings
 
 
@@ -22,8 +23,7 @@ def allowed_threads(wanted: int | None, *, is_live: bool) -> int | None:
     """
     if wanted is not None or not is_live:
         return wanted
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max((cores or 1) - 1, 1)
+    return max(cores() - 1, 1)
 
 
 def quiet_tensorflow() -> None:

@@ -18,7 +18,8 @@ from dualwindow_freqtrade.freqai.names import (
     STORED_PREDICTIONS,
 )
 from dualwindow_freqtrade.live.stored_predictions import store_older
-from harness.overlays import SMALL, merged
+from dualwindow_trainer.request import merged
+from harness.overlays import SMALL
 from harness.places import ROOT
 
 PROGRAM = str(Path(sys.executable).with_name("dualwindow"))

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from dualwindow_freqtrade.freqai.names import BACKTEST_PREDICTION
-from harness.overlays import SMALL, merged
+from dualwindow_trainer.request import merged
+from harness.overlays import SMALL
 from harness.places import PROGRAMS, ROOT, SHARED, in_sandbox
 
 

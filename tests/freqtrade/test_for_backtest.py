@@ -27,7 +27,8 @@ from dualwindow_freqtrade.freqai.names import (
     MODEL_FILE,
     PAIR_DICTIONARY,
 )
-from harness.overlays import SMALL, merged
+from dualwindow_trainer.request import merged
+from harness.overlays import SMALL
 from harness.places import ROOT, in_sandbox
 
 DUALWINDOW = str(Path(sys.executable).with_name("dualwindow"))

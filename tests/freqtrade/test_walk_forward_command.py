@@ -19,7 +19,7 @@ from dualwindow.learning.fold_store import PLAN, TABLE
 from dualwindow.market import files
 from dualwindow_freqtrade import walk_forward_command
 from dualwindow_trainer import walk
-from harness.overlays import merged
+from dualwindow_trainer.request import merged
 from harness.places import ROOT
 
 DUALWINDOW = str(Path(sys.executable).with_name("dualwindow"))
