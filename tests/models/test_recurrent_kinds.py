@@ -104,25 +104,26 @@ def test_a_plain_keras_loads_the_file(kind, windows, tmp_path):
     np.testing.assert_allclose(np.load(tmp_path / "found.npy"), expected, atol=1e-6)
 
 
-def test_going_back_is_going_forth_on_the_window_turned_round(windows):
-    """With the weights of both directions exchanged, and those of the head that read them."""
+@pytest.mark.parametrize("fused", [False, True])
+def test_going_back_is_going_forth_on_the_window_turned_round(fused, windows):
+    """With the weights of both directions exchanged, and the rows that read their outputs."""
     settings = BilstmSettings(
-        lstm_units=(4,),
+        lstm_units=(4, 3),
         dense_units=(),
         dropout=0.0,
         feature_dropout=0.0,
         candles_per_step=1,
         spans=(),
     )
-    for fused in (False, True):
-        model = make_bilstm(settings, HISTORY, N_FEATURES).network.build(0, fused=fused)
-        given = np.asarray(model(windows))
-        forth, back, (kernel, bias) = (
-            model.get_weights()[i:j] for i, j in ((0, 3), (3, 6), (6, 8))
-        )
-        model.set_weights([*back, *forth, np.concatenate([kernel[4:], kernel[:4]]), bias])
-        np.testing.assert_allclose(np.asarray(model(windows[:, ::-1])), given, atol=1e-6)
-        assert np.ptp(given, axis=0).min() > 1e-3
+    model = make_bilstm(settings, HISTORY, N_FEATURES).network.build(0, fused=fused)
+    given, weights = np.asarray(model(windows)), model.get_weights()
+    first, (forth, back), head = (weights[:3], weights[3:6]), (weights[6:9], weights[9:12]), 12
+    turned = [[np.roll(each[0], 4, axis=0), *each[1:]] for each in (back, forth)]
+    rows = [*range(4, 8), *range(4), *range(11, 14), *range(8, 11)]  # of the head
+    exchanged = [*first[1], *first[0], *turned[0], *turned[1], weights[head][rows], *weights[13:]]
+    model.set_weights(exchanged)
+    np.testing.assert_allclose(np.asarray(model(windows[:, ::-1])), given, atol=1e-6)
+    assert np.ptp(given, axis=0).min() > 1e-3
 
 
 def test_the_trend_is_the_mean_of_a_candle_and_those_before_it(windows):

@@ -130,8 +130,14 @@ def test_no_trial_sees_the_weeks_held_out(folder, said, tmp_path):
     later = frame["timestamp"] >= 1000 * pd.Timestamp("2022-02-17", tz="UTC").timestamp()
     frame.loc[later, ["open", "high", "low", "close"]] *= 2
     frame.to_csv(tmp_path / "BTC.csv", index=False)
+    trials = []
     for place, out in ((folder, "one"), (tmp_path, "other")):
-        assert said(*words_of(place, tmp_path / out, 2))[0] == 0
+        status, told, _ = said(*words_of(place, tmp_path / out, 3))
+        assert status == 0
+        ends = [line for line in told.splitlines() if line.startswith("trial ")]
+        trials.append([line for line in ends if ": mean skill" in line])
+    assert trials[0] == trials[1]
+    assert len(trials[0]) == 3
     one, other = (told_by(tmp_path / out) for out in ("one", "other"))
     assert one["skill"] == other["skill"]
     assert one["best"] == other["best"]
