@@ -1,4 +1,4 @@
-"""Ask for what a computation cannot know by itself: the time, chance, and the machine's cores.
+"""Ask for what a computation cannot know by itself: time, chance, the cores and the memory.
 
 Nothing else in the packages asks a clock or makes random numbers, and a lint rule sees to it: what
 depends on them is seen, and a bot can be led through time.
@@ -6,7 +6,9 @@ depends on them is seen, and a bot can be led through time.
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,6 +30,28 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@contextmanager
+def watched_memory() -> Iterator[Callable[[], int | None]]:
+    """Watch this process; what is yielded tells its peak since the beginning, in bytes.
+
+    Only Linux can forget the peak of before: elsewhere it is None.
+    """
+    is_watching = False
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+        is_watching = True
+    except OSError:
+        pass
+
+    def peak() -> int | None:
+        if not is_watching:
+            return None
+        status = Path("/proc/self/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
+    yield peak
 
 
 def chance(seed: int | Sequence[int]) -> "np.random.Generator":

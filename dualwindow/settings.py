@@ -39,8 +39,15 @@ class Frozen(BaseModel, frozen=True, extra="forbid"):
     """Settings that are checked once and never change."""
 
 
+def _tag(value: Any, name: str, default: str) -> str:
+    """Read by which word settings are told apart."""
+    # What is neither a block nor settings goes to the default, which says that it is not.
+    given = value.get(name, default) if isinstance(value, dict) else getattr(value, name, default)
+    return given if isinstance(given, str) else repr(given)
+
+
 class LabelSettings(Frozen):
-    """What makes a candle LONG or SHORT."""
+    """Which barriers make a candle LONG or SHORT."""
 
     rule: Literal["exclusive", "first_touch"] = Field(
         "exclusive", description="is a stop fatal anywhere in the horizon, or only before the win"
@@ -49,6 +56,41 @@ class LabelSettings(Frozen):
     long_stop_loss: float = Field(0.005, gt=0, lt=1, description="fraction of the close, below")
     short_take_profit: float = Field(0.01, gt=0, lt=1, description="fraction of the close, below")
     short_stop_loss: float = Field(0.005, gt=0, lt=1, description="fraction of the close, above")
+
+
+class SmoothedLabelSettings(Frozen):
+    """How far the mean close must move to make a candle LONG or SHORT, and the stops of trades."""
+
+    rule: Literal["smoothed"] = Field(
+        "smoothed", description="the mean close of the horizon against that of as many before"
+    )
+    delta: Annotated[float, Field(gt=0, lt=1)] | Literal["auto"] = Field(
+        "auto",
+        description="share of the mean close before that it must rise or fall by more than; auto: "
+        "the median move of the training part",
+    )
+    long_stop_loss: float = Field(0.005, gt=0, lt=1, description="fraction of the close, below")
+    short_stop_loss: float = Field(0.005, gt=0, lt=1, description="fraction of the close, above")
+
+
+DEFAULT_RULE = "exclusive"
+
+
+def _rule(value: Any) -> str:
+    return _tag(value, "rule", DEFAULT_RULE)
+
+
+AnyLabelSettings = Annotated[
+    Annotated[LabelSettings, Tag("exclusive")]
+    | Annotated[LabelSettings, Tag("first_touch")]
+    | Annotated[SmoothedLabelSettings, Tag("smoothed")],
+    Discriminator(_rule),
+]
+LABEL_RULES: dict[str, type[Frozen]] = {
+    "exclusive": LabelSettings,
+    "first_touch": LabelSettings,
+    "smoothed": SmoothedLabelSettings,
+}
 
 
 class ClassWeights(Frozen):
@@ -187,10 +229,9 @@ class PublishedSettings(NetworkSettings):
     dropout: float = Field(0.3, ge=0, lt=1, description="share dropped after each ReLU layer")
 
 
-class RangesSettings(ClassifierSettings):
-    """A logistic regression on how far candles have moved lately: the baseline of all kinds."""
+class LineSettings(ClassifierSettings):
+    """A logistic regression on a few numbers that sum a window up."""
 
-    kind: Literal["ranges"] = Field("ranges", description="which classifier learns")
     spans: tuple[Annotated[int, Field(ge=1)], ...] | None = Field(
         None, min_length=1, description=_SPANS
     )
@@ -202,6 +243,18 @@ class RangesSettings(ClassifierSettings):
     def least_history(self) -> int:
         """The longest span."""
         return max(self.spans or (1,))
+
+
+class RangesSettings(LineSettings):
+    """How far candles have moved lately: the baseline of all kinds."""
+
+    kind: Literal["ranges"] = Field("ranges", description="which classifier learns")
+
+
+class TrendSettings(LineSettings):
+    """How far and which way: the baseline of labels that know half of the answer already."""
+
+    kind: Literal["trend"] = Field("trend", description="which classifier learns")
 
 
 class TreesSettings(ClassifierSettings):
@@ -228,13 +281,8 @@ class TreesSettings(ClassifierSettings):
 DEFAULT_KIND = "lstm"
 
 
-def _kind(value: Any) -> Any:
-    # What is neither a block nor settings goes to the default kind, which says that it is not.
-    if isinstance(value, dict):
-        given = value.get("kind", DEFAULT_KIND)
-    else:
-        given = getattr(value, "kind", DEFAULT_KIND)
-    return given if isinstance(given, str) else repr(given)
+def _kind(value: Any) -> str:
+    return _tag(value, "kind", DEFAULT_KIND)
 
 
 MemberSettings = Annotated[
@@ -244,6 +292,7 @@ MemberSettings = Annotated[
     | Annotated[DlstmSettings, Tag("dlstm")]
     | Annotated[PublishedSettings, Tag("published")]
     | Annotated[RangesSettings, Tag("ranges")]
+    | Annotated[TrendSettings, Tag("trend")]
     | Annotated[TreesSettings, Tag("trees")],
     Discriminator(_kind),
 ]
@@ -302,6 +351,7 @@ AnyClassifierSettings = Annotated[
     | Annotated[DlstmSettings, Tag("dlstm")]
     | Annotated[PublishedSettings, Tag("published")]
     | Annotated[RangesSettings, Tag("ranges")]
+    | Annotated[TrendSettings, Tag("trend")]
     | Annotated[TreesSettings, Tag("trees")]
     | Annotated[EnsembleSettings, Tag("ensemble")],
     Discriminator(_kind),
@@ -313,6 +363,7 @@ KINDS: dict[str, type[ClassifierSettings]] = {
     "dlstm": DlstmSettings,
     "published": PublishedSettings,
     "ranges": RangesSettings,
+    "trend": TrendSettings,
     "trees": TreesSettings,
     "ensemble": EnsembleSettings,
 }
@@ -329,7 +380,7 @@ class Settings(Frozen):
     weight_factor: float = Field(
         0.0, ge=0, allow_inf_nan=False, description="recent samples weigh more; 0 weighs all alike"
     )
-    labels: LabelSettings = LabelSettings()
+    labels: AnyLabelSettings = LabelSettings()
     balancing: BalancingSettings = BalancingSettings()
     scaler: ScalerKind = Field(
         "standard", description="how features are scaled; fitted on the training part only"
@@ -344,6 +395,15 @@ class Settings(Frozen):
         "pair", description="one training for each pair, or one for all of the whitelist"
     )
     model: AnyClassifierSettings = LstmSettings()
+
+    @property
+    def has_open_delta(self) -> bool:
+        """Whether the training is to find out which moves make a candle LONG or SHORT."""
+        return isinstance(self.labels, SmoothedLabelSettings) and self.labels.delta == "auto"
+
+    def with_delta(self, delta: float) -> "Settings":
+        """Return the settings with what the training has found."""
+        return self.model_copy(update={"labels": self.labels.model_copy(update={"delta": delta})})
 
     @model_validator(mode="after")
     def _history_is_long_enough(self) -> "Settings":

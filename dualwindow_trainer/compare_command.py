@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from dualwindow_trainer.walk import Planned
 
 _OF_NETWORKS = ("epochs", "batch_size", "learning_rate")  # flags that not every kind could take
-BASELINE = "ranges"  # three numbers, which every network has to be better than
 _WHOSE = {"pair": "own pair", "whitelist": "together"}
 
 
@@ -43,13 +42,14 @@ def _compare(arguments: argparse.Namespace) -> int:
     from dualwindow_freqtrade.freqai.configuration import translated
     from dualwindow_freqtrade.freqai.threads import quiet_tensorflow
     from dualwindow_trainer.request import configuration_of, pairs_of, predicted_of
-    from dualwindow_trainer.walk import Planned
+    from dualwindow_trainer.walk import Planned, settle_delta
 
     quiet_tensorflow()
     span = predicted_of(arguments.timerange)
-    configuration = configuration_of(arguments)
-    candidates = candidates_of(arguments)
+    candidates_of(arguments)  # tells what is wrong before candles are read
     pairs = list(pairs_of(arguments))
+    settle_delta(arguments, pairs, span[0])
+    configuration, candidates = configuration_of(arguments), candidates_of(arguments)
     try:
         # All plans before any training: what cannot be compared is told at once.
         plans = [
@@ -86,13 +86,19 @@ def _refuse_other_windows(plans: Sequence["Planned"]) -> None:
 def candidates_of(arguments: argparse.Namespace) -> list[Candidate]:
     """Cross kinds, days and poolings; the first is the baseline, on the fewest days of a pair.
 
+    Three numbers are always there, too.
+
     Raises
     ------
     CommandError
         If a setting is wrong.
     """
+    from dualwindow_trainer.request import configuration_of
+    from dualwindow_trainer.walk import BASELINE, baseline_of
+
     poolings = arguments.poolings if len(arguments.pair) > 1 else ["pair"]
-    wanted = [(BASELINE, min(arguments.days), "pair")]
+    of_labels = baseline_of(configuration_of(arguments).settings)
+    wanted = [(kind, min(arguments.days), "pair") for kind in (of_labels, BASELINE)]
     wanted += product(arguments.kinds, arguments.days, poolings)
     found = {}
     for kind, n_days, pooling in wanted:
@@ -121,7 +127,7 @@ def _report(
 ) -> None:
     from rich.console import Console
 
-    from dualwindow.judging.decisions import ExpectedValue, break_even
+    from dualwindow.judging.decisions import break_even, rule_of
     from dualwindow.judging.ladder import ladder, verdict
     from dualwindow.market.files import write_aside
     from dualwindow.market.labels import LONG, SHORT, Labelling
@@ -129,7 +135,7 @@ def _report(
     from dualwindow_trainer.request import fee_of
 
     barriers, fees = Labelling.of(configuration.settings).barriers, 2 * fee_of(arguments)
-    lines = ladder(walks, baseline, ExpectedValue(barriers, fees, configuration.confidence.margin))
+    lines = ladder(walks, baseline, rule_of(configuration.confidence, barriers, fees))
     even = break_even(barriers, fees)
     words = verdict(lines, baseline)
     told = {"verdict": words, "ladder": [_facts(line) for line in lines]}

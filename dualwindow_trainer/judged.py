@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.metrics import classification_report, confusion_matrix
 
 from dualwindow.arrays import IntArray
-from dualwindow.judging.decisions import ExpectedValue, Rule, decide, most_probable, thresholds
+from dualwindow.judging.decisions import decide, most_probable, rule_of
 from dualwindow.judging.evaluation import Costs, Quality, Record, follow, quality
 from dualwindow.learning.artifact import Artifact
 from dualwindow.learning.group import boundary_of
@@ -73,28 +73,25 @@ def judge(
     """
     settings = artifacts[0].record.settings
     costs = Costs(Labelling.of(settings), fees)
-    rule = _rule(confidence, costs)
+    rule = rule_of(confidence, costs.labelling.barriers, fees)
     boundary = boundary_of(group, settings)
     plain: list[Record] = []
     confident: list[Record] = []
     for data, artifact in zip(group, artifacts, strict=True):
         n = int((data.candles.date >= boundary).sum())
+        labels = data.labels
+        if costs.labelling.lookback:  # the training has found by which moves
+            labels = costs.labelling.label(data.candles)
         prediction = artifact.predict(data.candles, data.features, n)
         for records, chosen in (
             (plain, most_probable(prediction.probabilities)),
             (confident, decide(prediction.probabilities, rule, confidence.fallback)),
         ):
             decisions = np.where(prediction.valid, chosen, UNKNOWN)
-            records.append(follow(data.candles, data.labels, decisions, costs))
+            records.append(follow(data.candles, labels, decisions, costs))
     truth, chosen = (np.concatenate([r[i] for r in plain]) for i in (0, 1))
     pairs = [data.pair for data in group]
     return Judged(quality(plain, costs), quality(confident, costs), pairs, truth, chosen)
-
-
-def _rule(confidence: ConfidenceSettings, costs: Costs) -> Rule:
-    if confidence.mode == "expected_value":
-        return ExpectedValue(costs.labelling.barriers, costs.fees, confidence.margin)
-    return thresholds(confidence)
 
 
 def matrix_path(out: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Search settings by the skill of their walk-forwards, in a journal that survives a kill."""
+"""Search settings by the skill of their walk-forwards, in a journal or a database."""
 
 import fcntl
 import json
@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import optuna
 from optuna.samplers import TPESampler
-from optuna.storages import JournalStorage
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
 from dualwindow.cli import CommandError
 from dualwindow.learning.fingerprint import all_differences, flatten
@@ -49,23 +50,31 @@ def alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def open_study(folder: Path, plan: Mapping[str, Any]) -> optuna.Study:
-    """Begin a study, or go on with one of the same plan; its journal is in the folder.
+@contextmanager
+def one_at_a_time(path: Path) -> Iterator[None]:
+    """Wait until no other process is between these lines with the same path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+
+
+def open_study(folder: Path, plan: Mapping[str, Any], address: str | None = None) -> optuna.Study:
+    """Begin a study, or go on with one of the same plan.
 
     Parameters
     ----------
-    folder : which nobody else uses, see `alone`
+    folder : of the journal, which nobody else uses, see `alone`
     plan : all that a trial depends on beside what it chooses
+    address : of a database, instead of the journal
 
     Raises
     ------
     CommandError
-        If the study there is one of another plan.
+        If the study there is one of another plan, or there is no such database.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    journal = folder.resolve() / _JOURNAL
-    mend(journal)
-    storage = JournalStorage(JournalFileBackend(str(journal)))
+    storage = _journal(folder) if address is None else _database(address)
     study = optuna.create_study(
         study_name=_NAME, storage=storage, direction="maximize", load_if_exists=True
     )
@@ -79,6 +88,25 @@ def open_study(folder: Path, plan: Mapping[str, Any]) -> optuna.Study:
         )
     study.set_user_attr(_PLAN, told)
     return study
+
+
+def _journal(folder: Path) -> BaseStorage:
+    journal = folder.resolve() / _JOURNAL
+    mend(journal)
+    return JournalStorage(JournalFileBackend(str(journal)))
+
+
+def _database(address: str) -> BaseStorage:
+    try:
+        return RDBStorage(address)
+    except (SQLAlchemyError, ImportError) as error:
+        # Not what was given: there may be a password in it.
+        reason = str(error).partition("\n")[0]
+        raise CommandError(
+            f"study: --storage: there is no database at this address ({reason}); it must be like "
+            "sqlite:///FILE, mysql://USER:PASSWORD@HOST/NAME or postgresql://..., with its driver "
+            "installed"
+        ) from error
 
 
 def mend(journal: Path) -> None:
@@ -104,22 +132,27 @@ def search(
     n_trials: int,
     seed: int,
     skill_of: Callable[[dict[str, Any]], float],
+    *,
+    is_shared: bool = False,
 ) -> None:
     """Make trials until there are so many; one that was cut off is made again.
 
     What a trial chooses depends on the seed and on the trials that have ended before it, so a
-    study that was killed comes to the same end as one that was not.
+    study that was killed comes to the same end as one that was not. Where others search too, it
+    also depends on how many trials are at work.
 
     Parameters
     ----------
+    is_shared : whether other processes make trials of the same study, which are left to them
     skill_of : of settings, which are worth nothing where it raises `TrialError`; what else it
         raises ends the study
     """
-    for cut in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+    for cut in [] if is_shared else _at_work(study):
         study.tell(cut.number, state=TrialState.FAIL)
     while (n_done := len(ended(study))) < n_trials:
+        others = [len(at_work)] if (at_work := _at_work(study)) else []
         # By default it takes no notice of trials that have failed.
-        study.sampler = TPESampler(seed=_seed_of(seed, n_done))
+        study.sampler = TPESampler(seed=_seed_of(seed, n_done, *others), constant_liar=is_shared)
         trial = study.ask()
         chosen = {each.key: each.ask(trial) for each in space}
         told = ", ".join(f"{key} = {json.dumps(value)}" for key, value in chosen.items())
@@ -136,8 +169,12 @@ def search(
         print(f"trial {n_done + 1}: mean skill {skill:+.4f}", flush=True)
 
 
-def _seed_of(seed: int, n_done: int) -> int:
-    return int(np.random.SeedSequence([seed, n_done]).generate_state(1)[0])
+def _at_work(study: optuna.Study) -> list[FrozenTrial]:
+    return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+
+
+def _seed_of(*numbers: int) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
 
 
 def ended(study: optuna.Study) -> list[FrozenTrial]:

@@ -1,6 +1,7 @@
 """The command ``dualwindow study``: search settings, and try the best ones on weeks held out."""
 
 import argparse
+from contextlib import nullcontext
 from pathlib import Path
 
 from dualwindow.cli import Command, CommandError, Topics
@@ -21,8 +22,9 @@ def _study(arguments: argparse.Namespace) -> int:
     from dualwindow_freqtrade.freqai.threads import quiet_tensorflow
     from dualwindow_trainer.request import pairs_of, predicted_of
     from dualwindow_trainer.space import space_of
-    from dualwindow_trainer.study import alone, open_study, search
+    from dualwindow_trainer.study import alone, one_at_a_time, open_study, search
     from dualwindow_trainer.study_walks import StudyWalks, report
+    from dualwindow_trainer.walk import settle_delta
 
     quiet_tensorflow()
     searched = predicted_of(arguments.timerange)
@@ -32,17 +34,21 @@ def _study(arguments: argparse.Namespace) -> int:
     several = [_OF_PAIRS] if len(arguments.pair) > 1 else []
     space = space_of(arguments.tries or [*_DEFAULT, *several])
     pairs = list(pairs_of(arguments))
+    settle_delta(arguments, pairs, searched[0])
     try:
         arguments.out.mkdir(parents=True, exist_ok=True)
-        with alone(arguments.out):
+        shared = arguments.storage is not None
+        with nullcontext() if shared else alone(arguments.out):
             # Of trials, not even the labels of the last candles may look at what comes later.
             known = [pair.until(searched[1]) for pair in pairs]
             trials = StudyWalks(known, searched, arguments, arguments.out / "trials")
             held = StudyWalks(pairs, held_out, arguments, arguments.out / "held")
             held.plan_baseline()
-            study = open_study(arguments.out, trials.plan(space))
+            with one_at_a_time(arguments.out / "begin.lock"):
+                study = open_study(arguments.out, trials.plan(space), arguments.storage)
             trials.walk_baseline()
-            search(study, space, arguments.trials, arguments.seed or 0, trials.skill_of)
+            seed, skill_of = arguments.seed or 0, trials.skill_of
+            search(study, space, arguments.trials, seed, skill_of, is_shared=shared)
             for line in report(study, trials, held):
                 print(line)
     except OSError as error:
@@ -73,7 +79,13 @@ def _add(topics: Topics) -> None:
         type=days,
         default=30.0,
         metavar="N",
-        help="that three numbers learn from, whose frequencies are the yardstick (30)",
+        help="that the baseline learns from, whose frequencies are the yardstick (30)",
+    )
+    command.add_argument(
+        "--storage",
+        metavar="URL",
+        help="of a database, as Optuna takes it, for several machines that search together, with "
+        "the same --out (default a journal in --out)",
     )
     command.add_argument("--trials", type=positive, default=20, metavar="N", help="in all (20)")
     command.add_argument(

@@ -11,7 +11,7 @@ import optuna
 
 from dualwindow.cli import CommandError
 from dualwindow.judging.comparison import Interval
-from dualwindow.judging.decisions import ExpectedValue
+from dualwindow.judging.decisions import rule_of
 from dualwindow.judging.ladder import LadderError, Line, alike, ladder
 from dualwindow.judging.overfitting import daily_losses, probability_of_overfitting
 from dualwindow.learning.fingerprint import digest, digest_arrays
@@ -27,10 +27,10 @@ from dualwindow.samples.pair_data import PairData
 from dualwindow_freqtrade.freqai.configuration import translated
 from dualwindow_trainer.request import block_of, configuration_of, fee_of
 from dualwindow_trainer.space import Choice, assignments
-from dualwindow_trainer.study import TrialError, best_first, ended
-from dualwindow_trainer.walk import TRAIN_DAYS, Planned, days_of
+from dualwindow_trainer.study import TrialError, best_first, ended, one_at_a_time
+from dualwindow_trainer.walk import TRAIN_DAYS, Planned, baseline_of, days_of
 
-_BASELINE = "three numbers"
+_BASELINE = "the baseline"
 _LOOKS = "looks.json"
 _WINDOW_DAYS = 7.0
 
@@ -57,11 +57,13 @@ class StudyWalks:
     ) -> None:
         self.pairs, self.span, self.arguments, self.folder = pairs, span, arguments, folder
         self._baseline: WalkForward | None = None
-        self._barriers = Labelling.of(configuration_of(arguments).settings).barriers
+        self._asked = configuration_of(arguments)
+        self._barriers = Labelling.of(self._asked.settings).barriers
 
     @property
-    def _three_numbers(self) -> Chosen:
-        kind = {"model_training_parameters.kind": "ranges", "dual_window.pooling": "pair"}
+    def _of_baseline(self) -> Chosen:
+        mine = baseline_of(self._asked.settings)
+        kind = {"model_training_parameters.kind": mine, "dual_window.pooling": "pair"}
         return {**kind, TRAIN_DAYS: self.arguments.baseline_days}
 
     def plan(self, space: Sequence[Choice]) -> dict[str, Any]:
@@ -86,12 +88,12 @@ class StudyWalks:
 
     def plan_baseline(self) -> None:
         """Tell before anything is trained that the span cannot be predicted."""
-        self._planned(_BASELINE, self._three_numbers)
+        self._planned(_BASELINE, self._of_baseline)
 
     def walk_baseline(self) -> WalkForward:
-        """Let three numbers predict the span, or find it predicted."""
+        """Let the baseline predict the span, or find it predicted."""
         if self._baseline is None:
-            self._baseline = self.walk(_BASELINE, self._three_numbers)
+            self._baseline = self.walk(_BASELINE, self._of_baseline)
         return self._baseline
 
     def skill_of(self, chosen: Chosen) -> float:
@@ -110,7 +112,7 @@ class StudyWalks:
 
     def lines(self, name: str, chosen: Chosen) -> list[Line]:
         """Hold what was chosen against the baseline."""
-        rule = ExpectedValue(self._barriers, 2 * fee_of(self.arguments), 0.0)
+        rule = rule_of(self._asked.confidence, self._barriers, 2 * fee_of(self.arguments))
         walks = {_BASELINE: self.walk_baseline(), name: self.walk(name, chosen)}
         try:
             return ladder(walks, _BASELINE, rule)
@@ -130,7 +132,8 @@ class StudyWalks:
         planned = self._planned(name, chosen)
         folder = self.folder / digest_of(chosen)
         try:
-            return planned.walk(folder, self.arguments.workers or cores(), tells_found=False)
+            with one_at_a_time(folder.with_suffix(".lock")):
+                return planned.walk(folder, self.arguments.workers or cores(), tells_found=False)
         except (WalkForwardError, WorkersDied) as error:
             raise _told(error) from error
 
@@ -196,7 +199,7 @@ def report(study: optuna.Study, trials: StudyWalks, held: StudyWalks) -> list[st
         "probability of overfitting": probability_of_overfitting(losses),
         "held out": {
             "skill": float(lines["best"].skills.mean()),
-            "skill of three numbers": float(lines[_BASELINE].skills.mean()),
+            "skill of the baseline": float(lines[_BASELINE].skills.mean()),
             "better by": _turned(lines["best"].behind_baseline),
             "configurations tried there": n_looks,
         },
@@ -211,9 +214,10 @@ def report(study: optuna.Study, trials: StudyWalks, held: StudyWalks) -> list[st
 
 def _look(path: Path, span: tuple[int, int], chosen: str) -> int:
     """Note that these weeks are looked at, before it is done; count who has been tried on them."""
-    looks = json.loads(path.read_text()) if path.is_file() else []
-    looks.append({"span": list(span), "chosen": chosen})
-    write_aside(path, json.dumps(looks).encode())
+    with one_at_a_time(path.with_suffix(".lock")):
+        looks = json.loads(path.read_text()) if path.is_file() else []
+        looks.append({"span": list(span), "chosen": chosen})
+        write_aside(path, json.dumps(looks).encode())
     overlapping = [e for e in looks if e["span"][0] < span[1] and span[0] < e["span"][1]]
     return len({each["chosen"] for each in overlapping})
 
@@ -238,8 +242,8 @@ def _words(told: Mapping[str, Any], out: Path) -> list[str]:
         f"{json.dumps(told['best'])}",
         f"mean skill {told['skill']:+.4f}; probability that the best of them is below their middle "
         f"on other days: {lucky if luck is None else f'{luck:.2f}'}",
-        f"on the weeks held out: mean skill {held['skill']:+.4f}, three numbers "
-        f"{held['skill of three numbers']:+.4f}, better by {mean:+.4f}{between}",
+        f"on the weeks held out: mean skill {held['skill']:+.4f}, the baseline "
+        f"{held['skill of the baseline']:+.4f}, better by {mean:+.4f}{between}",
     ]
     if (n := held["configurations tried there"]) > 1:
         words.append(f"{n} configurations have been tried on these weeks: they are not untouched")

@@ -1,11 +1,13 @@
 """Walk forward: train before each window and predict it, into a folder from which it goes on."""
 
+import argparse
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from rich.console import Console
 
 from dualwindow.cli import CommandError
@@ -22,14 +24,23 @@ from dualwindow.learning.walk_forward import (
     tasks,
 )
 from dualwindow.market.files import write_aside
+from dualwindow.market.labels import Labelling
+from dualwindow.market.moves import typical_move
 from dualwindow.reports.terminal import walk_forward_table
 from dualwindow.samples.pair_data import PairData
 from dualwindow.settings import Settings
 from dualwindow_freqtrade.freqai.configuration import Configuration
+from dualwindow_trainer.request import configuration_of
 
+BASELINE = "ranges"  # three numbers, which every network has to be better than
 _SUMMARY = "summary.json"
 TRAIN_DAYS = "train_period_days"  # FreqAI's key for the length of a training
 _DAYS = 30.0
+
+
+def baseline_of(settings: Settings) -> str:
+    """Name the kind that all others are held against: one that sees what the labels give away."""
+    return "trend" if settings.labels.rule == "smoothed" else BASELINE
 
 
 def days_of(block: Mapping[str, Any]) -> float:
@@ -44,6 +55,24 @@ def days_of(block: Mapping[str, Any]) -> float:
     if type(days) not in (int, float) or not 0 < days < float("inf"):
         raise CommandError(f"freqai.{TRAIN_DAYS} must be a number above 0. Received: {days!r}")
     return float(days)
+
+
+def settle_delta(arguments: argparse.Namespace, pairs: Sequence[PairData], start: float) -> None:
+    """Judge all by the same labels, where each training would find a delta of its own.
+
+    Its number becomes a setting like the others: the median move of all candles before `start`
+    (seconds since 1970 UTC), the first that is predicted.
+    """
+    settings = configuration_of(arguments).settings
+    if not settings.has_open_delta:
+        return
+    labelling = Labelling.of(settings)
+    moves = [labelling.moves(pair.until(start).candles) for pair in pairs]
+    delta = typical_move(np.concatenate(moves))
+    arguments.set = [*arguments.set, f"dual_window.labels.delta={delta!r}"]
+    print(
+        f"note: delta is {delta:.6f} for all, the median move of the candles before the timerange"
+    )
 
 
 class Planned(NamedTuple):

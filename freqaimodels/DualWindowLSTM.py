@@ -121,7 +121,7 @@ class DualWindowLSTM(BaseClassifierModel):
         ways, fees : as for `BacktestComparison.show_pair`
         is_last : whether this is the last pair
         """
-        spans = self._backtest_cache.spans(pair)
+        spans = self._backtest_cache.spans(pair, self.settings)
         if spans:  # predictions of a live run have none
             self._comparison.show_pair(pair, self._candles(dataframe), ways, spans, fees)
         if spans and is_last:

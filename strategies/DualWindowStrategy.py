@@ -38,7 +38,8 @@ class DualWindowStrategy(IStrategy):
     """Enter where LONG or SHORT is probable enough; leave at the barriers that label them.
 
     A trade ends at the take-profit, at the stop or after the horizon, whichever comes first:
-    the same distances and the same number of candles that decide the labels. How sure it must be
+    the same distances and the same number of candles that decide the labels; smoothed labels have
+    no take-profit. How sure it must be
     is `freqai.dual_window.confidence` in the configuration, until hyperopt finds better values.
     """
 
@@ -108,6 +109,7 @@ class DualWindowStrategy(IStrategy):
             seconds=self.freqai.settings.horizon * timeframe_to_seconds(self.timeframe)
         )
         self._take_stops()
+        self.use_custom_roi = bool(np.isfinite(self.barriers.long_take_profit))
         if not self.config.get("ignore_buying_expired_candle_after"):
             # freqtrade keeps the last signals while no new candles come.
             guards = self.freqai.configuration.guards

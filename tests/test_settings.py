@@ -5,9 +5,11 @@ import pytest
 from examples import as_in_readme, documented_default, leaves, readme_settings
 from pydantic import BaseModel, ValidationError
 
-from dualwindow.models.ranges import RangesClassifier, make
+from dualwindow.models.line import LineClassifier
+from dualwindow.models.ranges import make
 from dualwindow.settings import (
     KINDS,
+    LABEL_RULES,
     AnyClassifierSettings,
     ClassifierSettings,
     ConfidenceSettings,
@@ -42,7 +44,13 @@ def defaults_of_all_kinds() -> list[tuple[str, str, Any]]:
         for name, value in leaves(settings())
         if name != "kind"
     ]
-    return default + others
+    rules = [
+        (rule, f"labels.{name}", value)
+        for rule, settings in LABEL_RULES.items()
+        for name, value in leaves(settings())
+        if name != "rule"
+    ]
+    return default + others + rules
 
 
 def test_defaults_are_the_designs():
@@ -51,7 +59,7 @@ def test_defaults_are_the_designs():
         told = documented_default(documented[readme_key(place)], kind)
         assert (kind, place, told) == (kind, place, as_in_readme(default))
         checked.add(place)
-    assert len(checked) == 45
+    assert len(checked) == 46
 
 
 def test_every_kind_can_be_chosen_by_its_name():
@@ -65,11 +73,38 @@ def test_every_kind_can_be_chosen_by_its_name():
     assert type(Settings().model) is type(Settings.model_validate({"model": {}}).model)
 
 
+def test_every_rule_can_be_chosen_by_its_name():
+    for name, rule in LABEL_RULES.items():
+        labels = Settings.model_validate({"labels": {"rule": name}}).labels
+        assert type(labels) is rule
+        assert labels.rule == name
+    assert Settings().labels == Settings.model_validate({"labels": {}}).labels
+
+
+@pytest.mark.parametrize("value", ["exclusive", None, 7, {"rule": "last_touch"}, {"rule": None}])
+def test_what_are_no_labels_is_a_problem_like_any_other(value):
+    with pytest.raises(ValidationError) as error:
+        Settings.model_validate({"labels": value})
+    (problem,) = error.value.errors()
+    assert problem["loc"][0] == "labels"
+    assert problem["type"] in ("model_type", "union_tag_invalid")
+
+
+@pytest.mark.parametrize(
+    ("rule", "foreign"), [("smoothed", "long_take_profit"), ("exclusive", "delta")]
+)
+def test_what_belongs_to_another_rule_is_refused(rule, foreign):
+    with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
+        Settings.model_validate({"labels": {"rule": rule, foreign: 0.01}})
+
+
 def nested(place: str, value: Any) -> dict[str, Any]:
     *path, last = place.split(".")
     found: dict[str, Any] = {last: value}
     if path == ["model"]:
         found["kind"] = next(name for name, kind in KINDS.items() if last in kind.model_fields)
+    if place == "labels.delta":
+        found["rule"] = "smoothed"
     for name in reversed(path):
         found = {name: found}
     return found
@@ -82,7 +117,9 @@ BOUNDS = [  # setting, smallest or largest allowed, first refused
     ("weight_factor", 1e9, float("inf")),
     ("validation_share", 0.01, 0),
     ("validation_share", 0.99, 1),
-    ("labels.rule", "first_touch", "last_touch"),
+    ("labels.delta", 0.0001, 0),
+    ("labels.delta", 0.99, 1),
+    ("labels.delta", "auto", "median"),
     ("labels.long_take_profit", 0.0001, 0),
     ("labels.long_take_profit", 0.99, 1),
     ("labels.long_stop_loss", 0.0001, -0.01),
@@ -181,7 +218,8 @@ def test_each_kind_bounds_its_spans_on_both_sides(kind, allowed, refused):
 
 
 def test_no_setting_is_without_a_bound():
-    assert {place for _, place, _ in defaults_of_all_kinds()} - {"model.kind"} == {
+    by_name = {"model.kind", "labels.rule"}
+    assert {place for _, place, _ in defaults_of_all_kinds()} - by_name == {
         place for place, _, _ in BOUNDS
     }
 
@@ -214,7 +252,9 @@ def test_what_is_no_classifier_is_a_problem_like_any_other(value):
     assert problem["type"] in ("model_type", "union_tag_invalid")
 
 
-@pytest.mark.parametrize("block", [Settings, *KINDS.values(), ConfidenceSettings])
+@pytest.mark.parametrize(
+    "block", [Settings, *KINDS.values(), *LABEL_RULES.values(), ConfidenceSettings]
+)
 def test_settings_are_frozen_and_unknown_ones_are_refused(block):
     made, name = block(), next(iter(block.model_fields))
     with pytest.raises(ValidationError, match="frozen"):
@@ -225,7 +265,7 @@ def test_settings_are_frozen_and_unknown_ones_are_refused(block):
 
 def test_spans_that_reach_behind_the_window_are_refused_by_name():
     model = RangesSettings(spans=(3, 12))
-    assert isinstance(make(Settings(history=12, model=model).model, 12, 8), RangesClassifier)
+    assert isinstance(make(Settings(history=12, model=model).model, 12, 8), LineClassifier)
     with pytest.raises(ValidationError, match=r"`history` is 11 candles.*'ranges'.* on 12;.*`mod"):
         Settings(history=11, model=model)
 
@@ -241,12 +281,14 @@ def test_every_setting_is_described():
         for name, field in model.model_fields.items():
             if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
                 yield from fields(field.annotation, f"{path}{name}.")
-            elif path + name != "model":
+            elif path + name not in ("model", "labels"):
                 yield f"{path}{name}", field.description
 
     described = dict(fields(Settings, ""))
     for kind in KINDS.values():
         described |= fields(kind, "model.")
+    for rule in LABEL_RULES.values():
+        described |= fields(rule, "labels.")
     assert described.keys() == {place for _, place, _ in defaults_of_all_kinds()}
     assert all(described.values())
 

@@ -1,5 +1,6 @@
 """Decide from class probabilities whether to go long, go short, or stay out."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -94,6 +95,11 @@ class ExpectedValue:
                 f"confidence: fees must be at least 0 and below 1. Received: {self.fees!r}"
             )
         best = max(self.barriers.long_take_profit, self.barriers.short_take_profit) - self.fees
+        if math.isinf(best):
+            raise ConfidenceError(
+                "confidence: mode 'expected_value' needs take-profits, which these labels have "
+                "none of; decide by thresholds"
+            )
         if not self.margin < best:
             raise ConfidenceError(
                 f"confidence: no signal can be worth the margin {self.margin!r}: a certain win "
@@ -132,6 +138,10 @@ def break_even(barriers: Barriers, fees: float) -> dict[int, float]:
     barriers : fractions of the entry price
     fees : of entry and exit together, as a fraction of the stake
 
+    Returns
+    -------
+    NaN for a side without a take-profit: what a win brings is not known before.
+
     Examples
     --------
     >>> break_even(Barriers(0.5, 0.25, 0.25, 0.25), fees=0.125)
@@ -141,7 +151,10 @@ def break_even(barriers: Barriers, fees: float) -> dict[int, float]:
         SHORT: (barriers.short_take_profit, barriers.short_stop_loss),
         LONG: (barriers.long_take_profit, barriers.long_stop_loss),
     }
-    return {side: (stop + fees) / (take + stop) for side, (take, stop) in sides.items()}
+    return {
+        side: (stop + fees) / (take + stop) if math.isfinite(take) else math.nan
+        for side, (take, stop) in sides.items()
+    }
 
 
 # Published for the scores of balanced trainings, where all classes are equally common.
@@ -158,6 +171,25 @@ def thresholds(confidence: ConfidenceSettings) -> Thresholds:
         hold = MODES["balanced"].hold if confidence.hold is None else confidence.hold
         return Thresholds(confidence.short, hold, confidence.long)
     return MODES.get(confidence.mode, MODES["balanced"])
+
+
+def rule_of(confidence: ConfidenceSettings, barriers: Barriers, fees: float) -> Rule:
+    """Make the rule that is asked for.
+
+    Parameters
+    ----------
+    confidence : mode, and thresholds or margin
+    barriers : fractions of the entry price
+    fees : of entry and exit together, as a fraction of the stake
+
+    Raises
+    ------
+    ConfidenceError
+        As `ExpectedValue` does.
+    """
+    if confidence.mode == "expected_value":
+        return ExpectedValue(barriers, fees, confidence.margin)
+    return thresholds(confidence)
 
 
 def decide(probabilities: FloatArray, rule: Rule, fallback: Fallback = "hold") -> IntArray:

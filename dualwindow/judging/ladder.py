@@ -30,6 +30,7 @@ class Line(NamedTuple):
     calibration_error : the largest of the three classes, over all windows
     signals, hit_rate : of the rule; NaN without signals
     seconds : mean of its trainings
+    memory : bytes, the most that a process had while it trained; None where nobody has looked
     behind_best, behind_baseline : how much better the best one and the baseline are: mean over the
         windows with its 95 % interval, drawn by whole windows of time
     """
@@ -42,6 +43,7 @@ class Line(NamedTuple):
     signals: int
     hit_rate: float
     seconds: float
+    memory: int | None
     behind_best: Interval
     behind_baseline: Interval
 
@@ -81,6 +83,7 @@ def ladder(walks: Mapping[str, WalkForward], baseline: str, rule: Rule) -> list[
                 max(overall_scores(walk).calibration_errors),
                 *_signals(walk, rule),
                 float(np.mean([record.seconds for record in walk.records])),
+                max((r.memory for r in walk.records if r.memory is not None), default=None),
                 *behind,
             )
         )

@@ -19,7 +19,7 @@ from dualwindow.learning.record import TrainingRecord
 from dualwindow.market.candles import Candles
 from dualwindow.market.files import write_aside
 from dualwindow.samples.scaling import FeatureScaler
-from dualwindow.settings import NetworkSettings, Settings
+from dualwindow.settings import NetworkSettings, Settings, SmoothedLabelSettings
 
 _FORMAT = 1
 _CONTENTS = ("model", "scaler", "calibration")
@@ -43,6 +43,8 @@ def pair_folder(pair: str) -> str:
 def stem(pair: str, settings: Settings) -> str:
     """Name a pair, the horizon and the barriers; where both sides differ, the long one is first.
 
+    Labels without take-profits have the name of their rule there.
+
     Examples
     --------
     >>> stem("BTC/USDT", Settings())
@@ -50,8 +52,10 @@ def stem(pair: str, settings: Settings) -> str:
     """
     labels = settings.labels
     stop = _percent(labels.long_stop_loss, labels.short_stop_loss)
-    take = _percent(labels.long_take_profit, labels.short_take_profit)
-    return f"{pair_folder(pair)}_FW{settings.horizon:03d}_SL{stop}_TP{take}"
+    begin = f"{pair_folder(pair)}_FW{settings.horizon:03d}_SL{stop}"
+    if isinstance(labels, SmoothedLabelSettings):
+        return f"{begin}_{labels.rule}"
+    return f"{begin}_TP{_percent(labels.long_take_profit, labels.short_take_profit)}"
 
 
 def _percent(long: float, short: float) -> str:

@@ -1,12 +1,15 @@
 """Prepare a training: the windows of all its pairs, scaled alike and split at the same moment."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from dualwindow.arrays import BoolArray
 from dualwindow.market.candles import Candles
+from dualwindow.market.labels import Labelling, Smoothed
+from dualwindow.market.moves import typical_move
 from dualwindow.samples.data import Rows, Samples, TrainingData, TrainingError, pooled
 from dualwindow.samples.scaling import RowScaler, Scaled, known_rows
 from dualwindow.samples.selection import Selection, select
@@ -32,12 +35,14 @@ class Prepared(NamedTuple):
     parts : pairs that are learnt from, in the order of their names
     training, validation : windows of all of them
     left_out : other pairs, and why nothing can be learnt from each
+    settings : those in effect: with the delta that was found, where it was to be found
     """
 
     parts: list[Part]
     training: Samples
     validation: Samples
     left_out: dict[str, str]
+    settings: Settings
 
     @property
     def learnt_from(self) -> tuple[str, ...]:
@@ -69,6 +74,7 @@ def prepare(group: Sequence[TrainingData], settings: Settings, scaler: RowScaler
     in_order = sorted(group, key=lambda data: data.pair)
     usable = refused.sieve(in_order, lambda data: refuse_unusable(data, settings))
     splits = _split_together(usable, settings)
+    usable, settings = _settle(usable, splits, settings)
     usable = refused.sieve(usable, lambda data: _refuse_unknown(data, splits[data.pair]))
     if len(usable) > 1:
         usable = refused.sieve(
@@ -89,7 +95,7 @@ def prepare(group: Sequence[TrainingData], settings: Settings, scaler: RowScaler
     if not parts:
         raise refused.errors[min(refused.errors)]
     training, validation = pooled(samples)
-    return Prepared(parts, training, validation, refused.reasons())
+    return Prepared(parts, training, validation, refused.reasons(), settings)
 
 
 class _Refused:
@@ -139,6 +145,20 @@ def boundary_of(group: Sequence[TrainingData], settings: Settings) -> float:
     """Find the second at which the validation part of a training begins."""
     longest = max(group, key=lambda data: len(data.candles))
     return validation_start(longest.candles.date, settings.validation_share)
+
+
+def _settle(
+    group: list[TrainingData], splits: Mapping[str, Split], settings: Settings
+) -> tuple[list[TrainingData], Settings]:
+    """Find which moves count, in the training parts of all pairs together, and label by them."""
+    if not settings.has_open_delta or not group:
+        return group, settings
+    labelling = Labelling.of(settings)
+    moves = [labelling.moves(data.candles) for data in group]
+    taught = [m[splits[data.pair].train] for data, m in zip(group, moves, strict=True)]
+    rule = Smoothed(typical_move(np.concatenate(taught)))
+    labelled = [replace(data, labels=rule.label(m)) for data, m in zip(group, moves, strict=True)]
+    return labelled, settings.with_delta(rule.delta)
 
 
 def _taught(data: TrainingData, split: Split) -> BoolArray:

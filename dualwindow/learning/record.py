@@ -99,6 +99,7 @@ class TrainingRecord(_Frozen):
     is_constant : whether all windows of the validation part got the same probabilities, as where
         the class frequencies are quoted: such a model knows nothing to enter on
     device, seconds : what it took
+    memory : bytes, the peak of the process of a walk-forward; None where nobody has looked
     versions : of the libraries that shape numbers
     made_from : everything else that shapes the predictions, by dotted names, as the host knows it
     """
@@ -126,6 +127,7 @@ class TrainingRecord(_Frozen):
     is_constant: bool = False
     device: str
     seconds: float
+    memory: int | None = None
     versions: dict[str, str]
     made_from: dict[str, Any] = {}
 

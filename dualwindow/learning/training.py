@@ -87,7 +87,7 @@ def train_together(
     """
     began, hooks = elapsed(), hooks or Hooks()
     prepared = prepare(group, settings, scaler)
-    training = prepared.training
+    training, settings = prepared.training, prepared.settings
     refuse_one_class(", ".join(part.data.pair for part in prepared.parts), training.labels)
     hooks.interrupt()
     n_features = training.rows.features.shape[1]

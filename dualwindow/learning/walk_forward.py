@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from dualwindow.arrays import IntArray
+from dualwindow.arrays import FloatArray, IntArray
 from dualwindow.learning.artifact import Artifact
 from dualwindow.learning.fingerprint import digest_arrays, flatten
 from dualwindow.learning.fold_store import (
@@ -31,8 +31,9 @@ from dualwindow.learning.parallel import TaskError, Workers, run_tasks
 from dualwindow.learning.record import TrainingRecord
 from dualwindow.learning.training import train_together
 from dualwindow.market.candles import Candles
-from dualwindow.market.labels import CLASSES, Labelling
+from dualwindow.market.labels import CLASSES, Labelling, Smoothed
 from dualwindow.models.classifier import use_threads
+from dualwindow.outside import watched_memory
 from dualwindow.samples.data import TrainingData, TrainingError
 from dualwindow.samples.pair_data import PairData
 from dualwindow.samples.scaling import FeatureScaler
@@ -51,6 +52,7 @@ class Member:
     data : to train on; nothing in it is later than the fold's start
     candles, features : to predict, with the unscaled features of each
     labels : (n,) what became of these; for the table, the model never sees them
+    moves : (n,) what labels are made of, where the training is to find which of them count
     """
 
     fold: Fold
@@ -58,6 +60,14 @@ class Member:
     candles: Candles
     features: np.ndarray
     labels: IntArray
+    moves: FloatArray | None = None
+
+    def labels_by(self, settings: Settings) -> IntArray:
+        """Label the candles by the settings that a training had in effect."""
+        rule = Labelling.of(settings).rule
+        if self.moves is None or not isinstance(rule, Smoothed):
+            return self.labels
+        return rule.label(self.moves)
 
 
 @dataclass(frozen=True)
@@ -110,7 +120,8 @@ def _task(
         fold = member.fold
         plan["fold"] = [fold.pair, fold.train_from, fold.start, fold.stop]
         text: np.ndarray = np.frombuffer(_bytes_of(plan), dtype=np.uint8)
-        predicted = [*_arrays(member.candles), member.features, member.labels]
+        truth: np.ndarray = member.labels if member.moves is None else member.moves
+        predicted = [*_arrays(member.candles), member.features, truth]
         made_by.append(digest_arrays([text, *learnt_from, *predicted]))
     return Task(members, settings, tuple(made_by), threads)
 
@@ -123,8 +134,12 @@ def _member(pair: PairData, fold: Fold, settings: Settings) -> Member:
     labelling = Labelling.of(settings)
     data = pair.between(fold.train_from, fold.start, labelling)
     b, c = np.searchsorted(pair.candles.date, [fold.start, fold.stop]).tolist()
-    labels = labelling.label(pair.candles[b : c + settings.horizon])[: c - b]
-    return Member(fold, data, pair.candles[b:c], pair.features[b:c], labels)
+    first = max(b - labelling.lookback, 0)
+    around, asked = pair.candles[first : c + settings.horizon], slice(b - first, c - first)
+    labels, moves = labelling.label(around)[asked], None
+    if settings.has_open_delta:
+        moves = labelling.moves(around)[asked]
+    return Member(fold, data, pair.candles[b:c], pair.features[b:c], labels, moves)
 
 
 def _taught(data: TrainingData) -> tuple[np.ndarray, ...]:
@@ -138,13 +153,13 @@ def _arrays(candles: Candles) -> tuple[np.ndarray, ...]:
 def run_fold(task: Task) -> list[Done]:
     """Train, and predict all members; the same task gives the same tables in any process."""
     use_threads(task.settings.model, task.threads)
-    with threadpool_limits(task.threads):
+    with threadpool_limits(task.threads), watched_memory() as peak:
         scaler = FeatureScaler(task.settings.scaler)
         group = [member.data for member in task.members]
         artifacts = train_together(group, task.settings, scaler)
         _refuse_left_out(artifacts)
         return [
-            _predicted(member, artifact, made_by)
+            _predicted(member, artifact, made_by, peak())
             for member, artifact, made_by in zip(task.members, artifacts, task.made_by, strict=True)
         ]
 
@@ -156,7 +171,7 @@ def _refuse_left_out(artifacts: Sequence[Artifact]) -> None:
             raise TrainingError(f"{artifact.record.pair}: {artifact.record.left_out}")
 
 
-def _predicted(member: Member, artifact: Artifact, made_by: str) -> Done:
+def _predicted(member: Member, artifact: Artifact, made_by: str, memory: int | None) -> Done:
     prediction = artifact.predict(member.candles, member.features)
     n = len(member.candles)
     table = pd.DataFrame(
@@ -165,12 +180,13 @@ def _predicted(member: Member, artifact: Artifact, made_by: str) -> Done:
             "pair": pd.Categorical([member.fold.pair] * n),
             **dict(zip(CLASSES, prediction.probabilities.T, strict=True)),
             **dict(zip(RAW, prediction.scores.T, strict=True)),
-            "label": member.labels,
+            "label": member.labels_by(artifact.record.settings),
             "valid": prediction.valid,
             "made_by": pd.Categorical([made_by] * n),
         }
     )
-    record = artifact.record.model_copy(update={"made_from": {"fold": made_by}})
+    facts = {"made_from": {"fold": made_by}, "memory": memory}
+    record = artifact.record.model_copy(update=facts)
     return Done(write_table(table), record)
 
 

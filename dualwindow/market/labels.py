@@ -1,12 +1,13 @@
-"""Label each candle by what the next candles do to a take-profit and a stop-loss.
+"""Label each candle by what the next candles do: to a take-profit and a stop, or to the mean close.
 
 A long position taken at the close of candle *t* wins at ``close * (1 + take_profit)`` and loses
 at ``close * (1 - stop_loss)``; a short position mirrors it. Only the candles ``t+1 .. t+horizon``
 are looked at, on their highs and lows; reaching a level exactly counts as a touch, also where
 prices are decimals that binary fractions cannot hold.
 
-The idea is the triple-barrier method of M. Lopez de Prado, *Advances in Financial Machine
-Learning* (2018), chapter 3, with the time barrier as the HOLD class.
+The barriers are the triple-barrier method of M. Lopez de Prado, *Advances in Financial Machine
+Learning* (2018), chapter 3, with the time barrier as the HOLD class. The mean close is that of
+`dualwindow.market.moves`.
 """
 
 from collections.abc import Callable
@@ -16,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from dualwindow.arrays import BoolArray, FloatArray, IntArray
-from dualwindow.market.candles import Candles, count_ahead
-from dualwindow.settings import Settings
+from dualwindow.market.candles import Candles, count_ahead, count_back
+from dualwindow.market.moves import LEAST_MOVE, smoothed_moves
+from dualwindow.settings import Settings, SmoothedLabelSettings
 
 SHORT, HOLD, LONG = 0, 1, 2
 UNKNOWN = -1
@@ -36,7 +38,10 @@ LabelRule = Callable[["Candles", "Levels", int], IntArray]
 
 @dataclass(frozen=True)
 class Barriers:
-    """Distances from the signal candle's close, as fractions of it, all positive."""
+    """Distances from the signal candle's close, as fractions of it, all positive.
+
+    A take-profit is infinite where there is none.
+    """
 
     long_take_profit: float
     long_stop_loss: float
@@ -101,12 +106,24 @@ RULES: dict[str, LabelRule] = {"exclusive": exclusive, "first_touch": first_touc
 
 
 @dataclass(frozen=True)
+class Smoothed:
+    """Label by whether the mean close rises or falls by more than `delta`, a fraction of it."""
+
+    delta: float
+
+    def label(self, moves: FloatArray) -> IntArray:
+        """Give (n,) int8 of SHORT, HOLD, LONG of the moves; UNKNOWN where one is NaN."""
+        labels = _decide(moves > self.delta, moves < -self.delta)
+        return np.where(np.isnan(moves), UNKNOWN, labels).astype(np.int8)
+
+
+@dataclass(frozen=True)
 class Labelling:
     """What a candle is labelled by, and where a trade that goes by the labels ends.
 
     Parameters
     ----------
-    rule : `exclusive` or `first_touch`
+    rule : `exclusive`, `first_touch` or a `Smoothed`
     barriers : fractions of the close
     horizon : candles, at least 1
     max_untraded : a longer run of candles without volume inside the horizon counts as a gap
@@ -118,17 +135,29 @@ class Labelling:
     202.0
     """
 
-    rule: LabelRule
+    rule: LabelRule | Smoothed
     barriers: Barriers
     horizon: int
     max_untraded: int
 
     @classmethod
     def of(cls, settings: Settings) -> "Labelling":
-        """Take it from the settings of a training."""
-        distances = settings.labels.model_dump(exclude={"rule"})
-        rule, barriers = RULES[settings.labels.rule], Barriers(**distances)
-        return cls(rule, barriers, settings.horizon, settings.max_untraded)
+        """Take it from the settings of a training.
+
+        Where the training is yet to find out which move counts, any move of `LEAST_MOVE` does.
+        """
+        labels, more = settings.labels, (settings.horizon, settings.max_untraded)
+        if isinstance(labels, SmoothedLabelSettings):
+            stops = labels.long_stop_loss, labels.short_stop_loss
+            delta = LEAST_MOVE if labels.delta == "auto" else labels.delta
+            return cls(Smoothed(delta), Barriers(np.inf, stops[0], np.inf, stops[1]), *more)
+        barriers = Barriers(**labels.model_dump(exclude={"rule"}))
+        return cls(RULES[labels.rule], barriers, *more)
+
+    @property
+    def lookback(self) -> int:
+        """How many candles before the one that is labelled are looked at."""
+        return self.horizon if isinstance(self.rule, Smoothed) else 0
 
     def prices(self, close: FloatArray | float) -> Levels:
         """Compute the prices at which a position ends that is taken at a close, one or (n,)."""
@@ -159,13 +188,16 @@ class Labelling:
 
         Parameters
         ----------
-        candles : n candles; candle *t* looks at its own close and at ``t+1 .. t+horizon``
+        candles : n candles; candle *t* looks at its own close and at ``t+1 .. t+horizon``, by
+            `Smoothed` also at ``t-horizon .. t-1``
 
         Returns
         -------
         (n,) int8 of SHORT, HOLD, LONG, or UNKNOWN where fewer than `horizon` candles follow, a
         gap lies inside the horizon, or a price that is looked at is NaN, infinite or not positive.
         """
+        if isinstance(self.rule, Smoothed):
+            return self.rule.label(self.moves(candles))
         labels = np.full(len(candles), UNKNOWN, dtype=np.int8)
         n = len(candles) - self.horizon
         for start in range(0, n, _CHUNK):
@@ -175,6 +207,12 @@ class Labelling:
             labels[start:stop] = self.rule(part, levels, self.horizon)
         labels[~self.known_futures(candles)] = UNKNOWN
         return labels
+
+    def moves(self, candles: Candles) -> FloatArray:
+        """Compute the (n,) moves that `Smoothed` labels by; NaN where the label is UNKNOWN."""
+        outage = candles.untraded_run > self.max_untraded
+        known = self.known_futures(candles) & (count_back(outage, self.horizon + 1) == 0)
+        return np.where(known, smoothed_moves(candles, self.horizon), np.nan)
 
     def known_futures(self, candles: Candles) -> BoolArray:
         """Mark the candles whose next `horizon` candles exist, touch in time and carry prices."""

@@ -45,6 +45,20 @@ def mean_log_ranges(candles: Candles, ends: IntArray, spans: tuple[int, ...]) ->
     return np.log(np.maximum(found, _LEAST_RANGE))
 
 
+def closes_to_means(candles: Candles, ends: IntArray, spans: tuple[int, ...]) -> FloatArray:
+    """Compute how far the close lies above the mean of the last ones, as a fraction of it.
+
+    Parameters and return value as for `mean_log_ranges`.
+    """
+    closes = np.where(candles.priced, candles.close, np.nan)
+    found = np.empty((len(ends), len(spans)))
+    for part in _chunks(len(ends)):
+        for column, span in enumerate(spans):
+            means = _windows(closes, ends[part], span).mean(axis=1)
+            found[part, column] = closes[ends[part]] / means - 1
+    return found
+
+
 def summary_names(spans: tuple[int, ...]) -> tuple[str, ...]:
     """Name the columns of `summaries`, in order."""
     per_span = [f"{what}_{span}" for span in spans for what in _PER_SPAN]

@@ -1,98 +1,14 @@
 """The baseline: a logistic regression on how far candles have moved lately."""
 
-import json
-from dataclasses import dataclass
-
-import numpy as np
-from scipy.special import softmax
-from sklearn.linear_model import LogisticRegression
-
-from dualwindow.arrays import FloatArray, IntArray
-from dualwindow.market.labels import CLASSES
 from dualwindow.market.summaries import mean_log_ranges
-from dualwindow.models.classifier import Epoch, Fitted, Hooks
-from dualwindow.samples.data import Rows, Samples
+from dualwindow.models.line import LineClassifier
 from dualwindow.settings import RangesSettings, spans_of
 
-_LEARNT = ("mean", "deviation", "slopes", "levels")
-_ABSENT = -50.0  # log odds of a class that the training part does not hold
 
-
-def make(settings: RangesSettings, history: int, n_features: int) -> "RangesClassifier":
+def make(settings: RangesSettings, history: int, n_features: int) -> LineClassifier:
     """Make the classifier; it looks at candles only, whatever the features are."""
-    return RangesClassifier(settings, spans_of(settings.spans, history))
+    return LineClassifier(settings, spans_of(settings.spans, history), mean_log_ranges)
 
 
 def use_threads(settings: RangesSettings, n: int) -> None:
     """Do nothing: it has no threads of its own."""
-
-
-@dataclass(frozen=True)
-class RangesClassifier:
-    """A multinomial logistic regression on the mean ranges over several spans."""
-
-    settings: RangesSettings
-    spans: tuple[int, ...]
-
-    def fit(
-        self, training: Samples, validation: Samples, start: Fitted | None, hooks: Hooks
-    ) -> "FittedRanges":
-        """Fit it to the training part alone; it has no epochs and always begins anew."""
-        hooks.interrupt()
-        x = mean_log_ranges(training.rows.candles, training.ends, self.spans)
-        mean, deviation = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-9)
-        model = LogisticRegression(C=1 / self.settings.penalty, max_iter=1000, tol=1e-8)
-        model.fit((x - mean) / deviation, training.labels, training.weights)
-        slopes = np.zeros((len(CLASSES), x.shape[1]))
-        levels = np.full(len(CLASSES), _ABSENT)
-        # Of two classes, scikit-learn gives the odds of the second alone.
-        two = len(model.classes_) == 2
-        slopes[model.classes_] = np.vstack([0 * model.coef_, model.coef_]) if two else model.coef_
-        levels[model.classes_] = [0, *model.intercept_] if two else model.intercept_
-        hooks.interrupt()
-        return FittedRanges(self.spans, mean, deviation, slopes, levels)
-
-    def from_bytes(self, content: bytes) -> "FittedRanges":
-        """Read the JSON text."""
-        found = json.loads(content)
-        mean, deviation, slopes, levels = (np.array(found[name]) for name in _LEARNT)
-        return FittedRanges(self.spans, mean, deviation, slopes, levels)
-
-
-@dataclass(frozen=True)
-class FittedRanges:
-    """What it has learnt.
-
-    Parameters
-    ----------
-    spans : s candles counts
-    mean, deviation : (s,) of the inputs in the training part
-    slopes : (3, s) of the scaled inputs
-    levels : (3,)
-    """
-
-    spans: tuple[int, ...]
-    mean: FloatArray
-    deviation: FloatArray
-    slopes: FloatArray
-    levels: FloatArray
-
-    epochs: tuple[Epoch, ...] = ()
-    best_epoch: int = 0
-    start_loss: float | None = None
-    device: str = "CPU"
-
-    def scores(self, rows: Rows, ends: IntArray) -> FloatArray:
-        """Give the softmax of the lines."""
-        if len(ends) == 0:
-            return np.empty((0, len(CLASSES)))
-        x = (mean_log_ranges(rows.candles, ends, self.spans) - self.mean) / self.deviation
-        return np.asarray(softmax(x @ self.slopes.T + self.levels, axis=1))
-
-    def is_sound(self) -> bool:
-        """Tell whether all that it has learnt are finite numbers."""
-        return all(bool(np.isfinite(getattr(self, name)).all()) for name in _LEARNT)
-
-    def to_bytes(self) -> bytes:
-        """Write JSON text, which keeps every bit."""
-        return json.dumps({name: getattr(self, name).tolist() for name in _LEARNT}).encode()

@@ -25,7 +25,8 @@ def _value(direction: Direction) -> str:
 
 
 def _hits(direction: Direction) -> str:
-    return f"{number(100 * direction.hit_rate, '.0f')} ({100 * direction.break_even:.0f})"
+    needed = number(100 * direction.break_even, ".0f")
+    return f"{number(100 * direction.hit_rate, '.0f')} ({needed})"
 
 
 def window_table(title: str, rows: Sequence[tuple[str, Mapping[str, Quality]]]) -> Table:
@@ -121,7 +122,7 @@ def ladder_table(lines: Sequence[Line], baseline: str, needed: float) -> Table:
     ----------
     lines : of `ladder`
     baseline : name of the one that all are held against
-    needed : hit rate at which a signal pays its costs
+    needed : hit rate at which a signal pays its costs; NaN where it is unknown
     """
     table = Table(
         title="Out of sample, the best one first",
@@ -132,8 +133,8 @@ def ladder_table(lines: Sequence[Line], baseline: str, needed: float) -> Table:
         pad_edge=False,
         collapse_padding=True,
     )
-    columns = ["mean\nskill", "above\n0", "worst", "touch /\ndirection", "calib.\nerror"]
-    columns += [f"signals, %\nhit ({100 * needed:.0f})", "behind\nthe best", "s"]
+    columns = ["mean\nskill", "above\n0", "worst", "touch /\ndirection", "cal.\nerror"]
+    columns += [f"signals, %\nhit ({number(100 * needed, '.0f')})", "behind\nbest", "s", "GB"]
     table.add_column("who", max_width=28)
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
@@ -149,6 +150,7 @@ def ladder_table(lines: Sequence[Line], baseline: str, needed: float) -> Table:
             f"{line.signals:,}, {number(100 * line.hit_rate, '.0f')}",
             "" if is_best else f"{gap.mean:.4f}{'*' if gap.low > 0 else ' '}",
             _seconds(line.seconds),
+            "-" if line.memory is None else f"{line.memory / 1e9:.1f}",
         )
     return table
 

@@ -9,14 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import pandas as pd
 from freqtrade.exceptions import OperationalException
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
 from dualwindow.learning.fingerprint import all_differences, differences, flatten
+from dualwindow.learning.record import TrainingRecord
 from dualwindow.market.files import write_aside
+from dualwindow.settings import Settings
 from dualwindow_freqtrade.freqai.fingerprint import Fingerprint
 from dualwindow_freqtrade.freqai.names import (
     ALL_TRAININGS,
@@ -24,6 +26,7 @@ from dualwindow_freqtrade.freqai.names import (
     METADATA_FILE,
     MODEL_FILE,
 )
+from dualwindow_freqtrade.freqai.training_report import REPORT_FILE
 
 _FILE = "dualwindow_cache.json"
 
@@ -110,6 +113,14 @@ class CacheRecord:
         return f"set another freqai.identifier, or delete {self._folder}"
 
 
+class Span(NamedTuple):
+    """First moment that a window predicts, the first after it, and the settings of its training."""
+
+    start: datetime
+    stop: datetime
+    settings: Settings
+
+
 @dataclass(frozen=True)
 class CachedWindow:
     """The files of one backtest window, and what they must have been made from.
@@ -139,6 +150,25 @@ class CachedWindow:
             f"{name} trained": self.trained_on,
             f"{name} tested on {self.n_tested} candles": self.tested_on,
         }
+
+    def settled(self, settings: Settings) -> Settings:
+        """Give the settings with what the training of the window has found, if it was to find it.
+
+        Raises
+        ------
+        CacheError
+            If the record of the training is gone.
+        """
+        if not settings.has_open_delta:
+            return settings
+        name = self.metadata.name.removesuffix(METADATA_FILE) + REPORT_FILE
+        try:
+            return TrainingRecord.from_json(self.metadata.with_name(name).read_text()).settings
+        except (OSError, ValueError) as error:
+            raise CacheError(
+                f"{self.metadata.with_name(name)}, which knows the delta of the labels, cannot be "
+                f"read ({error}); delete {self.prediction} and run again"
+            ) from error
 
     def is_reused(self, record: CacheRecord) -> bool:
         """Tell whether FreqAI will reuse the predictions, after making sure that it may.
@@ -253,10 +283,13 @@ class BacktestCache:
             f"{error or 'the traceback above says why'}"
         ) from error
 
-    def spans(self, pair: str) -> list[tuple[datetime, datetime]]:
-        """Of each window of a pair, the first moment predicted and the first after it.
+    def spans(self, pair: str, settings: Settings) -> list[Span]:
+        """Tell what each window of a pair has predicted, which FreqAI forgets.
 
-        FreqAI forgets them before the strategy goes on. A pair whose predictions were made live
-        has none.
+        A pair whose predictions were made live has none.
         """
-        return [(window.start, window.stop) for window in self._windows.get(pair, {}).values()]
+        windows = self._windows.get(pair, {}).values()
+        try:
+            return [Span(w.start, w.stop, w.settled(settings)) for w in windows]
+        except CacheError as error:
+            raise OperationalException(str(error)) from error

@@ -1,7 +1,6 @@
 """Compare ways of deciding over a backtest: by window, and at last over all pairs."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 
 import numpy as np
 from rich.console import Console
@@ -12,6 +11,7 @@ from dualwindow.market.candles import Candles
 from dualwindow.market.labels import UNKNOWN, Labelling
 from dualwindow.reports.terminal import comparison_table, window_table
 from dualwindow.settings import Settings
+from dualwindow_freqtrade.backtest.cache import Span
 from dualwindow_freqtrade.freqai.frames import true_labels
 
 
@@ -34,7 +34,7 @@ class BacktestComparison:
         pair: str,
         candles: Candles,
         ways: Mapping[str, IntArray],
-        spans: Sequence[tuple[datetime, datetime]],
+        spans: Sequence[Span],
         fees: float,
     ) -> None:
         """Follow the decisions of one pair through each window of the backtest, and print them.
@@ -44,16 +44,17 @@ class BacktestComparison:
         pair : for the title
         candles : n candles
         ways : name and (n,) decisions of SHORT, HOLD, LONG; UNKNOWN where there is none
-        spans : first moment of each window, and the first after it
+        spans : of each window
         fees : of entry and exit together, a fraction of the stake
         """
-        truth, costs = true_labels(candles, self._settings), self._costs(fees)
+        costs = self._costs(fees)
         records: dict[str, list[Record]] = {way: [] for way in ways}
         rows = []
-        for start, stop in spans:
+        for start, stop, settings in spans:
             first, end = np.searchsorted(candles.date, [start.timestamp(), stop.timestamp()])
             inside = np.zeros(len(candles), dtype=bool)
             inside[first:end] = True
+            truth = true_labels(candles, settings)
             qualities = {}
             for way, decided in ways.items():
                 record = follow(candles, truth, np.where(inside, decided, UNKNOWN), costs)

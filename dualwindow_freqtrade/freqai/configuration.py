@@ -7,16 +7,16 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any, get_args
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from dualwindow.samples.data import TrainingError
 from dualwindow.settings import (
     DEFAULT_KIND,
     KINDS,
+    LABEL_RULES,
     BalancingSettings,
     ConfidenceSettings,
     Frozen,
-    LabelSettings,
     Settings,
 )
 from dualwindow_freqtrade.freqai.keys import FEATURE_KEYS, FREQAI_KEYS, SPLIT_KEYS, refused_keys
@@ -47,6 +47,15 @@ class Configuration(Frozen):
     threads: int | None = Field(
         None, ge=1, description="of TensorFlow; unset, all cores, and live all but one"
     )
+
+    @model_validator(mode="after")
+    def _value_needs_take_profits(self) -> "Configuration":
+        if self.settings.labels.rule == "smoothed" and self.confidence.mode == "expected_value":
+            raise ValueError(
+                "freqai.dual_window.confidence.mode 'expected_value' needs take-profits, which the "
+                "rule 'smoothed' has none of; set it to 'balanced', or 'custom' with thresholds"
+            )
+        return self
 
 
 # Where each part of a configuration stands in the block `freqai`.
@@ -88,6 +97,7 @@ _FREQAIS_OWN = (
     "continual_learning",
 )
 _MEMBER_KINDS = [kind for kind in KINDS if kind != "ensemble"]
+_LABELS = ["settings", "labels"]
 
 
 class ConfigurationError(ValueError):
@@ -233,16 +243,15 @@ def _describe(error: Any) -> str:
     where = error["loc"]
     place = _without_kinds(where)
     if error["type"] == "union_tag_invalid":
-        kinds = ", ".join(repr(kind) for kind in (_MEMBER_KINDS if "members" in place else KINDS))
-        given = error["input"].get("kind")
-        return (
-            f"freqai.{users_key('.'.join(place))}.kind must be one of {kinds}. Received: {given!r}"
-        )
+        return _describe_tag(error["input"], place)
     name = users_key(".".join(place))
     if error["type"] == "extra_forbidden":
         others = [kind for kind in _MEMBER_KINDS if place[-1] in KINDS[kind].model_fields]
         if others and "members" in place:
             return f"freqai.{name} is unknown; it belongs to a member of kind {' or '.join(others)}"
+        rules = [f"'{r}'" for r, block in LABEL_RULES.items() if place[-1] in block.model_fields]
+        if rules and place[:2] == _LABELS:
+            return f"freqai.{name} belongs to the rule {' or '.join(rules)}; remove it"
         return f"freqai.{name} is unknown{_suggest(place[-1], _siblings(place, where))}"
     message = translated(error["msg"].removeprefix("Value error, "))
     if not name:
@@ -251,9 +260,20 @@ def _describe(error: Any) -> str:
     return f"freqai.{name}: {message}. Received: {error['input']!r}{hint}"
 
 
+def _describe_tag(given: Mapping[str, Any], place: list[str]) -> str:
+    """Say which kinds or rules there are."""
+    is_rule = place == _LABELS
+    word, known = ("rule", list(LABEL_RULES)) if is_rule else ("kind", list(KINDS))
+    names = ", ".join(repr(name) for name in (_MEMBER_KINDS if "members" in place else known))
+    key = users_key(".".join(place))
+    return f"freqai.{key}.{word} must be one of {names}. Received: {given.get(word)!r}"
+
+
 def _without_kinds(where: Sequence[Any]) -> list[str]:
-    """Leave out the kinds, which stand after `model` and after the number of a member."""
+    """Leave out the rule after `labels`, and kinds after `model` and after a member's number."""
     place = [str(part) for part in where]
+    if place[:2] == _LABELS:
+        return place[:2] + place[3:]
     if place[:2] != ["settings", "model"]:
         return place
     rest = place[3:]
@@ -274,6 +294,8 @@ def _siblings(place: list[str], where: tuple[Any, ...]) -> set[str]:
     if place[:2] == ["settings", "model"]:
         kind = where[5] if "members" in place else where[2]
         return set(KINDS[str(kind)].model_fields)
+    if place[:2] == _LABELS:
+        return set(LABEL_RULES[where[2]].model_fields)
     model: Any = Configuration
     for part in place[:-1]:
         annotation = model.model_fields[part].annotation
@@ -283,7 +305,6 @@ def _siblings(place: list[str], where: tuple[Any, ...]) -> set[str]:
 
 def _homes() -> Iterator[tuple[str, set[str]]]:
     blocks: dict[str, type[BaseModel]] = {
-        "labels": LabelSettings,
         "balancing": BalancingSettings,
         "confidence": ConfidenceSettings,
         "guards": GuardSettings,
@@ -294,6 +315,8 @@ def _homes() -> Iterator[tuple[str, set[str]]]:
     for kind in KINDS.values():
         yield "freqai.model_training_parameters", set(kind.model_fields)
     yield "freqai.dual_window", _OWN_KEYS
+    for rule in LABEL_RULES.values():
+        yield "freqai.dual_window.labels", set(rule.model_fields)
     for name, block in blocks.items():
         yield f"freqai.dual_window.{name}", set(block.model_fields)
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from math import ceil, floor
+from math import ceil, floor, isinf
 from typing import Any, NamedTuple
 
 from freqtrade.exceptions import OperationalException
@@ -89,6 +89,8 @@ def limit_margin(margin: DecimalParameter, barriers: Barriers, fees: float) -> N
     """
     unit = 10**margin.decimals
     best = max(barriers.long_take_profit, barriers.short_take_profit) - fees
+    if isinf(best):  # no rule of these labels has a margin
+        return
     margin.high = min(margin.high, floor(best * unit - 1) / unit)
     margin.low = max(margin.low, ceil(-fees * unit - 1e-6) / unit)
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
+from math import isinf
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -93,14 +94,18 @@ def _in_effect(strategy: IStrategy, name: str, begun: Begun, found: Collection[s
 def _ends(values: Sequence[_Value], terms: Terms) -> list[str]:
     b, now = terms.barriers, {value.name: value.now for value in values}
     ends = [
-        f"a long ends at +{100 * b.long_take_profit:g} % or -{100 * b.long_stop_loss:g} %",
-        f"a short at -{100 * b.short_take_profit:g} % or +{100 * b.short_stop_loss:g} %",
+        f"a long ends at {_either('+', b.long_take_profit)}-{100 * b.long_stop_loss:g} %",
+        f"a short at {_either('-', b.short_take_profit)}+{100 * b.short_stop_loss:g} %",
     ]
     if now["exit_at_horizon"]:
         ends.append(f"both after {terms.horizon}")
     if now["exit_on_opposite"]:
         ends.append("both on the opposite signal")
     return ends
+
+
+def _either(sign: str, take_profit: float) -> str:
+    return "" if isinf(take_profit) else f"{sign}{100 * take_profit:g} % or "
 
 
 def _below_break_even(rule: Rule, terms: Terms, sides: Sequence[int]) -> list[str]:

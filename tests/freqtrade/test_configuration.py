@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from dualwindow.judging.decisions import Thresholds, thresholds
 from dualwindow.learning.fingerprint import flatten
 from dualwindow.samples.data import TrainingError
-from dualwindow.settings import KINDS, RangesSettings
+from dualwindow.settings import KINDS, RangesSettings, SmoothedLabelSettings
 from dualwindow_freqtrade.freqai.configuration import (
     KEYS,
     Configuration,
@@ -99,6 +99,42 @@ def test_an_unknown_kind_is_refused_with_those_there_are(kind):
     (problem,) = problems_of(model_training_parameters__kind=kind)
     assert problem.startswith("freqai.model_training_parameters.kind must be one of 'lstm', 'gr")
     assert problem.endswith(f"Received: {kind!r}")
+
+
+@pytest.mark.parametrize("rule", ["last_touch", None, ["exclusive"]])
+def test_an_unknown_rule_is_refused_with_those_there_are(rule):
+    (problem,) = problems_of(dual_window__labels__rule=rule)
+    assert problem == (
+        "freqai.dual_window.labels.rule must be one of 'exclusive', 'first_touch', 'smoothed'. "
+        f"Received: {rule!r}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [
+        (
+            {"rule": "smoothed", "long_take_profit": 0.01},
+            "long_take_profit belongs to the rule 'exclusive' or 'first_touch'; remove it",
+        ),
+        ({"delta": 0.01}, "delta belongs to the rule 'smoothed'; remove it"),
+        ({"rule": "smoothed", "delte": 0.01}, "delte is unknown; did you mean 'delta'?"),
+        ({"rule": "smoothed", "floor": 9}, "floor is unknown; it belongs in freqai.dual_window.ba"),
+    ],
+)
+def test_settings_of_labels_are_told_by_their_rule(labels, told):
+    block = {"labels": labels, "confidence": {"mode": "balanced"}}
+    (problem,) = problems_of(dual_window=block)
+    assert problem.startswith(f"freqai.dual_window.labels.{told}")
+
+
+def test_labels_without_take_profits_want_thresholds():
+    labels = {"rule": "smoothed"}
+    (problem,) = problems_of(dual_window={"labels": labels})
+    assert problem.startswith("freqai.dual_window.confidence.mode 'expected_value' needs take-prof")
+    confidence = {"mode": "custom", "short": 0.6, "long": 0.6}
+    block = {"labels": labels, "confidence": confidence}
+    assert read_configuration(freqai(dual_window=block)).settings.has_open_delta
 
 
 @pytest.mark.parametrize("block", ["model_training_parameters", "dual_window__labels"])
@@ -368,8 +404,10 @@ def test_readme_settings_table_is_complete():
                 key = users_key(f"settings.model.{name}")
                 assert documented_default(documented[key], kind) == as_in_readme(value)
                 defaults[key] = value
-    assert documented.keys() == defaults.keys()
-    assert len(documented) == 55
+    delta = users_key("settings.labels.delta")
+    assert documented[delta] == SmoothedLabelSettings().delta
+    assert documented.keys() - {delta} == defaults.keys()
+    assert len(documented) == 56
 
 
 # Names that messages fill in, and all that they can be.

@@ -499,6 +499,7 @@ OF_EACH_KIND = {
     "dlstm": {"kind": "dlstm", "trend_candles": 3},
     "published": {"kind": "published", "stride": 5},
     "ranges": {"kind": "ranges", "spans": [3, 10]},
+    "trend": {"kind": "trend", "spans": [3, 10]},
     "trees": TREES,
     "ensemble": {"kind": "ensemble", "members": [SMALL, TREES], "combine": "stacked"},
 }

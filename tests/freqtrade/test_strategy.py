@@ -210,6 +210,31 @@ def test_hyperopt_searches_what_the_mode_reads(load, confidence, searched):
     assert strategy.exit_at_horizon.optimize
 
 
+def test_a_trade_by_smoothed_labels_ends_at_the_stop_or_the_horizon(load, caplog):
+    caplog.set_level("INFO")
+    labels = {"rule": "smoothed", "long_stop_loss": 0.007, "short_stop_loss": 0.004}
+    strategy = load({"mode": "balanced"}, labels=labels)
+    assert not strategy.use_custom_roi
+    assert strategy.minimal_roi == {}
+    assert strategy.stoploss == -0.007
+    levels = strategy.labelling.prices(100.0)
+    assert (float(levels.long_stop), float(levels.short_stop)) == (99.3, 100.4)
+    (line,) = (r.getMessage() for r in caplog.records if "Rule in effect" in r.getMessage())
+    assert "a long ends at -0.7 %, a short at +0.4 %, both after 0:20:00" in line
+    assert BELOW not in caplog.text
+    assert entries(strategy, [(0.0, 0.4, 0.6, 1), (0.6, 0.4, 0.0, 1), (0.3, 0.4, 0.3, 1)]) == [
+        "balanced long 0.60-0.65",
+        "balanced short 0.60-0.65",
+        None,
+    ]
+
+
+def test_a_mode_of_hyperopts_file_that_needs_take_profits_is_refused_without_any(load):
+    found = {**FOUND, "buy": {**FOUND["buy"], "mode": "expected_value"}}
+    with pytest.raises(FreqtradeException, match="needs take-profits"):
+        load({"mode": "balanced"}, found, labels={"rule": "smoothed"}).ft_load_hyper_params()
+
+
 def test_trades_end_at_the_very_prices_of_the_labels(load, monkeypatch):
     labels = {"long_take_profit": 0.012, "long_stop_loss": 0.007, "short_take_profit": 0.009}
     strategy = load(labels=labels)

@@ -153,11 +153,12 @@ def test_a_question_that_was_never_asked_has_no_skill(walk):
 def test_a_ladder_fits_into_100_columns(walk, who):
     """With the longest name, the widest numbers, and every column whole."""
     lines = ladder({who: walk, "better": knowing(walk, 0.2)}, who, RULE)
-    wide = [line._replace(signals=12345, seconds=1234.5) for line in lines]
+    wide = [line._replace(signals=12345, seconds=1234.5, memory=98_765 * 10**6) for line in lines]
     console = Console(file=io.StringIO(), width=100)
     console.print(ladder_table(wide, who, 0.4))
     told = console.file.getvalue()
     assert told.count("1234") == 2 + told.count("12345")
+    assert told.count("98.8") == 2
     assert "…" not in told
     assert "* behind the best one by more than noise" in told
     assert "†" in told

@@ -172,7 +172,7 @@ def test_nothing_after_the_start_of_a_fold_changes_its_model(kind):
     def facts(task):
         record = run_fold(task)[0].record
         epochs = tuple(dataclasses.replace(epoch, seconds=0.0) for epoch in record.epochs)
-        unlike = {"seconds": 0.0, "made_from": {}, "epochs": epochs}
+        unlike = {"seconds": 0.0, "memory": None, "made_from": {}, "epochs": epochs}
         return record.model_copy(update=unlike)
 
     (pair,) = pairs(names=("A/USDT",))

@@ -44,6 +44,33 @@ def test_kinds_and_poolings_are_crossed_and_a_second_run_finds_everything(both, 
     assert json.loads((tmp_path / "comparison.json").read_text()) == found
 
 
+SMOOTHED = ["--set", "dual_window.labels.rule=smoothed", "dual_window.confidence.mode=balanced"]
+
+
+def test_smoothed_labels_are_held_against_the_trend_and_are_the_same_for_all(both, said, tmp_path):
+    words = ["compare", *both, *WHEN, *SMALL, *SMOOTHED, "--kinds", "trees", "--out", tmp_path]
+    status, told, complaint = said(*words)
+    assert (status, complaint) == (0, "")
+    assert told.startswith("note: delta is 0.0")
+    found = json.loads((tmp_path / "comparison.json").read_text())
+    skills = {line["name"]: line["mean_skill"] for line in found["ladder"]}
+    assert len(skills) == 4
+    assert skills["trend, 8 days, own pair"] > skills["ranges, 8 days, own pair"] + 0.05
+    marked = [line for line in told.splitlines() if "†" in line or "trend" in line]
+    assert "trend, 8 days" in " ".join(marked[-3:])
+    deltas = {
+        json.loads(path.read_text())["settings"]["labels"]["delta"]
+        for path in tmp_path.glob("*/folds/*.json")
+    }
+    assert len(deltas) == 1  # whatever they have learnt from
+    assert f"note: delta is {deltas.pop():.6f} for all" in told
+    assert "hit (-)" in told
+    assert all(line["memory"] > 1e8 for line in found["ladder"])
+    status, again, _ = said(*words)
+    assert status == 0
+    assert again.count("there from an earlier run") == 16
+
+
 def test_of_one_pair_there_is_no_pooling_and_an_ensemble_can_be_stacked(folder, said, tmp_path):
     one = ["--pair", "BTC/USDT", "--data", str(folder / "BTC.csv"), *WHEN, *SMALL]
     one += ["--kinds", "ensemble/stacked"]

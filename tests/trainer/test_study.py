@@ -1,6 +1,7 @@
 """``dualwindow study``: settings that are searched, and a search that survives a kill."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -222,3 +223,48 @@ def test_mistakes_are_told_in_one_line(words, message, folder, said, tmp_path):
     assert status == 2
     assert complaint.count("\n") == 1
     assert message in complaint
+
+
+def test_two_that_search_in_one_database_make_the_trials_together(folder, said, tmp_path):
+    out, storage = tmp_path / "out", ["--storage", f"sqlite:///{tmp_path / 'study.db'}"]
+    words = [DUALWINDOW, *words_of(folder, out, 6, *storage)]
+    with (
+        subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as one,
+        subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as other,
+    ):
+        told = [process.communicate(timeout=300)[0] for process in (one, other)]
+    assert (one.returncode, other.returncode) == (0, 0)
+    made = [len(re.findall(r"^trial \d+: mean skill", text, re.MULTILINE)) for text in told]
+    assert min(made) >= 1
+    assert sum(made) in (6, 7)  # who asks while the other is at its last makes one more
+    status, last, _ = said(*words_of(folder, out, 6, *storage))
+    assert status == 0
+    assert "trial " not in last  # nothing is left to do
+    found = told_by(out)
+    assert found["trials"] == sum(made)
+    assert found["held out"]["configurations tried there"] <= 2
+
+
+@pytest.mark.parametrize("address", ["nowhere", "nobase://host/name", "sqlite:////no/where/it.db"])
+def test_a_database_that_is_not_there_is_told_without_its_address(folder, said, tmp_path, address):
+    status, _, complaint = said(*words_of(folder, tmp_path, 2, "--storage", address))
+    assert status == 2
+    assert complaint.count("\n") == 1
+    assert "--storage: there is no database at this address" in complaint
+
+
+def test_smoothed_labels_are_searched_against_the_trend(folder, said, tmp_path):
+    """Days may be chosen, and yet all are judged by the same labels."""
+    labels = ["--set", "dual_window.labels.rule=smoothed", "dual_window.confidence.mode=balanced"]
+    tries = ["--try", "train_period_days=5|8", "model_training_parameters.kind=ranges|trees"]
+    status, told, complaint = said(*words_of(folder, tmp_path, 3, *labels, *tries))
+    assert (status, complaint) == (0, "")
+    assert "note: delta is 0.0" in told
+    assert "cannot be" not in told
+    records = [
+        json.loads(path.read_text())["settings"] for path in tmp_path.glob("*/*/folds/*.json")
+    ]
+    assert len({each["labels"]["delta"] for each in records}) == 1
+    assert "trend" in {each["model"]["kind"] for each in records}
+    best = json.loads((tmp_path / "best.json").read_text())["freqai"]
+    assert best["dual_window"]["labels"]["delta"] == records[0]["labels"]["delta"]
