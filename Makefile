@@ -19,8 +19,8 @@ test: .venv/installed lint
 test-bot: ## bots trade for twenty minutes, mostly waiting
 	$(BIN)/pytest -p no:cacheprovider tests/freqtrade/test_live_run.py tests/benchmarks/test_soak.py
 
-test-rest:
-	$(BIN)/pytest --ignore tests/freqtrade/test_live_run.py --ignore tests/benchmarks/test_soak.py
+test-rest: ## on two cores, behind the bots
+	nice $(BIN)/pytest --numprocesses 2 --dist loadfile --ignore tests/freqtrade/test_live_run.py --ignore tests/benchmarks/test_soak.py
 
 lint: .venv/installed
 	$(BIN)/ruff format --check .

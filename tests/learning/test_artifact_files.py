@@ -19,7 +19,7 @@ from dualwindow.samples.scaling import FeatureScaler
 from dualwindow.settings import KINDS, Settings
 
 HISTORY, N = 12, 1500
-ENDINGS = {"ranges": ".json", "trees": ".json", "ensemble": ".zip"}
+ENDINGS = {"ranges": ".json", "trend": ".json", "trees": ".json", "ensemble": ".zip"}
 
 
 def trained(kind: str, scaler: str = "standard") -> Artifact:
