@@ -15,7 +15,8 @@ def add_candles(
         type=Path,
         nargs="+",
         metavar="FILE",
-        help="instead: a .csv, .feather or .parquet file for each pair",
+        help="instead: a .csv, .feather or .parquet file for each pair; train and predict also "
+        "take training-ready files, or their folder",
     )
     command.add_argument("--timeframe", default="1m", help="of the candles (default 1m)")
     command.add_argument("--timerange", metavar="YYYYMMDD-YYYYMMDD", help=timerange)

@@ -65,7 +65,7 @@ def read_ready_frame(path: Path) -> pd.DataFrame:
     Raises
     ------
     CandleFileError
-        If it is damaged or holds no rows.
+        If it is damaged, holds no rows, or a column twice.
     """
     try:
         frame = pd.read_feather(path)
@@ -74,6 +74,8 @@ def read_ready_frame(path: Path) -> pd.DataFrame:
         raise CandleFileError(f"{path} is damaged ({reason})") from error
     if frame.empty:
         raise CandleFileError(f"{path} holds no rows")
+    if twice := sorted({str(name) for name in frame.columns[frame.columns.duplicated()]}):
+        raise CandleFileError(f"{path}: columns {twice} are there twice; drop one of each")
     return frame
 
 
@@ -101,11 +103,8 @@ def _refuse_other_columns(frame: pd.DataFrame, label_columns: Sequence[str]) -> 
     there = [str(name) for name in frame.columns]
     if missing := [name for name in wanted if name not in there]:
         raise ValueError(f"columns {missing} are missing. Received: {there}")
-    surplus = {name for name in there if name not in (*wanted, TIME) or there.count(name) > 1}
-    if surplus:
-        raise ValueError(
-            f"columns {sorted(surplus)} are none of such a file, or are there twice; drop them"
-        )
+    if surplus := [name for name in there if name not in (*wanted, TIME)]:
+        raise ValueError(f"columns {surplus} are none of such a file; drop them")
 
 
 def _numbers(frame: pd.DataFrame, names: Sequence[str]) -> FloatArray:

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+from pyarrow import feather
 
 from dualwindow.cli import CommandError
 from dualwindow.learning.artifact_files import read_artifact
@@ -441,6 +443,25 @@ def test_a_file_that_is_wrong_is_told_with_the_place(spoil, message, train, smal
     assert message in complaint
     assert str(path) in complaint
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("more", [[], ["--config-test"]])
+def test_a_column_that_is_there_twice_is_refused(more, train, small, tmp_path):
+    table = feather.read_table(small / f"BTCUSDT{READY}")
+    path = tmp_path / f"BTCUSDT{READY}"
+    feather.write_feather(table.append_column("low_change", table["high_change"]), path)
+    status, _, complaint = train("--data", path, *more)
+    assert (status, complaint.count("\n")) == (2, 1)
+    assert "columns ['low_change'] are there twice" in complaint
+
+
+def test_an_index_of_dates_is_read(trained, train, small, tmp_path):
+    path = tmp_path / f"BTCUSDT{READY}"
+    frame = pd.read_feather(small / path.name).set_index("timestamp")
+    feather.write_feather(pa.Table.from_pandas(frame), path)
+    assert train("--data", path)[0] == 0
+    record = read_artifact(tmp_path / "out" / "models" / "BTCUSDT").record
+    assert record.first_candle == read_artifact(trained).record.first_candle
 
 
 @pytest.mark.parametrize("value", [3, 0.5, -1])
