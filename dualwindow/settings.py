@@ -134,6 +134,11 @@ class ClassifierSettings(Frozen):
         """Candles that a window must have for this kind to see what it wants to."""
         return 1
 
+    @property
+    def needs_prices(self) -> bool:
+        """Tell whether this kind looks at prices and volumes, not at features alone."""
+        return False
+
 
 class NetworkSettings(ClassifierSettings):
     """How a network is trained, whatever its layers."""
@@ -177,6 +182,11 @@ class RecurrentSettings(NetworkSettings):
     def least_history(self) -> int:
         """The longest span, or a step."""
         return max((self.candles_per_step, *(self.spans or ())))
+
+    @property
+    def needs_prices(self) -> bool:
+        """It sums prices up, unless it is told to sum up nothing."""
+        return self.spans != ()
 
 
 class LstmSettings(RecurrentSettings):
@@ -244,6 +254,11 @@ class LineSettings(ClassifierSettings):
         """The longest span."""
         return max(self.spans or (1,))
 
+    @property
+    def needs_prices(self) -> bool:
+        """It looks at nothing else."""
+        return True
+
 
 class RangesSettings(LineSettings):
     """How far candles have moved lately: the baseline of all kinds."""
@@ -276,6 +291,11 @@ class TreesSettings(ClassifierSettings):
     def least_history(self) -> int:
         """The longest span."""
         return max(self.spans or (1,))
+
+    @property
+    def needs_prices(self) -> bool:
+        """It looks at nothing else."""
+        return True
 
 
 DEFAULT_KIND = "lstm"
@@ -322,6 +342,11 @@ class EnsembleSettings(ClassifierSettings):
     def least_history(self) -> int:
         """Of the member that wants the most."""
         return max(member.least_history for member in self.members)
+
+    @property
+    def needs_prices(self) -> bool:
+        """Tell whether any member does."""
+        return any(member.needs_prices for member in self.members)
 
     @model_validator(mode="after")
     def _hand_down(self) -> "EnsembleSettings":

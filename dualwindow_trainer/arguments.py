@@ -15,7 +15,8 @@ def add_candles(
         type=Path,
         nargs="+",
         metavar="FILE",
-        help="instead: a .csv, .feather or .parquet file for each pair",
+        help="instead: a .csv, .feather or .parquet file for each pair; train and predict also "
+        "take training-ready files, or their folder",
     )
     command.add_argument("--timeframe", default="1m", help="of the candles (default 1m)")
     command.add_argument("--timerange", metavar="YYYYMMDD-YYYYMMDD", help=timerange)
@@ -63,8 +64,8 @@ def add_windows(command: argparse.ArgumentParser) -> None:
     command.add_argument("--workers", type=positive, metavar="N", help="default all cores")
 
 
-def add_settings(command: argparse.ArgumentParser) -> None:
-    """Add the arguments that say how to train, whatever the kind."""
+def add_configuration(command: argparse.ArgumentParser) -> None:
+    """Add the arguments that say where settings come from."""
     command.add_argument(
         "-c",
         "--config",
@@ -75,7 +76,6 @@ def add_settings(command: argparse.ArgumentParser) -> None:
         help="as freqtrade's, of which the block freqai is read; the later one wins",
     )
     command.add_argument("--preset", metavar="NAME", help="of config/presets")
-    command.add_argument("--seed", type=whole, metavar="N", help="same seed, same model")
     command.add_argument(
         "--set",
         action="extend",
@@ -84,6 +84,12 @@ def add_settings(command: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="any setting of the block freqai: dual_window.labels.rule=first_touch",
     )
+
+
+def add_settings(command: argparse.ArgumentParser) -> None:
+    """Add the arguments that say how to train, whatever the kind."""
+    add_configuration(command)
+    command.add_argument("--seed", type=whole, metavar="N", help="same seed, same model")
     command.add_argument(
         "--fee",
         type=fee,

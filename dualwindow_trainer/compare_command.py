@@ -41,7 +41,8 @@ def _compare(arguments: argparse.Namespace) -> int:
     from dualwindow.learning.parallel import WorkersDied
     from dualwindow_freqtrade.freqai.configuration import translated
     from dualwindow_freqtrade.freqai.threads import quiet_tensorflow
-    from dualwindow_trainer.request import configuration_of, pairs_of, predicted_of
+    from dualwindow_trainer.pairs import pairs_of
+    from dualwindow_trainer.request import configuration_of, predicted_of
     from dualwindow_trainer.walk import Planned, settle_delta
 
     quiet_tensorflow()

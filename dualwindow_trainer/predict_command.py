@@ -12,7 +12,9 @@ from dualwindow_trainer.arguments import add_candles
 if TYPE_CHECKING:
     import pandas as pd
 
+    from dualwindow.arrays import BoolArray
     from dualwindow.learning.artifact import Artifact
+    from dualwindow.learning.record import TrainingRecord
     from dualwindow.samples.pair_data import PairData
 
 _ENDINGS = (".parquet", ".feather", ".csv")
@@ -23,7 +25,9 @@ def _predict(arguments: argparse.Namespace) -> int:
 
     from dualwindow.learning.artifact_files import ArtifactFileError, read_artifact
     from dualwindow_freqtrade.freqai.threads import quiet_tensorflow
-    from dualwindow_trainer.request import pairs_of, timerange_of
+    from dualwindow_trainer.pairs import pairs_of
+    from dualwindow_trainer.ready_names import Wanted
+    from dualwindow_trainer.request import timerange_of
 
     quiet_tensorflow()
     if arguments.out.suffix not in _ENDINGS:
@@ -33,7 +37,8 @@ def _predict(arguments: argparse.Namespace) -> int:
         artifact = read_artifact(arguments.model)
     except ArtifactFileError as error:
         raise CommandError(f"predict: {error}") from error
-    tables = [_predicted(artifact, pair, span) for pair in pairs_of(arguments)]
+    wanted = Wanted(artifact.record.settings, "these are the settings of the model: take others")
+    tables = [_predicted(artifact, pair, span) for pair in pairs_of(arguments, wanted)]
     table = pd.concat(tables, ignore_index=True)
     _write(table, arguments.out)
     n_valid = int(table["valid"].sum())
@@ -48,11 +53,7 @@ def _predicted(artifact: "Artifact", pair: "PairData", span: tuple[float, float]
     from dualwindow.market.labels import CLASSES
 
     record = artifact.record
-    if set(record.features) != set(pair.feature_names):
-        raise CommandError(
-            f"predict: the model wants the features {', '.join(record.features)}, which only the "
-            "strategy it was trained with computes"
-        )
+    _refuse_other_features(record.features, pair)
     if pair.candles.step != artifact.context.step:
         raise CommandError(
             f"predict: the model was trained on candles of {artifact.context.step} s. Received: "
@@ -76,15 +77,44 @@ def _predicted(artifact: "Artifact", pair: "PairData", span: tuple[float, float]
     raw = zip((f"{name}_raw" for name in CLASSES), found.scores[asked].T, strict=True)
     dates = pd.to_datetime(pair.candles.date[a:b], unit="s", utc=True).as_unit("ms")
     facts = {"date": dates, "pair": pair.pair}
-    # With the pair itself, or with others in the same hours.
-    seen = np.asarray(dates <= pd.Timestamp(record.last_candle))
+    rest = {"valid": found.valid[asked], "seen": _seen(record, pair, dates)}
+    return pd.DataFrame({**facts, **columns, **dict(raw), **rest})
+
+
+def _refuse_other_features(features: tuple[str, ...], pair: "PairData") -> None:
+    from dualwindow.market.features import FEATURES
+    from dualwindow.samples.ready_data import READY_NAMES
+
+    if set(features) == set(pair.feature_names):
+        return
+    others = "others than those of"
+    if set(features) == set(READY_NAMES):
+        told = f"a training-ready file, whose features are {others} candles; give it such a file"
+    elif set(features) == set(FEATURES):
+        told = f"candles, whose features are {others} a training-ready file; give it candles"
+    else:
+        told = f"the features {', '.join(features)}, which only the strategy computes that it is of"
+    raise CommandError(f"predict: {pair.pair}: the model was trained on {told}")
+
+
+def _seen(record: "TrainingRecord", pair: "PairData", dates: "pd.DatetimeIndex") -> "BoolArray":
+    """Mark what is not later than the training, of its own pair or of others in the same hours."""
+    import numpy as np
+    import pandas as pd
+
+    from dualwindow.samples.ready_data import is_undated
+
+    # Rows that are counted from 1970 on, here or there, do not tell which came first.
+    if is_undated(pair.candles) or record.first_candle.startswith("1970-01-01T00:00"):
+        print(f"note: {pair.pair}: without timestamps nobody knows what was learnt from")
+        return np.ones(len(dates), dtype=bool)
+    seen: BoolArray = np.asarray(dates <= pd.Timestamp(record.last_candle))
     if seen.any():
         print(
-            f"note: {pair.pair}: {int(seen.sum())} of {b - a} candles are not later than those "
-            "that were learnt from: 'seen' is True there, and these predictions test nothing"
+            f"note: {pair.pair}: {int(seen.sum())} of {len(dates)} candles are not later than those"
+            " that were learnt from: 'seen' is True there, and these predictions test nothing"
         )
-    rest = {"valid": found.valid[asked], "seen": seen}
-    return pd.DataFrame({**facts, **columns, **dict(raw), **rest})
+    return seen
 
 
 def _write(table: "pd.DataFrame", path: Path) -> None:

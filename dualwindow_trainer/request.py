@@ -1,9 +1,9 @@
-"""Read what a training is asked for: settings from files and flags, candles from files."""
+"""Read what a training is asked for: settings from files and flags, and a timerange."""
 
 import argparse
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,6 @@ from typing import Any
 import rapidjson
 
 from dualwindow.cli import CommandError
-from dualwindow.learning.artifact_files import pair_folder
-from dualwindow.market.candle_files import (
-    CandleFileError,
-    candle_file,
-    read_candle_file,
-    seconds,
-)
-from dualwindow.market.quality import Quality, quality_of
-from dualwindow.samples.pair_data import PairData
 from dualwindow_freqtrade.freqai.configuration import (
     Configuration,
     ConfigurationError,
@@ -246,62 +237,3 @@ def predicted_of(words: str | None, flag: str = "--timerange") -> tuple[int, int
             f"{flag} must have a beginning and an end: what to predict. Received: {words}"
         )
     return int(start), int(stop)
-
-
-def pairs_of(arguments: argparse.Namespace) -> Iterator[PairData]:
-    """Read the candles of every pair, from a folder of freqtrade's or from files.
-
-    Raises
-    ------
-    CommandError
-        If candles are missing, or are none.
-    """
-    folders = [pair_folder(pair) for pair in arguments.pair]
-    if twice := sorted({name for name in folders if folders.count(name) > 1}):
-        raise CommandError(f"--pair: named more than once: {', '.join(twice)}")
-    try:
-        step = seconds(arguments.timeframe)
-        if step > 3600:
-            raise ValueError(f"timeframe: must be at most 1h. Received: {arguments.timeframe}")
-        if arguments.data:
-            for pair, path in zip(arguments.pair, _files(arguments), strict=True):
-                yield PairData.of_frame(pair, read_candle_file(path), step)
-        elif arguments.datadir is None:
-            raise CommandError("--datadir or --data is missing: where the candles are")
-        else:
-            for pair in arguments.pair:
-                yield PairData.read(arguments.datadir, pair, arguments.timeframe)
-    except (CandleFileError, ValueError) as error:
-        raise CommandError(str(error)) from error
-
-
-def qualities_of(arguments: argparse.Namespace) -> Iterator[tuple[str, Quality]]:
-    """Look at the file of every pair as it lies there.
-
-    Raises
-    ------
-    CommandError
-        If one is missing, or holds no candles.
-    """
-    try:
-        for i, pair in enumerate(arguments.pair):
-            if arguments.data:
-                path = _files(arguments)[i]
-            elif arguments.datadir is None:
-                return  # `pairs_of` says so
-            else:
-                path = candle_file(arguments.datadir, pair, arguments.timeframe)
-            yield pair, quality_of(read_candle_file(path), seconds(arguments.timeframe))
-    except (CandleFileError, ValueError) as error:
-        raise CommandError(str(error)) from error
-
-
-def _files(arguments: argparse.Namespace) -> Sequence[Path]:
-    if len(arguments.data) != len(arguments.pair):
-        raise CommandError(
-            f"--data: a file for each pair is needed. Received: {len(arguments.data)} for "
-            f"{len(arguments.pair)} pairs"
-        )
-    if arguments.datadir is not None:
-        raise CommandError("--data and --datadir: give one of them")
-    return list(arguments.data)

@@ -20,7 +20,8 @@ def _study(arguments: argparse.Namespace) -> int:
     import purgedcv  # noqa: F401 - told now, if it is not there, and not after hours
 
     from dualwindow_freqtrade.freqai.threads import quiet_tensorflow
-    from dualwindow_trainer.request import pairs_of, predicted_of
+    from dualwindow_trainer.pairs import pairs_of
+    from dualwindow_trainer.request import predicted_of
     from dualwindow_trainer.space import space_of
     from dualwindow_trainer.study import alone, one_at_a_time, open_study, search
     from dualwindow_trainer.study_walks import StudyWalks, report

@@ -36,12 +36,13 @@ def _train(arguments: argparse.Namespace) -> int:
     from dualwindow.samples.data import TrainingError
     from dualwindow_freqtrade.freqai.configuration import translated
     from dualwindow_freqtrade.freqai.threads import quiet_tensorflow
+    from dualwindow_trainer.config_test import tell_settings
     from dualwindow_trainer.request import configuration_of
 
     quiet_tensorflow()
     configuration = configuration_of(arguments)
     if arguments.config_test:
-        _tell_settings(configuration)
+        tell_settings(configuration)
     if not arguments.walk_forward:
         for name in ("train_days", "window_days", "workers"):
             if getattr(arguments, name) is not None:
@@ -60,20 +61,29 @@ def _train(arguments: argparse.Namespace) -> int:
 
 def _once(configuration: "Configuration", arguments: argparse.Namespace) -> None:
     """Train on the whole timerange: every pair by itself, or all together."""
-    from dualwindow_trainer.request import pairs_of, timerange_of
+    from dualwindow.learning.group import refuse_without_prices
+    from dualwindow_trainer.config_test import tell_quality, tell_windows
+    from dualwindow_trainer.pairs import pairs_of
+    from dualwindow_trainer.ready_names import Wanted
+    from dualwindow_trainer.request import timerange_of
 
+    settings = configuration.settings
+    wanted = Wanted(settings, "change these settings, or take another file")
     span = timerange_of(arguments.timerange)
     if arguments.config_test:
-        _tell_quality(arguments)
-    pairs = list(pairs_of(arguments))
-    is_shared = configuration.settings.pooling == "whitelist"
+        tell_quality(arguments, wanted)
+    pairs = list(pairs_of(arguments, wanted))
+    is_shared = settings.pooling == "whitelist"
     groups = [
         [_between(pair, span, configuration, len(group)) for pair in group]
         for group in ([pairs] if is_shared else [[pair] for pair in pairs])
     ]
+    for group in groups:
+        refuse_without_prices(group, settings)
+        _tell_what_is_unknown(group)
     if arguments.config_test:
         for group in groups:
-            _test(group, configuration)
+            tell_windows(group, configuration)
         return
     _refuse_unwritable(arguments.out)
     judged = [_train_group(group, configuration, arguments) for group in groups]
@@ -83,12 +93,14 @@ def _once(configuration: "Configuration", arguments: argparse.Namespace) -> None
 def _walk_forward(configuration: "Configuration", arguments: argparse.Namespace) -> None:
     """Train before each window of the timerange, and predict it."""
     from dualwindow.learning.folds import Schedule
-    from dualwindow_trainer.request import block_of, pairs_of, predicted_of
+    from dualwindow_trainer.config_test import tell_quality
+    from dualwindow_trainer.pairs import pairs_of
+    from dualwindow_trainer.request import block_of, predicted_of
     from dualwindow_trainer.walk import Planned, days_of, summarise
 
     span = predicted_of(arguments.timerange)
     if arguments.config_test:
-        _tell_quality(arguments)
+        tell_quality(arguments, None)
     planned = Planned.of(
         configuration.settings.model.kind,
         list(pairs_of(arguments)),
@@ -105,6 +117,29 @@ def _walk_forward(configuration: "Configuration", arguments: argparse.Namespace)
         return
     folder = arguments.out / "walk_forward"
     summarise(planned.walk(folder, arguments.workers or cores()), folder)
+
+
+def _tell_what_is_unknown(group: Sequence["TrainingData"]) -> None:
+    """Say what cannot be checked of rows without prices, and refuse what cannot be told at all."""
+    from dualwindow.samples.ready_data import is_undated
+
+    undated = [data.pair for data in group if is_undated(data.candles)]
+    if undated and len(group) > 1:
+        raise CommandError(
+            f"train: {', '.join(undated)}: the files have no timestamps, so pairs cannot be split "
+            "at the same moment; give them timestamps, or set dual_window.pooling to 'pair'"
+        )
+    for data in group:
+        if not data.candles.has_prices:
+            print(
+                f"note: {data.pair}: the file holds no prices: its labels are taken as they are, "
+                "and cannot be checked against the barriers"
+            )
+        if is_undated(data.candles):
+            print(
+                f"note: {data.pair}: the file has no timestamps: its rows are taken for "
+                "consecutive candles, and are counted from 1970-01-01 on"
+            )
 
 
 def _refuse_unwritable(out: Path) -> None:
@@ -216,51 +251,6 @@ def _write_matrix(out: Path, judged: Sequence["Judged"]) -> None:
         write_aside(path, json.dumps(matrix_of(judged), indent=1, allow_nan=False).encode())
     except OSError as error:
         raise CommandError(f"train: {path} cannot be written ({error.strerror})") from error
-
-
-def _tell_settings(configuration: "Configuration") -> None:
-    """Print every setting in effect that shapes the training, in the user's words."""
-    from dualwindow.learning.fingerprint import flatten
-    from dualwindow_freqtrade.freqai.configuration import users_key
-
-    print("settings in effect:")
-    for place, value in flatten({"settings": configuration.settings.model_dump()}).items():
-        print(f"  {users_key(place)} = {value}")
-
-
-def _tell_quality(arguments: argparse.Namespace) -> None:
-    from dualwindow_trainer.request import qualities_of
-
-    for pair, quality in qualities_of(arguments):
-        print(f"{pair}: {quality.candles} candles from {quality.first} to {quality.last} UTC")
-        wrong = {name: n for name, n in quality._asdict().items() if isinstance(n, int) and n}
-        wrong.pop("candles")
-        told = ", ".join(f"{name.replace('_', ' ')} {n}" for name, n in wrong.items())
-        print(f"  {told or 'nothing is missing or unknown'}")
-
-
-def _test(data: Sequence["TrainingData"], configuration: "Configuration") -> None:
-    """Print what would be learnt from, and what it would take."""
-    from dualwindow.learning.group import prepare
-    from dualwindow.samples.scaling import FeatureScaler
-    from dualwindow.samples.selection import refuse_one_class
-    from dualwindow_trainer.plan import estimate, windows_of
-
-    settings = configuration.settings
-    prepared = prepare(data, settings, FeatureScaler(settings.scaler))
-    refuse_one_class(", ".join(part.data.pair for part in prepared.parts), prepared.training.labels)
-    for part in prepared.parts:
-        lost = ", ".join(f"{n} {why}" for why, n in part.selection.rejected.items() if n)
-        print(f"{part.data.pair}: {len(part.data.candles)} candles (dropped: {lost or 'none'})")
-    for pair, why in prepared.left_out.items():
-        print(f"{pair} would be left out: {why}")
-    for name, (short, hold, long) in windows_of(prepared):
-        print(f"{name} windows: {short} SHORT + {hold} HOLD + {long} LONG")
-    takes = estimate(settings, prepared, data[0].features.shape[1])
-    print(
-        f"estimated for two cores: about {takes.seconds:.0f} s at most, "
-        f"{takes.memory / 1e9:.1f} GB of memory"
-    )
 
 
 def _add(topics: Topics) -> None:

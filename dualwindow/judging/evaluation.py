@@ -19,7 +19,7 @@ class Direction(NamedTuple):
     Parameters
     ----------
     signals : how many
-    independent : how many of them begin when the one before has ended
+    independent : how many of them begin when the one before has ended; None if that is unknown
     hit_rate : share of all signals that reached their label, NaN without signals
     break_even : hit rate at which take-profit, stop and fees balance
     expected_value : mean outcome of the independent signals after fees, fraction of the stake
@@ -27,7 +27,7 @@ class Direction(NamedTuple):
     """
 
     signals: int
-    independent: int
+    independent: int | None
     hit_rate: float
     break_even: float
     expected_value: float
@@ -73,13 +73,14 @@ class Record(NamedTuple):
     Parameters
     ----------
     truth, chosen : (m,) labels and decisions, of the candles where both are known
-    outcomes : profits of the independent SHORT and of the independent LONG signals
+    outcomes : profits of the independent SHORT and of the independent LONG signals; None where
+        candles without prices do not tell how a trade ends
     days : that the m candles cover
     """
 
     truth: IntArray
     chosen: IntArray
-    outcomes: tuple[list[float], list[float]]
+    outcomes: tuple[list[float], list[float]] | None
     days: float
 
 
@@ -97,12 +98,15 @@ def follow(candles: Candles, labels: IntArray, decisions: IntArray, costs: Costs
     costs : of a trade
     """
     judged = (labels != UNKNOWN) & (decisions != UNKNOWN)
-    short, long = (
-        _independent_outcomes(candles, judged & (decisions == side), side, costs)
-        for side in (SHORT, LONG)
-    )
+    outcomes = None
+    if candles.has_prices:
+        short, long = (
+            _independent_outcomes(candles, judged & (decisions == side), side, costs)
+            for side in (SHORT, LONG)
+        )
+        outcomes = short, long
     days = judged.sum() * candles.step / 86400
-    return Record(labels[judged], decisions[judged], (short, long), float(days))
+    return Record(labels[judged], decisions[judged], outcomes, float(days))
 
 
 def quality(records: Sequence[Record], costs: Costs) -> Quality:
@@ -113,7 +117,7 @@ def quality(records: Sequence[Record], costs: Costs) -> Quality:
     n, days = len(truth), sum(record.days for record in records)
     precision, recall, f1 = _by_class(truth, chosen)
     short, long = (
-        _direction(truth, chosen, [x for r in records for x in r.outcomes[i]], side, costs)
+        _direction(truth, chosen, _pooled_outcomes(records, i), side, costs)
         for i, side in enumerate((SHORT, LONG))
     )
     return Quality(
@@ -152,14 +156,25 @@ def _independent_outcomes(
     return outcomes
 
 
+def _pooled_outcomes(records: Sequence[Record], i: int) -> list[float] | None:
+    """Put those of one direction together; None if those of any record are unknown."""
+    pooled: list[float] = []
+    for record in records:
+        if record.outcomes is None:
+            return None
+        pooled += record.outcomes[i]
+    return pooled
+
+
 def _direction(
-    truth: IntArray, chosen: IntArray, outcomes: list[float], side: int, costs: Costs
+    truth: IntArray, chosen: IntArray, found: list[float] | None, side: int, costs: Costs
 ) -> Direction:
-    signal, n = chosen == side, len(outcomes)
+    signal, outcomes = chosen == side, found or []
+    n = len(outcomes)
     return Direction(
         int(signal.sum()),
-        n,
-        float((truth[signal] == side).mean()) if n else math.nan,
+        None if found is None else n,
+        float((truth[signal] == side).mean()) if signal.any() else math.nan,
         break_even(costs.labelling.barriers, costs.fees)[side],
         float(np.mean(outcomes)) if n else math.nan,
         float(np.std(outcomes, ddof=1) / np.sqrt(n)) if n > 1 else math.nan,

@@ -67,9 +67,11 @@ def prepare(group: Sequence[TrainingData], settings: Settings, scaler: RowScaler
     Raises
     ------
     TrainingError
-        If no pair is left: what is wrong with the first. If their features differ in number.
+        If no pair is left: what is wrong with the first. If their features differ in number, or
+        prices are missing that the kind looks at.
     """
     _refuse_other_features(group)
+    refuse_without_prices(group, settings)
     refused = _Refused()
     in_order = sorted(group, key=lambda data: data.pair)
     usable = refused.sieve(in_order, lambda data: refuse_unusable(data, settings))
@@ -130,6 +132,30 @@ def _refuse_other_features(group: Sequence[TrainingData]) -> None:
         raise TrainingError(
             f"pairs that are learnt from together must have the same features: {told}; give all "
             "the same, or set `pooling` to 'pair'"
+        )
+
+
+def refuse_without_prices(group: Sequence[TrainingData], settings: Settings) -> None:
+    """Refuse data that holds no prices by its form, where the kind of classifier looks at them.
+
+    Raises
+    ------
+    TrainingError
+        If it does. If only some pairs that are learnt from together have prices.
+    """
+    without = [data.pair for data in group if not data.candles.has_prices]
+    if not without:
+        return
+    if len(without) < len(group):
+        raise TrainingError(
+            f"of pairs that are learnt from together, all must have prices or none. Received none "
+            f"of {', '.join(without)}; set `pooling` to 'pair'"
+        )
+    if settings.model.needs_prices:
+        raise TrainingError(
+            f"{', '.join(without)}: there are no prices, which the kind '{settings.model.kind}' "
+            "looks at; set `model.kind` to published, or to lstm, gru, bilstm or dlstm with "
+            "`model.spans`=[] (of an ensemble, of every member)"
         )
 
 
@@ -199,7 +225,7 @@ def refuse_unusable(data: TrainingData, settings: Settings) -> None:
                 f"{data.pair}: `{name}` is {length} candles, the training data has only "
                 f"{len(candles)}; lower it or raise `train_days`"
             )
-    broken = np.flatnonzero(~candles.priced)
+    broken = np.flatnonzero(candles.has_prices & ~candles.priced)
     if len(broken):
         raise TrainingError(
             f"{data.pair}: {len(broken)} candles have a price that is not a positive number, the "

@@ -133,12 +133,19 @@ def read_candle_file(path: Path) -> pd.DataFrame:
         raise CandleFileError(f"{path}: row {int(unknown.to_numpy().argmax())} has no date")
     try:
         numbers = {c: pd.to_numeric(frame[c]).astype("float64") for c in _MERGED}
-        return pd.DataFrame({"date": _in_utc(frame["date"]), **numbers})
+        return pd.DataFrame({"date": in_utc(frame["date"]), **numbers})
     except (ValueError, TypeError, OverflowError) as error:
         raise CandleFileError(f"{path}: {_first_line(error)}") from error
 
 
-def _in_utc(times: "pd.Series[Any]") -> "pd.Series[Any]":
+def in_utc(times: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Read seconds or milliseconds since 1970, or dates, as UTC to the millisecond.
+
+    Raises
+    ------
+    ValueError
+        If they are something else.
+    """
     if not pd.api.types.is_numeric_dtype(times):
         form = None if pd.api.types.is_datetime64_any_dtype(times) else "ISO8601"
         return pd.to_datetime(times, utc=True, format=form).dt.as_unit("ms")

@@ -19,6 +19,9 @@ class Candles:
     high, low, close : (n,) quote currency; NaN, infinite and non-positive prices are unusable
     volume : (n,) base currency
     step : seconds from one candle to the next
+    has_prices : False where they come from a file that holds no prices by its form, only features
+        and labels. Prices and volume are then NaN, and nothing may be asked of them. Candles whose
+        prices are missing, as in an outage, still have True: they are broken
     """
 
     date: IntArray
@@ -27,6 +30,7 @@ class Candles:
     close: FloatArray
     volume: FloatArray
     step: int
+    has_prices: bool = True
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame, step: int) -> "Candles":
@@ -67,6 +71,7 @@ class Candles:
             self.close[rows],
             self.volume[rows],
             self.step,
+            self.has_prices,
         )
 
     def followed_by(self, later: "Candles") -> "Candles":
@@ -93,7 +98,9 @@ class Candles:
 
     @property
     def known(self) -> BoolArray:
-        """(n,) True where the candle is both `priced` and `measured`."""
+        """(n,) True where the candle is both `priced` and `measured`, or could not be."""
+        if not self.has_prices:
+            return np.ones(len(self), dtype=bool)
         return self.priced & self.measured
 
     @property
@@ -113,7 +120,15 @@ def joined(parts: Sequence[Candles]) -> Candles:
     """Put candles of the same timeframe one after the other, be it of one pair or of several.
 
     Of several, dates begin anew with each, and nothing may be computed across.
+
+    Raises
+    ------
+    ValueError
+        If some have prices and some could not: the missing ones would pass for known.
     """
+    forms = {part.has_prices for part in parts if len(part)}
+    if len(forms) > 1:
+        raise ValueError("candles with prices cannot be joined to candles that have none")
     return Candles(
         np.concatenate([part.date for part in parts]),
         np.concatenate([part.high for part in parts]),
@@ -121,6 +136,7 @@ def joined(parts: Sequence[Candles]) -> Candles:
         np.concatenate([part.close for part in parts]),
         np.concatenate([part.volume for part in parts]),
         parts[0].step,
+        all(forms) if forms else parts[0].has_prices,
     )
 
 

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from dualwindow.arrays import IntArray
+
 _PRICES = ["open", "high", "low", "close"]
 
 
@@ -51,7 +53,6 @@ def quality_of(frame: pd.DataFrame, step: int) -> Quality:
     prices = frame[_PRICES].to_numpy(np.float64)
     volume = frame["volume"].to_numpy(np.float64)
     known = np.isfinite(prices).all(axis=1) & np.isfinite(volume)
-    lost = np.diff(np.unique(dates)) // step - 1
     idle = volume == 0
     return Quality(
         len(frame),
@@ -60,13 +61,31 @@ def quality_of(frame: pd.DataFrame, step: int) -> Quality:
         int((~known).sum()),
         int((prices <= 0).any(axis=1).sum()),
         int((frame["high"] < frame["low"]).sum()),
+        *order_of(dates, step),
+        int(idle.sum()),
+        _longest(idle),
+    )
+
+
+class Order(NamedTuple):
+    """What is wrong with dates: the fields of `Quality` of the same names."""
+
+    duplicates: int
+    backwards: int
+    gaps: int
+    missing: int
+    longest_gap: int
+
+
+def order_of(dates: IntArray, step: int) -> Order:
+    """Look at the order of (n,) dates, in seconds, which should be `step` seconds apart."""
+    lost = np.diff(np.unique(dates)) // step - 1
+    return Order(
         int(pd.Series(dates).duplicated(keep=False).sum()),
         int((np.diff(dates) < 0).sum()),
         int((lost > 0).sum()),
         int(lost.sum()),
         int(lost.max(initial=0)),
-        int(idle.sum()),
-        _longest(idle),
     )
 
 

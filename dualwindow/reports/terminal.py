@@ -19,6 +19,10 @@ def number(value: float, form: str) -> str:
     return "-" if math.isnan(value) else format(value, form)
 
 
+def _count(n: int | None) -> str:
+    return "-" if n is None else f"{n:,}"
+
+
 def _value(direction: Direction) -> str:
     mean, error = direction.expected_value, direction.standard_error
     return f"{number(100 * mean, '+.2f')} ± {number(100 * error, '.2f')}"
@@ -75,7 +79,7 @@ def comparison_table(title: str, ways: Mapping[str, Quality]) -> Table:
     for side in ("short", "long"):
         both = [getattr(q, side) for q in several]
         name = side.upper()
-        counts = [f"{d.signals:,} ({d.independent:,})" for d in both]
+        counts = [f"{d.signals:,} ({_count(d.independent)})" for d in both]
         line(f"{name} signals (independent)", counts)
         line(f"{name} hit rate, % (needed after fees)", [_hits(d) for d in both])
         line(f"{name} value per signal, % ± standard error", [_value(d) for d in both])

@@ -1,12 +1,16 @@
 """Find the rows whose window is whole and gather windows without ever expanding the array."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import TypeVar
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from dualwindow.arrays import BoolArray, FloatArray, IntArray
 from dualwindow.market.candles import Candles, count_back
+
+_Reason = TypeVar("_Reason", bound=StrEnum)
 
 
 class Rejection(StrEnum):
@@ -57,7 +61,7 @@ def whole(broken: dict[Rejection, BoolArray]) -> BoolArray:
     return ~np.logical_or.reduce(list(broken.values()))
 
 
-def count_rejections(reasons: dict[Rejection, BoolArray]) -> dict[str, int]:
+def count_rejections(reasons: Mapping[_Reason, BoolArray]) -> dict[str, int]:
     """Count each rejected row once, under the first reason that applies, in the given order."""
     counts: dict[str, int] = {}
     counted = np.zeros(len(next(iter(reasons.values()))), dtype=bool)

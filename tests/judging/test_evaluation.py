@@ -2,6 +2,7 @@
 
 import io
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -165,6 +166,31 @@ def test_no_record_is_unknown_not_zero():
     assert (q.candles, q.long.signals, q.short.independent) == (0, 0, 0)
     unknown = (q.accuracy, q.trading_f1, q.share_of_hold, q.signals_per_day, q.long.hit_rate)
     assert all(math.isnan(x) for x in (*unknown, *q.precision, *q.recall, *q.f1))
+
+
+def test_without_prices_it_is_unknown_how_trades_end():
+    """Nor is it known of all, where it is known of some."""
+    candles = make_candles(np.full(8, 100.0))
+    labels = np.array([LONG, LONG, HOLD, SHORT, HOLD, HOLD, LONG, HOLD])
+    decisions = np.array([LONG, HOLD, LONG, SHORT, HOLD, HOLD, LONG, HOLD])
+    without = replace(candles, has_prices=False)
+    priced = follow(candles, labels, decisions, COSTS)
+    record = follow(without, labels, decisions, COSTS)
+    assert record.outcomes is None
+    for records in ([record], [record, priced]):
+        q, known = quality(records, COSTS), quality([priced] * len(records), COSTS)
+        assert (q.long.signals, q.long.independent) == (3 * len(records), None)
+        assert math.isnan(q.long.expected_value)
+        assert math.isnan(q.long.standard_error)
+        assert q.long.hit_rate == pytest.approx(2 / 3)
+        assert (q.accuracy, q.f1, q.signals_per_day) == (
+            known.accuracy,
+            known.f1,
+            known.signals_per_day,
+        )
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(comparison_table("all", {"argmax": quality([record], COSTS)}))
+    assert "3 (-)" in console.export_text()
 
 
 def test_tables_say_what_was_measured():

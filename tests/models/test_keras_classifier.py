@@ -19,8 +19,8 @@ from dualwindow.market.summaries import summaries
 from dualwindow.models import keras_classifier, keras_training
 from dualwindow.models.classifier import Hooks
 from dualwindow.models.keras_classifier import FittedNetwork, KerasClassifier
+from dualwindow.models.line import FittedLine
 from dualwindow.models.lstm import make
-from dualwindow.models.ranges import FittedRanges
 from dualwindow.samples.data import Rows
 from dualwindow.samples.windows import gather
 from dualwindow.settings import LstmSettings
@@ -121,7 +121,7 @@ def test_warm_start_is_taken_only_from_the_same_network():
     samples = separable()
     cold = fit(samples)
     other_network = fit(samples, options(feature_dropout=0.0, epochs=1))
-    other_kind = FittedRanges((1,), *np.zeros((4, 1)))
+    other_kind = FittedLine(mean_log_ranges, (1,), *np.zeros((4, 1)))
     for other in (other_network, other_kind):
         begun_anew = fit(samples, start=other)
         assert begun_anew.start_loss is None
