@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from examples import random_candles, separable
 
-from dualwindow.market.summaries import summaries
+from dualwindow.market.summaries import mean_log_ranges, summaries
 from dualwindow.models import keras_classifier, keras_training
 from dualwindow.models.classifier import Hooks
 from dualwindow.models.keras_classifier import FittedNetwork, KerasClassifier
