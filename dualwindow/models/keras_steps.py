@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from dualwindow.arrays import FloatArray, IntArray
+from dualwindow.models.classifier import CheckpointError
 from dualwindow.models.device import use_device
 from dualwindow.models.network import (
     SUMMARY_SCALE,
@@ -120,6 +121,31 @@ class Trainer:
             state.assign([settings.seed, i])
         for average, variable in zip(self._averages, self.model.trainable_variables, strict=True):
             average.assign(variable.value)
+
+    @property
+    def _variables(self) -> list[Any]:
+        """All that a step reads and writes."""
+        kept = [*self.model.weights, *self._generators, *self._optimizer.variables]
+        return [*kept, *self._averages]
+
+    def values(self) -> Weights:
+        """Copy all that the next steps depend on."""
+        return [np.array(variable) for variable in self._variables]
+
+    def restore(self, values: Weights) -> None:
+        """Go on from what `values` gave, in this process or another one.
+
+        Raises
+        ------
+        CheckpointError
+            If they are those of another network; then nothing has changed.
+        """
+        variables = self._variables
+        mine = [(tuple(v.shape), np.asarray(v).dtype) for v in variables]
+        if [(v.shape, v.dtype) for v in values] != mine:
+            raise CheckpointError("it is of a network with other variables")
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
 
     @property
     def rate(self) -> float:

@@ -11,9 +11,11 @@ import numpy as np
 import tensorflow as tf
 
 from dualwindow.arrays import IntArray
-from dualwindow.models.classifier import Epoch, Hooks
+from dualwindow.models.classifier import CheckpointError, Epoch, Hooks
+from dualwindow.models.device import use_device
 from dualwindow.models.keras_steps import Task, Trainer, trainer_of
-from dualwindow.models.network import Network, Weights
+from dualwindow.models.network import Network, Weights, is_fused
+from dualwindow.models.training_state import Patience, TrainingState, pack, unpack
 from dualwindow.outside import chance, elapsed
 from dualwindow.samples.data import Samples
 from dualwindow.settings import NetworkSettings
@@ -51,21 +53,6 @@ def fit_network(
 
 
 @dataclass
-class _Patience:
-    """How many epochs ago a loss was last better, by more than a margin, than ever before."""
-
-    best: float = math.inf
-    margin: float = 0.0
-    since: int = 0
-
-    def got_better(self, loss: float) -> bool:
-        self.since += 1
-        if loss < self.best - self.margin:
-            self.best, self.since = loss, 0
-        return self.since == 0
-
-
-@dataclass
 class _Fit:
     """One training."""
 
@@ -78,30 +65,68 @@ class _Fit:
 
     def run(self, *, is_new: bool) -> Learnt:
         """Train until the last epoch, or until validation has not got better for some."""
-        trainer, settings = self.trainer, self.settings
-        weights, epochs = trainer.model.get_weights(), []
-        start_loss = None if is_new else self._validation_loss()
-        stopping, plateau = _Patience(), _Patience(margin=_NOTABLE)
-        if start_loss is not None and math.isfinite(start_loss):
-            stopping.best = start_loss
-        rng, order = chance(settings.seed), np.arange(len(self.task.ends))
-        for number in range(1, settings.epochs + 1):
-            rng.shuffle(order)
-            epoch, averages = self._epoch(order, number)
-            epochs.append(epoch)
+        state = self._gone_on() or self._begun(is_new=is_new)
+        while not self._is_over(state):
+            epoch = self._learn_once_more(state)
+            # Whoever has been told of an epoch can rely on going on after it.
+            self._save(state)
             self.tell(epoch)
             self.hooks.report(epoch)
-            if stopping.got_better(epoch.validation_loss):
-                weights = averages
-            if stopping.since >= settings.patience:
-                break
-            has_gained = plateau.got_better(epoch.validation_loss)
-            if not has_gained and plateau.since >= settings.lr_patience:
-                trainer.lower_rate(settings)
-                plateau.since = 0
+        weights = [np.asarray(w) for w in state.weights]
         if not all(np.isfinite(w).all() for w in weights):
             self._stop_diverged("with weights that are no numbers")
-        return Learnt([np.asarray(w) for w in weights], tuple(epochs), start_loss)
+        return Learnt(weights, tuple(state.epochs), state.start_loss)
+
+    def _begun(self, *, is_new: bool) -> TrainingState:
+        start_loss = None if is_new else self._validation_loss()
+        stopping = Patience()
+        if start_loss is not None and math.isfinite(start_loss):
+            stopping.best = start_loss
+        return TrainingState(
+            chance(self.settings.seed),
+            np.arange(len(self.task.ends)),
+            self.trainer.model.get_weights(),
+            start_loss,
+            stopping,
+            Patience(margin=_NOTABLE),
+            [],
+        )
+
+    def _gone_on(self) -> TrainingState | None:
+        """Go on from the checkpoint, if there is any; TensorBoard is told all epochs again."""
+        checkpoint = self.hooks.checkpoint
+        content = checkpoint.load() if checkpoint is not None else None
+        if content is None:
+            return None
+        state, values = unpack(content, len(self.task.ends), _device())
+        if [w.shape for w in state.weights] != [tuple(w.shape) for w in self.trainer.model.weights]:
+            raise CheckpointError("its best weights are those of another network")
+        self.trainer.restore(values)
+        for epoch in state.epochs:
+            self.tell(epoch)
+        return state
+
+    def _save(self, state: TrainingState) -> None:
+        if self.hooks.checkpoint is not None:
+            content = pack(state, self.trainer.values(), _device())
+            self.hooks.checkpoint.save(content, len(state.epochs))
+
+    def _is_over(self, state: TrainingState) -> bool:
+        n, settings = len(state.epochs), self.settings
+        return n >= settings.epochs or state.stopping.since >= settings.patience
+
+    def _learn_once_more(self, state: TrainingState) -> Epoch:
+        """Run the next epoch, and note in the state what comes of it."""
+        state.chance.shuffle(state.order)
+        epoch, averages = self._epoch(state.order, len(state.epochs) + 1)
+        state.epochs.append(epoch)
+        if state.stopping.got_better(epoch.validation_loss):
+            state.weights = averages
+        has_gained = state.plateau.got_better(epoch.validation_loss)
+        if not has_gained and state.plateau.since >= self.settings.lr_patience:
+            self.trainer.lower_rate(self.settings)
+            state.plateau.since = 0
+        return epoch
 
     def _epoch(self, order: IntArray, number: int) -> tuple[Epoch, Weights]:
         """Learn from all batches once; validate the averages of the weights, and give these."""
@@ -139,6 +164,11 @@ class _Fit:
             f"training diverged {where}; lower `model.learning_rate`. "
             f"Received: {self.settings.learning_rate:g}"
         )
+
+
+def _device() -> str:
+    """Name what shapes the bits: how many cores there are does not."""
+    return "CPU" if is_fused() else use_device()
 
 
 @contextmanager
