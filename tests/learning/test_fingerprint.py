@@ -34,6 +34,7 @@ NOT_SHAPING = {
     "judging/out_of_sample.py",
     "judging/overfitting.py",
     "learning/artifact_files.py",
+    "learning/checkpoint_file.py",
     "learning/clusters.py",
     "learning/fingerprint.py",
     "learning/fold_store.py",
