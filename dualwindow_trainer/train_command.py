@@ -3,7 +3,7 @@
 import argparse
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +18,6 @@ from dualwindow_trainer.arguments import (
 )
 
 if TYPE_CHECKING:
-    from dualwindow.learning.artifact import Artifact
-    from dualwindow.models.classifier import Epoch
     from dualwindow.samples.data import TrainingData
     from dualwindow.samples.pair_data import PairData
     from dualwindow_freqtrade.freqai.configuration import Configuration
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
 
 def _train(arguments: argparse.Namespace) -> int:
     from dualwindow.learning.artifact_files import ArtifactFileError
+    from dualwindow.learning.checkpoint_file import CheckpointFileError
     from dualwindow.learning.fold_store import WalkForwardError
     from dualwindow.learning.folds import FoldError
     from dualwindow.learning.parallel import WorkersDied
@@ -52,7 +51,7 @@ def _train(arguments: argparse.Namespace) -> int:
     try:
         do(configuration, arguments)
     except (
-        *(TrainingError, FloatingPointError, ArtifactFileError),
+        *(TrainingError, FloatingPointError, ArtifactFileError, CheckpointFileError),
         *(FoldError, WalkForwardError, WorkersDied),
     ) as error:
         raise CommandError(f"train: {translated(str(error))}") from error
@@ -65,7 +64,8 @@ def _once(configuration: "Configuration", arguments: argparse.Namespace) -> None
     from dualwindow_trainer.config_test import tell_quality, tell_windows
     from dualwindow_trainer.pairs import pairs_of
     from dualwindow_trainer.ready_names import Wanted
-    from dualwindow_trainer.request import timerange_of
+    from dualwindow_trainer.request import fee_of, timerange_of
+    from dualwindow_trainer.train_group import GroupTraining
 
     settings = configuration.settings
     wanted = Wanted(settings, "change these settings, or take another file")
@@ -86,8 +86,16 @@ def _once(configuration: "Configuration", arguments: argparse.Namespace) -> None
             tell_windows(group, configuration)
         return
     _refuse_unwritable(arguments.out)
-    judged = [_train_group(group, configuration, arguments) for group in groups]
-    _write_matrix(arguments.out, judged)
+    trainings = [
+        GroupTraining(group, configuration, arguments.out / "models", 2 * fee_of(arguments))
+        for group in groups
+    ]
+    for training in trainings:  # all before the first, so that hours later nothing is refused
+        if arguments.resume:
+            training.resume()
+        else:
+            training.begin()
+    _write_matrix(arguments.out, [training.run() for training in trainings])
 
 
 def _walk_forward(configuration: "Configuration", arguments: argparse.Namespace) -> None:
@@ -187,61 +195,6 @@ def _between(
     return data
 
 
-def _train_group(
-    data: Sequence["TrainingData"], configuration: "Configuration", arguments: argparse.Namespace
-) -> "Judged":
-    from rich.console import Console
-
-    from dualwindow.learning.artifact_files import pair_folder, write_artifact
-    from dualwindow.learning.training import train_together
-    from dualwindow.models.classifier import Hooks, use_threads
-    from dualwindow.reports.terminal import comparison_table
-    from dualwindow.samples.scaling import FeatureScaler
-    from dualwindow_trainer.judged import judge
-    from dualwindow_trainer.request import fee_of
-
-    settings, models = configuration.settings, arguments.out / "models"
-    if configuration.threads is not None:
-        use_threads(settings.model, configuration.threads)
-    hooks = Hooks(report=_say, tensorboard=models / pair_folder(data[0].pair) / "logs")
-    artifacts = train_together(data, settings, FeatureScaler(settings.scaler), hooks=hooks)
-    written = [write_artifact(a, models / pair_folder(a.record.pair)) for a in artifacts]
-    for line in _lines(artifacts):
-        print(line)
-    judged = judge(data, artifacts, configuration.confidence, 2 * fee_of(arguments))
-    ways = {"argmax": judged.argmax, configuration.confidence.mode: judged.confident}
-    title = "Validation part, by which the model was chosen and calibrated: no out-of-sample result"
-    Console(width=100).print(comparison_table(title, ways))
-    for path in written:
-        print(f"model, scaler, calibration and metadata: {path.parent} ({path.name})")
-    return judged
-
-
-def _say(epoch: "Epoch") -> None:
-    print(
-        f"epoch {epoch.number}/{epoch.most}: loss {epoch.loss:.4f}, validation loss "
-        f"{epoch.validation_loss:.4f}, rate {epoch.learning_rate:.2g}, {epoch.seconds:.1f} s",
-        flush=True,
-    )
-
-
-def _lines(artifacts: Sequence["Artifact"]) -> Iterator[str]:
-    record = next(a.record for a in artifacts if not a.record.left_out)
-    names = ", ".join(record.learnt_from) or record.pair
-    scores = record.validation
-    yield (
-        f"{names}: trained on {record.training_windows}, validated on "
-        f"{record.validation_windows.total} windows, {record.seconds:.1f} s; calibrated by "
-        f"{record.calibration.method}; log loss {scores.log_loss:.4f} (raw scores "
-        f"{scores.log_loss_of_raw_scores:.4f}, class frequencies "
-        f"{scores.log_loss_of_frequencies:.4f})"
-    )
-    yield from (f"calibration: {remark}" for remark in record.calibration.remarks)
-    for artifact in artifacts:
-        if why := artifact.record.left_out:
-            yield f"{artifact.record.pair} has the model of the others: {why}"
-
-
 def _write_matrix(out: Path, judged: Sequence["Judged"]) -> None:
     from dualwindow.market.files import write_aside
     from dualwindow_trainer.judged import matrix_of, matrix_path
@@ -258,7 +211,8 @@ def _add(topics: Topics) -> None:
         "train",
         help="train on files of candles, without a bot",
         description="Train on files of candles, without a bot: a model, its scaler, its "
-        "calibration and a report are written to --out.",
+        "calibration and a report are written to --out. How far a network has come is written "
+        "there after every epoch, for --resume to go on from.",
     )
     add_candles(command, "default all candles")
     add_settings(command)
@@ -268,6 +222,13 @@ def _add(topics: Topics) -> None:
     command.add_argument("--learning-rate", type=float, metavar="RATE", help="first step size")
     command.add_argument(
         "--out", type=Path, default=Path("outputs"), metavar="DIR", help="default outputs"
+    )
+    command.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on after the last epoch of a training that was ended or killed, to the same "
+        "model; what is trained already, from the same settings and candles, is left alone (a "
+        "walk-forward always goes on)",
     )
     command.add_argument(
         "--config-test",

@@ -63,6 +63,11 @@ def _percent(long: float, short: float) -> str:
     return "-".join(dict.fromkeys(f"{round(share * 1e4):03d}" for share in (long, short)))
 
 
+def metadata_path(folder: Path, pair: str, settings: Settings) -> Path:
+    """Say where `write_artifact` writes the metadata."""
+    return folder / f"metadata_{stem(pair, settings)}.json"
+
+
 def write_artifact(artifact: Artifact, folder: Path) -> Path:
     """Write a model with its scaler, its calibration and its metadata.
 
@@ -101,7 +106,7 @@ def write_artifact(artifact: Artifact, folder: Path) -> Path:
         "n_features": artifact.n_features,
         "record": json.loads(record.to_json()),
     }
-    metadata = folder / f"metadata_{name}.json"
+    metadata = metadata_path(folder, record.pair, record.settings)
     history = [vars(epoch) for epoch in record.epochs]
     extra = {f"history_{name}.json": _json(history), metadata.name: _json(facts)}
     try:

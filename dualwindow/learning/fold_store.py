@@ -151,12 +151,22 @@ class Store:
         return folder / f"{name}.parquet", folder / f"{name}.json"
 
 
-def _in_backticks(plan: Mapping[str, Any]) -> dict[str, Any]:
-    """Name what the user can change as a `TrainingError` does."""
+def in_backticks(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """Flatten what `plan_of` has named, and name the user's settings as a `TrainingError` does.
+
+    Examples
+    --------
+    >>> in_backticks({"settings": {"model": {"seed": 1}}, "code": "ab", "versions": {"numpy": "2"}})
+    {'`model.seed`': 1, 'code': 'ab', 'versions.numpy': '2'}
+    """
     own = {f"`{name}`": value for name, value in flatten(plan.get("settings", {})).items()}
+    versions_of = flatten({"versions": plan.get("versions", {})})
+    return {**own, "code": plan.get("code"), **versions_of}
+
+
+def _in_backticks(plan: Mapping[str, Any]) -> dict[str, Any]:
     lengths = {f"`{name}`": plan.get(name) for name in ("train_days", "window_days")}
-    others = {name: plan.get(name) for name in ("format", "code")}
-    return {**own, **lengths, **others, **flatten({"versions": plan.get("versions", {})})}
+    return {**in_backticks(plan), **lengths, "format": plan.get("format")}
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -1,7 +1,7 @@
 """What every kind of classifier can do, and where each kind is found."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +23,26 @@ class Epoch:
     seconds: float
 
 
+class CheckpointError(Exception):
+    """A training cannot go on from what a checkpoint holds."""
+
+
+class Checkpoint(Protocol):
+    """Where a training keeps how far it has come, so that another process can go on from there."""
+
+    def load(self) -> bytes | None:
+        """Give what was saved last; None if nothing was, so that the training begins anew."""
+
+    def save(self, content: bytes, n_epochs: int) -> None:
+        """Keep the state after so many epochs; what was saved before stays until this is whole.
+
+        What it raises, for example because the disk is full, ends the training.
+        """
+
+    def member(self, place: int) -> "Checkpoint":
+        """Give the checkpoint of one member of an ensemble, which learn one after the other."""
+
+
 @dataclass(frozen=True)
 class Hooks:
     """How a host follows a training.
@@ -32,11 +52,21 @@ class Hooks:
     report : called after every epoch, by kinds that have epochs
     interrupt : called often; what it raises ends the training
     tensorboard : folder for TensorBoard's files, for kinds that write them
+    checkpoint : gets the state after every epoch, before that is reported, and gives it back to a
+        later training of the very same settings and samples, which comes to the same bits; for
+        kinds that have epochs
     """
 
     report: Callable[[Epoch], None] = lambda epoch: None
     interrupt: Callable[[], None] = lambda: None
     tensorboard: Path | None = None
+    checkpoint: Checkpoint | None = None
+
+    def of_member(self, place: int) -> "Hooks":
+        """Give those of one member of an ensemble."""
+        if self.checkpoint is None:
+            return self
+        return replace(self, checkpoint=self.checkpoint.member(place))
 
 
 class Fitted(Protocol):
@@ -88,6 +118,8 @@ class Classifier(Protocol):
         ------
         FloatingPointError
             If what is learnt becomes NaN or infinite.
+        CheckpointError
+            If it cannot go on from what the hooks' checkpoint holds.
         """
 
     def from_bytes(self, content: bytes) -> Fitted:

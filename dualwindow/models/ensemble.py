@@ -48,8 +48,8 @@ class EnsembleClassifier:
         if isinstance(start, FittedEnsemble) and len(start.members) == len(self.members):
             before = start.members
         fitted = tuple(
-            member.fit(training, validation, its_start, hooks)
-            for member, its_start in zip(self.members, before, strict=True)
+            member.fit(training, validation, its_start, hooks.of_member(place))
+            for place, (member, its_start) in enumerate(zip(self.members, before, strict=True))
         )
         weights = [1 / len(fitted)] * len(fitted)
         if self.combine == "stacked":

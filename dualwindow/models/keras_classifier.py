@@ -19,15 +19,8 @@ from dualwindow.arrays import FloatArray, IntArray
 from dualwindow.market.labels import CLASSES
 from dualwindow.models.classifier import Epoch, Fitted, Hooks
 from dualwindow.models.device import use_device
-from dualwindow.models.keras_training import (
-    PREDICT_BATCH,
-    Network,
-    Weights,
-    fit_network,
-    inputs_of,
-    is_fused,
-    summed,
-)
+from dualwindow.models.keras_training import PREDICT_BATCH, fit_network
+from dualwindow.models.network import Network, Weights, inputs_of, is_fused, summed
 from dualwindow.samples.data import Rows, Samples
 from dualwindow.samples.windows import gather
 from dualwindow.settings import NetworkSettings

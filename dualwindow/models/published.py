@@ -8,7 +8,7 @@ from dualwindow.market.labels import CLASSES
 from dualwindow.models.device import use_threads
 from dualwindow.models.fused_lstm import FusedLstm
 from dualwindow.models.keras_classifier import KerasClassifier
-from dualwindow.models.keras_training import seeded
+from dualwindow.models.network import seeded
 from dualwindow.settings import PublishedSettings
 
 __all__ = ["make", "use_threads"]

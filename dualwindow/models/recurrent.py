@@ -8,7 +8,7 @@ import numpy as np
 
 from dualwindow.arrays import FloatArray
 from dualwindow.models.keras_classifier import KerasClassifier
-from dualwindow.models.keras_training import SUMMARY_SCALE, n_summaries, seeded, softmax_head
+from dualwindow.models.network import SUMMARY_SCALE, n_summaries, seeded, softmax_head
 from dualwindow.outside import chance
 from dualwindow.settings import RecurrentSettings, spans_of
 

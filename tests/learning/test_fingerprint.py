@@ -34,6 +34,7 @@ NOT_SHAPING = {
     "judging/out_of_sample.py",
     "judging/overfitting.py",
     "learning/artifact_files.py",
+    "learning/checkpoint_file.py",
     "learning/clusters.py",
     "learning/fingerprint.py",
     "learning/fold_store.py",
@@ -82,6 +83,7 @@ def test_each_kind_has_files_of_its_own_and_shares_the_others():
         assert f"models/{kind}.py" in files - others
     networks = {"models/device.py", "models/keras_classifier.py", "models/keras_training.py"}
     networks |= {"models/lstm.py", "models/lstm_layer.py", "models/fused_lstm.py"}
+    networks |= {"models/keras_steps.py", "models/network.py", "models/training_state.py"}
     networks |= {"models/recurrent.py"}
     assert found["lstm"] - found["ranges"] == networks
     assert found["ranges"] - found["lstm"] == {"models/ranges.py"}
@@ -141,6 +143,7 @@ def copy(tmp_path_factory) -> Path:
         ("models/gru.py", {"gru"}),
         ("models/lstm_layer.py", {"lstm", "bilstm", "dlstm"}),
         ("models/recurrent.py", {"lstm", "gru", "bilstm", "dlstm"}),
+        ("models/keras_steps.py", {"lstm", "gru", "bilstm", "dlstm", "published"}),
         ("models/keras_training.py", {"lstm", "gru", "bilstm", "dlstm", "published"}),
         ("models/ranges.py", {"ranges"}),
         ("models/trees.py", {"trees"}),

@@ -16,7 +16,7 @@ import pytest
 from examples import random_candles, separable
 
 from dualwindow.market.summaries import mean_log_ranges, summaries
-from dualwindow.models import keras_classifier, keras_training
+from dualwindow.models import keras_classifier, keras_steps
 from dualwindow.models.classifier import Hooks
 from dualwindow.models.keras_classifier import FittedNetwork, KerasClassifier
 from dualwindow.models.line import FittedLine
@@ -232,7 +232,7 @@ def noting(orders, real, rows, ends, *others):
 
 def test_every_epoch_draws_another_order_of_the_windows(monkeypatch):
     orders = {"step": [], "losses": []}
-    trainer = keras_training._trainer(NETWORK)
+    trainer = keras_steps.trainer_of(NETWORK)
     for name, real in [(name, getattr(trainer, name)) for name in orders]:
         monkeypatch.setattr(trainer, name, partial(noting, orders[name], real))
     training, validation = separable(400)
@@ -287,7 +287,7 @@ def test_what_is_kept_is_the_average_of_the_weights_over_an_epoch():
 def test_later_the_average_forgets_what_is_an_epoch_old():
     """Oracle: the recursion, on the weights noted after every batch."""
     plain = NETWORK._replace(dropout=0.0, feature_dropout=0.0)
-    seen, trainer = [], keras_training._trainer(plain)
+    seen, trainer = [], keras_steps.trainer_of(plain)
     real = trainer.step
 
     def noted(*arguments):
