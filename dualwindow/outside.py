@@ -36,7 +36,8 @@ def cores() -> int:
 def watched_memory() -> Iterator[Callable[[], int | None]]:
     """Watch this process; what is yielded tells its peak since the beginning, in bytes.
 
-    Only Linux can forget the peak of before: elsewhere it is None.
+    Only Linux can forget the peak of before: elsewhere it is None. One watch at a time: the peak is
+    the process', so one that begins in another thread makes this one forget, too.
     """
     is_watching = False
     try:

@@ -2,7 +2,15 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
 
 ScalerKind = Literal["standard", "robust", "minmax"]
 CalibrationMethod = Literal["none", "prior", "temperature", "vector"]
@@ -58,13 +66,21 @@ class LabelSettings(Frozen):
     short_stop_loss: float = Field(0.005, gt=0, lt=1, description="fraction of the close, above")
 
 
+def _delta(value: Any) -> Any:
+    # Not bounds of the number, which would be told beside those of the word.
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value == "auto" or (is_number and 0 < value < 1):
+        return value
+    raise ValueError("must be 'auto' or a number above 0 and below 1")
+
+
 class SmoothedLabelSettings(Frozen):
     """How far the mean close must move to make a candle LONG or SHORT, and the stops of trades."""
 
     rule: Literal["smoothed"] = Field(
         "smoothed", description="the mean close of the horizon against that of as many before"
     )
-    delta: Annotated[float, Field(gt=0, lt=1)] | Literal["auto"] = Field(
+    delta: Annotated[float | Literal["auto"], BeforeValidator(_delta)] = Field(
         "auto",
         description="share of the mean close before that it must rise or fall by more than; auto: "
         "the median move of the training part",

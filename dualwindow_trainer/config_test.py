@@ -10,6 +10,7 @@ from dualwindow.market.ready_quality import ReadyQuality
 from dualwindow.samples.data import TrainingData
 from dualwindow.samples.scaling import FeatureScaler
 from dualwindow.samples.selection import refuse_one_class
+from dualwindow.settings import SmoothedLabelSettings
 from dualwindow_freqtrade.freqai.configuration import Configuration, users_key
 from dualwindow_trainer.pairs import qualities_of
 from dualwindow_trainer.plan import estimate, windows_of
@@ -55,6 +56,8 @@ def tell_windows(data: Sequence[TrainingData], configuration: Configuration) -> 
     settings = configuration.settings
     prepared = prepare(data, settings, FeatureScaler(settings.scaler))
     refuse_one_class(", ".join(part.data.pair for part in prepared.parts), prepared.training.labels)
+    if isinstance(labels := prepared.settings.labels, SmoothedLabelSettings):
+        print(f"labels of delta {labels.delta:.6f}")
     for part in prepared.parts:
         lost = ", ".join(f"{n} {why}" for why, n in part.selection.rejected.items() if n)
         print(f"{part.data.pair}: {len(part.data.candles)} candles (dropped: {lost or 'none'})")

@@ -5,7 +5,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +83,8 @@ def open_study(folder: Path, plan: Mapping[str, Any], address: str | None = None
     if before is not None and before != told:
         changed = all_differences(flatten(before), flatten(told))
         raise CommandError(
-            f"study: the one there was begun otherwise: {'; '.join(changed)}; take another --out, "
-            "or what it was begun with"
+            f"study: the one there was begun otherwise: {'; '.join(changed)}; take another "
+            f"{'--out' if address is None else '--storage'}, or what it was begun with"
         )
     study.set_user_attr(_PLAN, told)
     return study
@@ -99,9 +99,10 @@ def _journal(folder: Path) -> BaseStorage:
 def _database(address: str) -> BaseStorage:
     try:
         return RDBStorage(address)
-    except (SQLAlchemyError, ImportError) as error:
-        # Not what was given: there may be a password in it.
-        reason = str(error).partition("\n")[0]
+    except (SQLAlchemyError, ImportError, ValueError) as error:
+        # Not what was given, nor what was read of it: there may be a password in it.
+        is_told = not isinstance(error, ValueError)
+        reason = str(error).partition("\n")[0] if is_told else "it cannot be read"
         raise CommandError(
             f"study: --storage: there is no database at this address ({reason}); it must be like "
             "sqlite:///FILE, mysql://USER:PASSWORD@HOST/NAME or postgresql://..., with its driver "
@@ -132,29 +133,35 @@ def search(
     n_trials: int,
     seed: int,
     skill_of: Callable[[dict[str, Any]], float],
-    *,
-    is_shared: bool = False,
+    shared: Path | None = None,
 ) -> None:
     """Make trials until there are so many; one that was cut off is made again.
 
     What a trial chooses depends on the seed and on the trials that have ended before it, so a
     study that was killed comes to the same end as one that was not. Where others search too, it
-    also depends on how many trials are at work.
+    also depends on how many trials are at work, and of one that was cut off nothing comes: another
+    is made in its place.
 
     Parameters
     ----------
-    is_shared : whether other processes make trials of the same study, which are left to them
+    shared : a file that all processes with trials of the same study hold while they choose; None
+        where there is only this one
     skill_of : of settings, which are worth nothing where it raises `TrialError`; what else it
         raises ends the study
     """
-    for cut in [] if is_shared else _at_work(study):
+    for cut in at_work(study) if shared is None else []:
         study.tell(cut.number, state=TrialState.FAIL)
-    while (n_done := len(ended(study))) < n_trials:
-        others = [len(at_work)] if (at_work := _at_work(study)) else []
-        # By default it takes no notice of trials that have failed.
-        study.sampler = TPESampler(seed=_seed_of(seed, n_done, *others), constant_liar=is_shared)
-        trial = study.ask()
-        chosen = {each.key: each.ask(trial) for each in space}
+    while True:
+        with nullcontext() if shared is None else one_at_a_time(shared):
+            if (n_done := len(ended(study))) >= n_trials:
+                return
+            others = [len(running)] if (running := at_work(study)) else []
+            # By default it takes no notice of trials that have failed.
+            study.sampler = TPESampler(
+                seed=_seed_of(seed, n_done, *others), constant_liar=shared is not None
+            )
+            trial = study.ask()
+            chosen = {each.key: each.ask(trial) for each in space}
         told = ", ".join(f"{key} = {json.dumps(value)}" for key, value in chosen.items())
         print(f"trial {n_done + 1} of {n_trials}: {told}", flush=True)
         try:
@@ -169,7 +176,8 @@ def search(
         print(f"trial {n_done + 1}: mean skill {skill:+.4f}", flush=True)
 
 
-def _at_work(study: optuna.Study) -> list[FrozenTrial]:
+def at_work(study: optuna.Study) -> list[FrozenTrial]:
+    """List the trials that have been begun and have not ended, or never will."""
     return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
 

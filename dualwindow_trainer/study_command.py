@@ -18,12 +18,13 @@ _OF_NETWORKS = ("epochs", "batch_size", "learning_rate")
 
 def _study(arguments: argparse.Namespace) -> int:
     import purgedcv  # noqa: F401 - told now, if it is not there, and not after hours
+    from optuna.exceptions import OptunaError
 
     from dualwindow_freqtrade.freqai.threads import quiet_tensorflow
     from dualwindow_trainer.pairs import pairs_of
     from dualwindow_trainer.request import predicted_of
     from dualwindow_trainer.space import space_of
-    from dualwindow_trainer.study import alone, one_at_a_time, open_study, search
+    from dualwindow_trainer.study import alone, at_work, one_at_a_time, open_study, search
     from dualwindow_trainer.study_walks import StudyWalks, report
     from dualwindow_trainer.walk import settle_delta
 
@@ -49,9 +50,21 @@ def _study(arguments: argparse.Namespace) -> int:
                 study = open_study(arguments.out, trials.plan(space), arguments.storage)
             trials.walk_baseline()
             seed, skill_of = arguments.seed or 0, trials.skill_of
-            search(study, space, arguments.trials, seed, skill_of, is_shared=shared)
-            for line in report(study, trials, held):
-                print(line)
+            asking = arguments.out / "ask.lock" if shared else None
+            search(study, space, arguments.trials, seed, skill_of, asking)
+            with one_at_a_time(arguments.out / "report.lock"):
+                for line in report(study, trials, held):
+                    print(line)
+            if n_others := len(at_work(study)):
+                print(
+                    f"note: {n_others} trial{'' if n_others == 1 else 's'} more had been begun "
+                    "elsewhere; the same command tells once more when they have ended"
+                )
+    except OptunaError as error:
+        raise CommandError(
+            f"study: the trials cannot be kept ({' '.join(str(error).split())}); what is finished "
+            "is kept, run again once they can"
+        ) from error
     except OSError as error:
         raise CommandError(
             f"study: {error.filename or arguments.out} cannot be written ({error.strerror}); what "

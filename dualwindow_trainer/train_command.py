@@ -90,7 +90,7 @@ def _once(configuration: "Configuration", arguments: argparse.Namespace) -> None
         GroupTraining(group, configuration, arguments.out / "models", 2 * fee_of(arguments))
         for group in groups
     ]
-    for training in trainings:  # all before the first, so that hours later nothing is refused
+    for training in trainings:  # all before the first: hours later, only a device can be refused
         if arguments.resume:
             training.resume()
         else:

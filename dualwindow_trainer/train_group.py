@@ -55,11 +55,13 @@ class GroupTraining:
         path = self._folders[first] / f"checkpoint_{stem(first, settings)}.zip"
         self._checkpoint = CheckpointFile(path, facts)
         self._done: list[Artifact] | None = None
+        self._is_anew = False
         if configuration.threads is not None:
             use_threads(settings.model, configuration.threads)
 
     def begin(self) -> None:
-        """Begin anew, whatever is there; the first epoch replaces a checkpoint."""
+        """Begin anew, whatever is there; a checkpoint is replaced, or gone once it is done."""
+        self._is_anew = True
         if (path := self._checkpoint.path).is_file():
             print(f"note: {self._name}: begins anew; {path} is left of a training that was ended")
 
@@ -87,7 +89,7 @@ class GroupTraining:
     def run(self) -> Judged:
         """Train, write the models and tell of them, unless that is done; judge them."""
         artifacts = self._done if self._done is not None else self._trained()
-        self._checkpoint.remove()
+        self._checkpoint.remove(also_others=self._is_anew)
         judged = judge(self._group, artifacts, self._configuration.confidence, self._fees)
         if self._done is None:
             self._tell(artifacts, judged)
@@ -160,6 +162,7 @@ def _lines(artifacts: Sequence[Artifact]) -> Iterator[str]:
         f"{record.calibration.method}; log loss {scores.log_loss:.4f} (raw scores "
         f"{scores.log_loss_of_raw_scores:.4f}, class frequencies "
         f"{scores.log_loss_of_frequencies:.4f})"
+        f"{'' if record.delta is None else f'; labels of delta {record.delta:.6f}'}"
     )
     yield from (f"calibration: {remark}" for remark in record.calibration.remarks)
     for artifact in artifacts:

@@ -62,13 +62,24 @@ def settle_delta(arguments: argparse.Namespace, pairs: Sequence[PairData], start
 
     Its number becomes a setting like the others: the median move of all candles before `start`
     (seconds since 1970 UTC), the first that is predicted.
+
+    Raises
+    ------
+    CommandError
+        If there are none.
     """
     settings = configuration_of(arguments).settings
     if not settings.has_open_delta:
         return
     labelling = Labelling.of(settings)
-    moves = [labelling.moves(pair.until(start).candles) for pair in pairs]
-    delta = typical_move(np.concatenate(moves))
+    moves = np.concatenate([labelling.moves(pair.until(start).candles) for pair in pairs])
+    n = int(np.isfinite(moves).sum())
+    if n == 0:
+        raise CommandError(
+            "dual_window.labels.delta 'auto' is the median move of the candles before the "
+            "timerange, and there are none; set a number, or begin later"
+        )
+    delta = typical_move(moves)
     arguments.set = [*arguments.set, f"dual_window.labels.delta={delta!r}"]
     print(
         f"note: delta is {delta:.6f} for all, the median move of the candles before the timerange"

@@ -30,7 +30,8 @@ class Line(NamedTuple):
     calibration_error : the largest of the three classes, over all windows
     signals, hit_rate : of the rule; NaN without signals
     seconds : mean of its trainings
-    memory : bytes, the most that a process had while it trained; None where nobody has looked
+    memory : bytes, the most that a process had while it trained and predicted; None where nobody
+        has looked
     behind_best, behind_baseline : how much better the best one and the baseline are: mean over the
         windows with its 95 % interval, drawn by whole windows of time
     """

@@ -138,8 +138,12 @@ class CheckpointFile:
                 "epoch before stays, go on from it once it can"
             ) from error
 
-    def remove(self) -> None:
-        """Delete the file, because the training is over; not one of another training.
+    def remove(self, *, also_others: bool = False) -> None:
+        """Delete the file, because the training is over.
+
+        Parameters
+        ----------
+        also_others : whether it may be that of another training, which was begun anew
 
         Raises
         ------
@@ -147,7 +151,7 @@ class CheckpointFile:
             If it cannot be read or deleted.
         """
         content = self._content()
-        if content is None or not self._is_mine(content):
+        if content is None or not (also_others or self._is_mine(content)):
             return
         try:
             self.path.unlink(missing_ok=True)

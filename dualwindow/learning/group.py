@@ -14,7 +14,7 @@ from dualwindow.samples.data import Rows, Samples, TrainingData, TrainingError, 
 from dualwindow.samples.scaling import RowScaler, Scaled, known_rows
 from dualwindow.samples.selection import Selection, select
 from dualwindow.samples.splits import Split, split_of, validation_start
-from dualwindow.settings import Settings
+from dualwindow.settings import Settings, SmoothedLabelSettings
 
 _DAY = 86400
 
@@ -76,12 +76,15 @@ def prepare(group: Sequence[TrainingData], settings: Settings, scaler: RowScaler
     in_order = sorted(group, key=lambda data: data.pair)
     usable = refused.sieve(in_order, lambda data: refuse_unusable(data, settings))
     splits = _split_together(usable, settings)
-    usable, settings = _settle(usable, splits, settings)
     usable = refused.sieve(usable, lambda data: _refuse_unknown(data, splits[data.pair]))
     if len(usable) > 1:
-        usable = refused.sieve(
-            usable, lambda data: _refuse_untaught(data, splits[data.pair], settings)
+        labelled, found = _settle(usable, splits, settings)
+        taught = refused.sieve(
+            labelled, lambda data: _refuse_untaught(data, splits[data.pair], found)
         )
+        usable = [data for data in usable if data.pair in {each.pair for each in taught}]
+    # Anew: who is left out has no part in what a move is.
+    usable, settings = _settle(usable, splits, settings)
     if usable:
         _fit_scaler(scaler, usable, splits)
     parts: list[Part] = []
@@ -151,6 +154,11 @@ def refuse_without_prices(group: Sequence[TrainingData], settings: Settings) -> 
             f"of pairs that are learnt from together, all must have prices or none. Received none "
             f"of {', '.join(without)}; set `pooling` to 'pair'"
         )
+    if isinstance(settings.labels, SmoothedLabelSettings):
+        raise TrainingError(
+            f"{', '.join(without)}: there are no prices, which smoothed labels are made of; set "
+            "`labels.rule` to 'exclusive' or 'first_touch'"
+        )
     if settings.model.needs_prices:
         raise TrainingError(
             f"{', '.join(without)}: there are no prices, which the kind '{settings.model.kind}' "
@@ -176,15 +184,22 @@ def boundary_of(group: Sequence[TrainingData], settings: Settings) -> float:
 def _settle(
     group: list[TrainingData], splits: Mapping[str, Split], settings: Settings
 ) -> tuple[list[TrainingData], Settings]:
-    """Find which moves count, in the training parts of all pairs together, and label by them."""
-    if not settings.has_open_delta or not group:
+    """Label by moves, and find which of them count, in the training parts of all pairs together.
+
+    Smoothed labels look back, so hosts that cut candles before they label, and those that do so
+    after, know different ones of the first; here all are made of the same candles.
+    """
+    if not isinstance(settings.labels, SmoothedLabelSettings) or not group:
         return group, settings
     labelling = Labelling.of(settings)
     moves = [labelling.moves(data.candles) for data in group]
-    taught = [m[splits[data.pair].train] for data, m in zip(group, moves, strict=True)]
-    rule = Smoothed(typical_move(np.concatenate(taught)))
+    if settings.has_open_delta:
+        taught = [m[splits[data.pair].train] for data, m in zip(group, moves, strict=True)]
+        settings = settings.with_delta(typical_move(np.concatenate(taught)))
+    rule = Labelling.of(settings).rule
+    assert isinstance(rule, Smoothed)
     labelled = [replace(data, labels=rule.label(m)) for data, m in zip(group, moves, strict=True)]
-    return labelled, settings.with_delta(rule.delta)
+    return labelled, settings
 
 
 def _taught(data: TrainingData, split: Split) -> BoolArray:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from dualwindow.models.classifier import Epoch
-from dualwindow.settings import Settings
+from dualwindow.settings import Settings, SmoothedLabelSettings
 
 _SHAPING_LIBRARIES = (
     "dualwindow",
@@ -99,7 +99,8 @@ class TrainingRecord(_Frozen):
     is_constant : whether all windows of the validation part got the same probabilities, as where
         the class frequencies are quoted: such a model knows nothing to enter on
     device, seconds : what it took
-    memory : bytes, the peak of the process of a walk-forward; None where nobody has looked
+    memory : bytes, the peak of the process that has trained and predicted a fold of a
+        walk-forward; None where nobody has looked
     versions : of the libraries that shape numbers
     made_from : everything else that shapes the predictions, by dotted names, as the host knows it
     """
@@ -130,6 +131,12 @@ class TrainingRecord(_Frozen):
     memory: int | None = None
     versions: dict[str, str]
     made_from: dict[str, Any] = {}
+
+    @property
+    def delta(self) -> float | None:
+        """The move that counts, of smoothed labels; None of others."""
+        labels = self.settings.labels
+        return float(labels.delta) if isinstance(labels, SmoothedLabelSettings) else None
 
     def handed_to(self, pair: str, features: tuple[str, ...], why: str) -> "TrainingRecord":
         """Write the record of a pair that gets this model without having been learnt from."""

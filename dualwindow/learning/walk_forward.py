@@ -134,7 +134,8 @@ def _member(pair: PairData, fold: Fold, settings: Settings) -> Member:
     labelling = Labelling.of(settings)
     data = pair.between(fold.train_from, fold.start, labelling)
     b, c = np.searchsorted(pair.candles.date, [fold.start, fold.stop]).tolist()
-    first = max(b - labelling.lookback, 0)
+    # An outage that is looked back on may have begun before.
+    first = max(b - labelling.lookback - settings.max_untraded - 1, 0)
     around, asked = pair.candles[first : c + settings.horizon], slice(b - first, c - first)
     labels, moves = labelling.label(around)[asked], None
     if settings.has_open_delta:
@@ -158,10 +159,12 @@ def run_fold(task: Task) -> list[Done]:
         group = [member.data for member in task.members]
         artifacts = train_together(group, task.settings, scaler)
         _refuse_left_out(artifacts)
-        return [
-            _predicted(member, artifact, made_by, peak())
+        done = [
+            _predicted(member, artifact, made_by)
             for member, artifact, made_by in zip(task.members, artifacts, task.made_by, strict=True)
         ]
+        memory = {"memory": peak()}
+    return [each._replace(record=each.record.model_copy(update=memory)) for each in done]
 
 
 def _refuse_left_out(artifacts: Sequence[Artifact]) -> None:
@@ -171,7 +174,7 @@ def _refuse_left_out(artifacts: Sequence[Artifact]) -> None:
             raise TrainingError(f"{artifact.record.pair}: {artifact.record.left_out}")
 
 
-def _predicted(member: Member, artifact: Artifact, made_by: str, memory: int | None) -> Done:
+def _predicted(member: Member, artifact: Artifact, made_by: str) -> Done:
     prediction = artifact.predict(member.candles, member.features)
     n = len(member.candles)
     table = pd.DataFrame(
@@ -185,8 +188,7 @@ def _predicted(member: Member, artifact: Artifact, made_by: str, memory: int | N
             "made_by": pd.Categorical([made_by] * n),
         }
     )
-    facts = {"made_from": {"fold": made_by}, "memory": memory}
-    record = artifact.record.model_copy(update=facts)
+    record = artifact.record.model_copy(update={"made_from": {"fold": made_by}})
     return Done(write_table(table), record)
 
 

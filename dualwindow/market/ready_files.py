@@ -167,6 +167,11 @@ def times_of(frame: pd.DataFrame) -> "pd.Series[Any] | None":
 def _dates(frame: pd.DataFrame) -> "pd.Series[Any]":
     times = times_of(frame)
     if times is None:
+        if not np.array_equal(frame.index, np.arange(len(frame))):
+            raise ValueError(
+                "rows are missing: there are no times, and the index is not 0, 1, 2 and so on; "
+                "give the file a column timestamp"
+            )
         return pd.Series(np.arange(len(frame)))
     if times.isna().any():
         raise ValueError(f"row {int(times.isna().to_numpy().argmax())} has no {TIME}; leave it out")

@@ -154,6 +154,6 @@ def refuse_one_class(names: str, labels: IntArray) -> None:
     if (counts > 0).sum() == 1:
         raise TrainingError(
             f"{names}: all {len(labels)} training windows are {CLASSES[counts.argmax()]}, "
-            "so there is nothing to tell apart; set `labels` to barriers that the price sometimes "
-            "touches, or lower `model.stride`"
+            "so there is nothing to tell apart; set `labels` to barriers, or a delta, that the "
+            "price sometimes reaches, or lower `model.stride`"
         )

@@ -47,14 +47,16 @@ class BacktestComparison:
         spans : of each window
         fees : of entry and exit together, a fraction of the stake
         """
-        costs = self._costs(fees)
+        costs, truths = self._costs(fees), dict[Settings, IntArray]()
         records: dict[str, list[Record]] = {way: [] for way in ways}
         rows = []
         for start, stop, settings in spans:
             first, end = np.searchsorted(candles.date, [start.timestamp(), stop.timestamp()])
             inside = np.zeros(len(candles), dtype=bool)
             inside[first:end] = True
-            truth = true_labels(candles, settings)
+            if settings not in truths:  # the same for all windows, but where each finds a delta
+                truths[settings] = true_labels(candles, settings)
+            truth = truths[settings]
             qualities = {}
             for way, decided in ways.items():
                 record = follow(candles, truth, np.where(inside, decided, UNKNOWN), costs)

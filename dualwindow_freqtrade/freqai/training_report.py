@@ -75,7 +75,7 @@ def _log_training(name: str, record: TrainingRecord, of_what: str) -> None:
     epochs = f"best epoch {record.best_epoch} of {len(record.epochs)}, " if record.epochs else ""
     logger.info(
         "%s trained on %s and validated on %d%s; %s%.0f s on %s; "
-        "calibrated by %s; validation log loss %.4f (raw scores %.4f, class frequencies %.4f)%s",
+        "calibrated by %s; validation log loss %.4f (raw scores %.4f, class frequencies %.4f)%s%s",
         name,
         record.training_windows,
         record.validation_windows.total,
@@ -87,6 +87,7 @@ def _log_training(name: str, record: TrainingRecord, of_what: str) -> None:
         record.validation.log_loss,
         record.validation.log_loss_of_raw_scores,
         record.validation.log_loss_of_frequencies,
+        "" if record.delta is None else f"; labels of delta {record.delta:.6f}",
         "; it tells no two candles apart: do_predict is 0 for all, so nothing is entered on it"
         if record.is_constant
         else "",

@@ -90,6 +90,53 @@ def test_a_training_that_finds_delta_is_one_that_was_given_it():
     assert abs(counts.HOLD - counts.total / 2) <= 1  # the median splits it
 
 
+def test_who_is_left_out_has_no_part_in_delta():
+    """A wild pair, of which not a window is whole, and one without any feature."""
+    (calm, other) = group()
+    wild = dataclasses.replace(random_candles(len(other.candles), 7, 0.02), date=calm.candles.date)
+    torn = dataclasses.replace(wild, date=wild.date + walks.MINUTE * np.arange(len(wild)))
+    unknown = np.full_like(other.features, np.nan)
+    for name, changes in (
+        ("torn", {"candles": torn}),
+        ("featureless", {"candles": wild, "features": unknown}),
+    ):
+        left_out = dataclasses.replace(other, pair="Z/USDT", **changes)
+        if name == "torn":
+            left_out = dataclasses.replace(left_out, features=other.features)
+        prepared = prepare([calm, left_out], settings(), FeatureScaler("standard"))
+        assert list(prepared.left_out) == ["Z/USDT"], name
+        assert prepared.settings.labels.delta == delta_of([calm])
+
+
+@pytest.mark.parametrize("delta", ["auto", 0.002])
+def test_labels_are_of_the_candles_of_the_training_whatever_a_host_has_given(delta):
+    """FreqAI labels before it cuts, so it knows what lies before the first candle."""
+    data = group()[0]
+    rng = np.random.default_rng(0)
+    given = dataclasses.replace(data, labels=rng.integers(0, 3, len(data.labels)).astype(np.int8))
+    mine, theirs = (
+        prepare([each], settings(delta), FeatureScaler("standard")) for each in (data, given)
+    )
+    assert mine.settings == theirs.settings
+    np.testing.assert_array_equal(mine.parts[0].data.labels, theirs.parts[0].data.labels)
+    np.testing.assert_array_equal(mine.training.ends, theirs.training.ends)
+    assert (mine.parts[0].data.labels[: walks.HORIZON] == UNKNOWN).all()
+
+
+def test_an_outage_just_before_a_fold_spoils_the_same_labels_as_in_the_whole_market():
+    (pair,) = walks.pairs(names=("A/USDT",))
+    first = int(np.searchsorted(pair.candles.date, walks.START))
+    volume = pair.candles.volume.copy()
+    volume[first - walks.HORIZON - 10 : first - walks.HORIZON + 8] = 0
+    pair = dataclasses.replace(pair, candles=dataclasses.replace(pair.candles, volume=volume))
+    (member,) = tasks([pair], delta=0.002)[0].members
+    whole = Labelling.of(settings(0.002)).label(pair.candles)
+    n = len(member.labels)
+    np.testing.assert_array_equal(member.labels, whole[first : first + n])
+    assert (member.labels[:7] == UNKNOWN).all()
+    assert (member.labels[20:100] != UNKNOWN).any()
+
+
 def test_inputs_are_untouched():
     some = group()
     before = [data.labels.copy() for data in some]

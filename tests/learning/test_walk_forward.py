@@ -1,5 +1,6 @@
 """Folds become one table, the same whoever computes it, and whatever happens on the way."""
 
+import contextlib
 import dataclasses
 import errno
 import json
@@ -495,3 +496,22 @@ def test_a_pair_named_twice_is_refused():
 def test_lengths_that_make_no_sense_are_named_so_that_a_host_can_translate_them():
     with pytest.raises(FoldError, match=r"`window_days` must be above 0"):
         walk_forward.tasks(pairs(), Schedule(START, STOP, 0.5, 0), walks.settings())
+
+
+def test_the_memory_of_a_fold_is_that_of_training_and_prediction(monkeypatch):
+    calls = []
+
+    @contextlib.contextmanager
+    def watched():
+        calls.append("begin")
+        yield lambda: calls.append("peak") or 7
+
+    def note(name, real):
+        return lambda *args: calls.append(name) or real(*args)
+
+    monkeypatch.setattr(walk_forward, "watched_memory", watched)
+    for name in ("train_together", "_predicted"):
+        monkeypatch.setattr(walk_forward, name, note(name, getattr(walk_forward, name)))
+    (done,) = run_fold(tasks()[0])
+    assert calls == ["begin", "train_together", "_predicted", "peak"]
+    assert done.record.memory == 7

@@ -193,3 +193,9 @@ def test_pairs_with_and_without_prices_do_not_learn_together(seed):
         TrainingError, match=r"all must have prices or none\. Received none of A/B;"
     ):
         prepare([data, priced], settings, FeatureScaler("standard"))
+
+
+def test_rows_without_times_that_are_not_numbered_through_are_refused():
+    frame = frame_of(rows_of(hourly(800, 1))).drop(columns="timestamp")
+    with pytest.raises(ValueError, match="rows are missing: there are no times"):
+        ready_table(frame.drop(index=[3, 4]), ONE_HOT)

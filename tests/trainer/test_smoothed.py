@@ -23,6 +23,13 @@ def test_a_training_names_its_files_by_the_rule_and_keeps_its_delta(btc, said, t
     assert 0.0001 < labels.delta < 0.05
     assert "nan" not in told
     assert "(-)" in told
+    assert f"; labels of delta {labels.delta:.6f}\n" in told
+    status, tested, _ = said(*words, "--config-test")
+    assert status == 0
+    assert f"\nlabels of delta {labels.delta:.6f}\n" in tested
+    status, again, _ = said(*words, "--resume")
+    assert status == 0
+    assert "trained already" in again
     matrix = json.loads((tmp_path / "reports" / "confusion_matrix_report.json").read_text())
     # Judged by the delta that was found: with the least one hardly a candle is HOLD.
     holds = sum(matrix["confusion_matrix"][1]) / matrix["sample_count"]
@@ -49,8 +56,14 @@ def test_pairs_that_learn_together_have_one_delta(folder, said, tmp_path):
     ("words", "told"),
     [
         (RULE[:1], "'expected_value' needs take-profits"),
-        ([*RULE, "dual_window.labels.delta=0"], "dual_window.labels.delta"),
-        ([*RULE, "dual_window.labels.delta=mean"], "dual_window.labels.delta"),
+        (
+            [*RULE, "dual_window.labels.delta=0"],
+            "labels.delta: must be 'auto' or a number above 0 and below 1. Received: 0\n",
+        ),
+        (
+            [*RULE, "dual_window.labels.delta=mean"],
+            "labels.delta: must be 'auto' or a number above 0 and below 1. Received: 'mean'\n",
+        ),
         ([*RULE, "dual_window.labels.long_take_profit=0.01"], "belongs to the rule 'exclusive'"),
     ],
 )

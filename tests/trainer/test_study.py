@@ -5,6 +5,8 @@ import re
 import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +14,7 @@ import pytest
 
 from dualwindow.cli import CommandError
 from dualwindow_trainer.space import Choice, assignments, choice
-from dualwindow_trainer.study import alone, mend
+from dualwindow_trainer.study import alone, mend, open_study, search
 from dualwindow_trainer.study_walks import _look
 
 SPACE = ["model_training_parameters.kind=ranges|trees", "train_period_days=5|8", "conv_width=24|48"]
@@ -242,15 +244,64 @@ def test_two_that_search_in_one_database_make_the_trials_together(folder, said, 
     assert "trial " not in last  # nothing is left to do
     found = told_by(out)
     assert found["trials"] == sum(made)
+    assert found["configurations"] >= 4  # of eight: they do not all choose the same
+    assert not list(out.rglob("*.tmp"))
     assert found["held out"]["configurations tried there"] <= 2
 
 
-@pytest.mark.parametrize("address", ["nowhere", "nobase://host/name", "sqlite:////no/where/it.db"])
+@pytest.mark.parametrize(
+    "address",
+    ["nowhere", "nobase://host/name", "sqlite:////no/where/it.db", "postgresql://u:secret@h:p/n"],
+)
 def test_a_database_that_is_not_there_is_told_without_its_address(folder, said, tmp_path, address):
     status, _, complaint = said(*words_of(folder, tmp_path, 2, "--storage", address))
     assert status == 2
     assert complaint.count("\n") == 1
     assert "--storage: there is no database at this address" in complaint
+    assert "secret" not in complaint
+
+
+def test_another_plan_wants_another_database(folder, said, tmp_path):
+    storage = ["--storage", f"sqlite:///{tmp_path / 'study.db'}"]
+    assert said(*words_of(folder, tmp_path / "one", 1, *storage))[0] == 0
+    words = words_of(folder, tmp_path / "other", 1, *storage, "--seed", "4")
+    status, _, complaint = said(*words)
+    assert status == 2
+    assert "take another --storage" in complaint
+
+
+def test_those_who_choose_at_the_same_moment_choose_differently(tmp_path):
+    """Threads with a study object each, as machines have; a trial lasts longer than choosing."""
+    space, chosen = [Choice("rate", (), 0.001, 0.1)], []
+
+    def work() -> None:
+        study = open_study(tmp_path, {"a": 1}, f"sqlite:///{tmp_path / 'study.db'}")
+        begin.wait()
+
+        def skill_of(choice: dict) -> float:
+            chosen.append(choice["rate"])
+            time.sleep(0.5)
+            return choice["rate"]
+
+        search(study, space, 4, 1, skill_of, tmp_path / "ask.lock")
+
+    open_study(tmp_path, {"a": 1}, f"sqlite:///{tmp_path / 'study.db'}")
+    begin = threading.Barrier(3)
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert 4 <= len(chosen) <= 6
+    assert len(set(chosen)) == len(chosen)
+
+
+def test_without_candles_before_there_is_no_delta(folder, said, tmp_path):
+    labels = ["--set", "dual_window.labels.rule=smoothed", "dual_window.confidence.mode=balanced"]
+    words = words_of(folder, tmp_path, 1, *labels, "--timerange", "20220101-20220217")
+    status, _, complaint = said(*words)
+    assert status == 2
+    assert "the median move of the candles before the timerange, and there are none" in complaint
 
 
 def test_smoothed_labels_are_searched_against_the_trend(folder, said, tmp_path):
