@@ -229,12 +229,6 @@ def test_a_trade_by_smoothed_labels_ends_at_the_stop_or_the_horizon(load, caplog
     ]
 
 
-def test_a_mode_of_hyperopts_file_that_needs_take_profits_is_refused_without_any(load):
-    found = {**FOUND, "buy": {**FOUND["buy"], "mode": "expected_value"}}
-    with pytest.raises(FreqtradeException, match="needs take-profits"):
-        load({"mode": "balanced"}, found, labels={"rule": "smoothed"}).ft_load_hyper_params()
-
-
 def test_trades_end_at_the_very_prices_of_the_labels(load, monkeypatch):
     labels = {"long_take_profit": 0.012, "long_stop_loss": 0.007, "short_take_profit": 0.009}
     strategy = load(labels=labels)

@@ -11,6 +11,7 @@ from dualwindow.judging.decisions import (
     break_even,
     decide,
     most_probable,
+    rule_of,
     thresholds,
 )
 from dualwindow.market.labels import HOLD, LONG, SHORT, Barriers
@@ -188,3 +189,22 @@ def test_where_a_bet_breaks_even():
         LONG: pytest.approx(7 / 15),
     }
     assert break_even(UNEVEN, 0.0) == {SHORT: pytest.approx(0.5), LONG: pytest.approx(0.2)}
+
+
+WITHOUT_TAKE_PROFITS = Barriers(np.inf, 0.005, np.inf, 0.005)
+
+
+def test_without_take_profits_there_is_no_expected_value_and_no_break_even():
+    with pytest.raises(ConfidenceError, match="needs take-profits"):
+        ExpectedValue(WITHOUT_TAKE_PROFITS, 0.001, 0.0)
+    assert np.isnan(list(break_even(WITHOUT_TAKE_PROFITS, 0.001).values())).all()
+    one_sided = Barriers(0.01, 0.005, np.inf, 0.005)
+    assert break_even(one_sided, 0.0)[LONG] == pytest.approx(1 / 3)
+    assert np.isnan(break_even(one_sided, 0.0)[SHORT])
+
+
+def test_a_rule_is_made_of_what_is_asked_for():
+    by_value = ConfidenceSettings(margin=0.001)
+    assert rule_of(by_value, BARRIERS, 0.002) == ExpectedValue(BARRIERS, 0.002, 0.001)
+    by_mode = ConfidenceSettings(mode="balanced")
+    assert rule_of(by_mode, WITHOUT_TAKE_PROFITS, 0.002) == MODES["balanced"]
