@@ -111,6 +111,10 @@ def qualities_of(
 
 def _step(arguments: argparse.Namespace) -> int:
     folders = [pair_folder(pair) for pair in arguments.pair]
+    if plain := [pair for pair in arguments.pair if "/" not in pair]:
+        raise CommandError(
+            f"--pair must be like BTC/USDT, or BTC/USDT:USDT for futures. Received: {plain[0]}"
+        )
     if twice := sorted({name for name in folders if folders.count(name) > 1}):
         raise CommandError(f"--pair: named more than once: {', '.join(twice)}")
     try:

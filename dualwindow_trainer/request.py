@@ -217,7 +217,7 @@ def timerange_of(words: str | None, flag: str = "--timerange") -> tuple[float, f
             for day, other in zip(match.groups(), (float("-inf"), float("inf")), strict=True)
         ]
     except ValueError as error:
-        raise CommandError(f"{flag} {words}: {error}") from error
+        raise CommandError(f"{flag} {words}: there is no such day") from error
     if days[0] >= days[1]:
         raise CommandError(f"{flag} must begin before it ends. Received: {words}")
     return days[0], days[1]

@@ -34,6 +34,11 @@ class Choice:
     low: float = 0.0
     high: float = 0.0
 
+    def __str__(self) -> str:
+        if not self.values:
+            return f"{self.key}={self.low}..{self.high}"
+        return f"{self.key}={'|'.join(json.dumps(value) for value in self.values)}"
+
     def ask(self, trial: Any) -> Any:
         """Let a trial of Optuna choose."""
         if self.values:

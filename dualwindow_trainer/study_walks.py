@@ -74,7 +74,7 @@ class StudyWalks:
             candles = pair.candles
             arrays += [candles.date, candles.high, candles.low, candles.close, candles.volume]
         return {
-            "choices": [repr(each) for each in space],
+            "choices": [str(each) for each in space],
             "pairs": list(arguments.pair),
             "timerange": list(self.span),
             "window days": arguments.window_days or _WINDOW_DAYS,

@@ -187,10 +187,10 @@ def _between(
     start = max(start, float(pair.candles.date[known[0]]))
     data = pair.between(start, stop, Labelling.of(settings))
     if len(data.candles) == 0 and n_pairs == 1:
-        first = np.datetime64(int(pair.candles.date[known[0]]), "s")
+        first, last = (np.datetime64(int(pair.candles.date[i]), "s") for i in (known[0], -1))
         raise CommandError(
             f"{pair.pair}: there are no candles in the timerange; all features, of which some "
-            f"average over 30 days, are known from {first} UTC on"
+            f"average over 30 days, are known from {first} to {last} UTC"
         )
     return data
 

@@ -108,6 +108,10 @@ class GroupTraining:
                 print(f"note: {error}")
                 return None
             if artifact.record.made_from.get(_TRAINING) != self._fingerprint:
+                print(
+                    f"note: {pair}: the model in {folder} is of other settings, candles or "
+                    "versions, and will be replaced"
+                )
                 return None
             found.append(artifact)
         return found

@@ -7,6 +7,9 @@ import numpy as np
 from dualwindow.arrays import FloatArray, IntArray
 from dualwindow.outside import chance
 
+# Of fewer, all lie on one side of 0 by chance alone in more than 5 of 100 cases: 2 * 0.5**5 = 0.06.
+LEAST_BLOCKS = 6
+
 
 class Interval(NamedTuple):
     """A mean, and between which values it would lie in 95 of 100 other drawings."""
@@ -34,16 +37,17 @@ def block_interval(
 
     Returns
     -------
-    The mean of the values and its 95 % interval, which is NaN with fewer than two blocks.
+    The mean of the values and its 95 % interval, which is NaN with fewer blocks than
+    `LEAST_BLOCKS`: drawn from few, it is about as narrow as they happen to lie.
 
     Examples
     --------
-    >>> block_interval(np.array([1.0, 1.0, 1.0]), np.array([0, 1, 1]))
+    >>> block_interval(np.ones(7), np.array([0, 1, 2, 3, 4, 5, 5]))
     Interval(mean=1.0, low=1.0, high=1.0)
     """
     names, which = np.unique(blocks, return_inverse=True)
     mean = float(values.mean())
-    if len(names) < 2:
+    if len(names) < LEAST_BLOCKS:
         return Interval(mean, float("nan"), float("nan"))
     totals, sizes = np.bincount(which, values), np.bincount(which)
     drawn = chance(seed).integers(0, len(names), (n, len(names)))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dualwindow.arrays import FloatArray
-from dualwindow.judging.comparison import Interval, block_interval
+from dualwindow.judging.comparison import LEAST_BLOCKS, Interval, block_interval
 from dualwindow.judging.decisions import Rule, decide
 from dualwindow.judging.out_of_sample import FoldScores, fold_scores, overall_scores
 from dualwindow.learning.walk_forward import WalkForward
@@ -164,8 +164,8 @@ def verdict(lines: Sequence[Line], baseline: str) -> list[str]:
         gap = line.behind_best
         if np.isnan(gap.low):
             told.append(
-                f"better than {name} by {gap.mean:.4f}; of a single window of time nothing can be "
-                "said about chance"
+                f"better than {name} by {gap.mean:.4f}; of fewer than {LEAST_BLOCKS} windows of "
+                "time nothing can be said about chance"
             )
             continue
         how = "more than noise" if gap.low > 0 else "no more than noise"

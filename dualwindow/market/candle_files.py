@@ -131,11 +131,26 @@ def read_candle_file(path: Path) -> pd.DataFrame:
         raise CandleFileError(f"{path} holds no candles")
     if (unknown := frame["date"].isna()).any():
         raise CandleFileError(f"{path}: row {int(unknown.to_numpy().argmax())} has no date")
+    numbers = {name: _numbers(frame[name], path) for name in _MERGED}
     try:
-        numbers = {c: pd.to_numeric(frame[c]).astype("float64") for c in _MERGED}
         return pd.DataFrame({"date": in_utc(frame["date"]), **numbers})
     except (ValueError, TypeError, OverflowError) as error:
-        raise CandleFileError(f"{path}: {_first_line(error)}") from error
+        raise CandleFileError(
+            f"{path}: dates must be seconds or milliseconds since 1970, or like 2024-01-31 12:00 "
+            f"({_first_line(error)})"
+        ) from error
+
+
+def _numbers(column: "pd.Series[Any]", path: Path) -> "pd.Series[Any]":
+    """Read a column as numbers; NaN where it is empty."""
+    found = pd.to_numeric(column, errors="coerce").astype("float64")
+    if (text := found.isna() & column.notna()).any():
+        row = int(text.to_numpy().argmax())
+        raise CandleFileError(
+            f"{path}: row {row}: {column.name} must be a number. Received: {column.iloc[row]!r}; "
+            "mend it, or drop the row, and it is a gap"
+        )
+    return found
 
 
 def in_utc(times: "pd.Series[Any]") -> "pd.Series[Any]":

@@ -88,8 +88,8 @@ class PairData:
         Raises
         ------
         ValueError
-            If dates do not increase or do not fit the step, or a price is not positive and finite;
-            it names the pair and the row.
+            If dates do not increase or do not fit the step, a price is not positive and finite, or
+            a high is below its low; it names the pair and the row.
         """
         whole = completed_frame(pair, frame, step)
         hours = Candles.from_frame(in_hours(whole), 3600)
@@ -118,6 +118,12 @@ def completed_frame(pair: str, frame: pd.DataFrame, step: int) -> pd.DataFrame:
         raise ValueError(
             f"{pair}: row {row} ({frame['date'].iloc[row]}) has a price or a volume that is no "
             "positive number; drop the row, and it is a gap"
+        )
+    if (crossed := found.high < found.low).any():
+        row = int(crossed.argmax())
+        raise ValueError(
+            f"{pair}: row {row} ({frame['date'].iloc[row]}) has a high below its low; are columns "
+            "exchanged?"
         )
     return completed(frame, step)
 

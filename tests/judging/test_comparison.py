@@ -27,15 +27,18 @@ def test_values_of_a_block_are_one_piece_of_evidence():
 
 
 def test_larger_blocks_count_for_more():
-    found = block_interval(np.array([0.0, 1.0, 1.0, 1.0]), np.array([5, 7, 7, 7]))
+    values, blocks = np.array([0.0] * 5 + [1.0] * 15), np.array([*range(5), *[9] * 15])
+    found = block_interval(values, blocks)
     assert found.mean == 0.75
-    assert (found.low, found.high) == (0.0, 1.0)
+    assert found.low == 0.0  # the large one is not drawn in a third of the drawings
+    assert found.high == pytest.approx(15 * 4 / (15 * 4 + 2), abs=0.05)
 
 
-def test_one_block_says_nothing_of_others():
-    found = block_interval(np.array([1.0, 3.0]), np.array([4, 4]))
-    assert found.mean == 2.0
-    assert np.isnan([found.low, found.high]).all()
+@pytest.mark.parametrize(("n_blocks", "known"), [(1, False), (5, False), (6, True)])
+def test_few_blocks_say_nothing_of_others(n_blocks, known):
+    found = block_interval(np.arange(12.0), np.arange(12) % n_blocks)
+    assert found.mean == 5.5
+    assert np.isfinite([found.low, found.high]).all() == known
 
 
 def test_the_same_drawings_every_time():

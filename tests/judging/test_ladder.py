@@ -11,6 +11,10 @@ from rich.console import Console
 from dualwindow.judging.decisions import ExpectedValue
 from dualwindow.judging.ladder import ladder, verdict
 from dualwindow.judging.out_of_sample import fold_scores, overall_scores
+from dualwindow.learning import walk_forward
+from dualwindow.learning.fold_store import Store
+from dualwindow.learning.folds import Schedule
+from dualwindow.learning.parallel import Workers
 from dualwindow.learning.walk_forward import WalkForward
 from dualwindow.market.labels import CLASSES, UNKNOWN, Barriers
 from dualwindow.reports.terminal import ladder_table
@@ -21,7 +25,12 @@ NAMES = list(CLASSES)
 
 @pytest.fixture(scope="module")
 def walk(tmp_path_factory):
-    return walks.walk(tmp_path_factory.mktemp("walk"))
+    """Windows of half the length, so that there are enough to tell chance from more."""
+    schedule = Schedule(walks.START, walks.STOP, walks.TRAIN / 1440, walks.WINDOW / 2880)
+    settings, store = walks.settings(), Store(tmp_path_factory.mktemp("walk"))
+    store.begin(settings, schedule)
+    wanted, _ = walk_forward.tasks(walks.pairs(), schedule, settings)
+    return walk_forward.run(wanted, store, Workers(), lambda step: None)
 
 
 def saying(walk: WalkForward, probabilities: np.ndarray) -> WalkForward:

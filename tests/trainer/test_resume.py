@@ -118,7 +118,7 @@ def test_what_is_trained_already_is_left_alone_and_judged(whole, words, said, tm
 def test_a_kill_after_the_model_was_written_needs_no_more_training(
     words, said, tmp_path, monkeypatch
 ):
-    def die(file) -> None:
+    def die(file, **how) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(CheckpointFile, "remove", die)
@@ -328,3 +328,25 @@ def test_a_process_that_is_killed_comes_to_the_same_model(words, said, tmp_path)
     assert learnt(tmp_path / "cut") == learnt(tmp_path / "whole")
     assert files_of(tmp_path / "cut").keys() == files_of(tmp_path / "whole").keys()
     assert np.sum(matrix_of(tmp_path / "cut")["confusion_matrix"]) > 500
+
+
+def test_another_kind_that_begins_anew_leaves_no_checkpoint_of_before(words, said, tmp_path):
+    """Kinds without epochs write none, and would tell of the old one for ever."""
+    folder = tmp_path / "models" / "BTCUSDT"
+    folder.mkdir(parents=True)
+    (path := folder / f"checkpoint_{STEM}.zip").write_bytes(b"of a network")
+    kind = ["--kind", "ranges", "--out", tmp_path, "--set", *SMALL]
+    status, told, _ = said(*words, *TRAINED, *kind)
+    assert status == 0
+    assert told.count("begins anew") == 1
+    assert not path.exists()
+
+
+def test_a_finished_model_of_other_settings_is_replaced_and_said(words, said, tmp_path):
+    kind = ["--kind", "ranges", "--out", tmp_path, "--set", *SMALL]
+    assert said(*words, *TRAINED, *kind)[0] == 0
+    other = ["--set", "model_training_parameters.penalty=5", "--resume"]
+    status, told, _ = said(*words, *TRAINED, *kind, *other)
+    assert status == 0
+    assert told.startswith("note: BTC/USDT: the model in ")
+    assert "is of other settings, candles or versions, and will be replaced\n" in told

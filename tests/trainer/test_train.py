@@ -197,7 +197,7 @@ def test_flags_reach_the_networks_of_an_ensemble(btc, said):
 
 MISTAKES = [
     pytest.param(["--timerange", "2022"], "--timerange must be like 20240101-20240301", id="time"),
-    pytest.param(["--timerange", "20220231-"], "--timerange 20220231-: ", id="no-day"),
+    pytest.param(["--timerange", "20220231-"], "20220231-: there is no such day", id="no-day"),
     pytest.param(["--timerange", "20220301-20220201"], "must begin before it ends", id="reversed"),
     pytest.param(["--timerange", "20220101-20220103"], "known from 2022-02-01T23", id="averages"),
     pytest.param(["--kind", "forest"], "kind must be one of 'lstm'", id="kind"),
@@ -210,6 +210,7 @@ MISTAKES = [
     pytest.param(["--timeframe", "2h"], "must be at most 1h", id="timeframe"),
     pytest.param(["--timeframe", "15m"], "is this another timeframe?", id="another"),
     pytest.param(["--pair", "BTC/USDT", "BTC/USDT"], "named more than once: BTCUSDT", id="twice"),
+    pytest.param(["--pair", "BTCUSDT"], "--pair must be like BTC/USDT, or BTC/USDT:U", id="pair"),
     pytest.param(["--set", "model_training_parameters=5"], "must be a block", id="no-block"),
     pytest.param(["--set", "dual_window=null"], "must be a block of settings", id="null"),
     pytest.param(["--set", "feature_parameters.DI_threshold=1"], "only FreqAI does it", id="di"),
@@ -240,7 +241,14 @@ def test_mistakes_are_told_in_one_line(words, message, btc, said, tmp_path):
     [
         pytest.param(lambda f: f.drop(columns="low"), "columns ['low'] are missing", id="column"),
         pytest.param(lambda f: f[::-1], "dates must increase, row 1 ", id="reversed"),
-        pytest.param(lambda f: f.assign(high="many"), "many", id="text"),
+        pytest.param(
+            lambda f: f.assign(high=f["high"].astype(object).where(f.index != 7, "many")),
+            "row 7: high must be a number. Received: 'many'; mend it, or drop the row",
+            id="text",
+        ),
+        pytest.param(
+            lambda f: f.assign(high=f["high"].where(f.index != 7, 1e-9)), "row 7 ", id="crossed"
+        ),
         pytest.param(lambda f: f.assign(close=f["close"].where(f.index != 7)), "row 7 ", id="nan"),
         pytest.param(lambda f: f.assign(timestamp=f["timestamp"] / 1e7), "seconds or", id="unit"),
         pytest.param(lambda f: f[:0], "holds no candles", id="empty"),
