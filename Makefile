@@ -13,13 +13,13 @@ demo: .venv/installed ## the main job on synthetic candles, without the internet
 	rm -rf user_data/sandbox/planted-1/models/demo user_data/sandbox/planted-1/strategies
 	FREQTRADE__FREQAI__IDENTIFIER=demo $(BIN)/dualwindow sandbox run -- $(BIN)/freqtrade backtesting --freqaimodel DualWindowLSTM --cache none
 
-test: .venv/installed lint
+test: .venv/installed
 	$(MAKE) --jobs 2 test-bot test-rest
 
-test-bot: ## bots trade for twenty minutes, mostly waiting
+test-bot: .venv/installed ## bots trade for twenty minutes, mostly waiting
 	$(BIN)/pytest -p no:cacheprovider tests/freqtrade/test_live_run.py tests/benchmarks/test_soak.py
 
-test-rest: ## on two cores, behind the bots
+test-rest: lint ## on two cores, behind the bots
 	nice $(BIN)/pytest --numprocesses 2 --dist loadfile --ignore tests/freqtrade/test_live_run.py --ignore tests/benchmarks/test_soak.py
 
 lint: .venv/installed

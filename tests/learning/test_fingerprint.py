@@ -86,9 +86,10 @@ def test_each_kind_has_files_of_its_own_and_shares_the_others():
     networks |= {"models/keras_steps.py", "models/network.py", "models/training_state.py"}
     networks |= {"models/recurrent.py"}
     assert found["lstm"] - found["ranges"] == networks
-    assert found["ranges"] - found["lstm"] == {"models/ranges.py"}
+    assert found["ranges"] - found["lstm"] == {"models/ranges.py", "models/line.py"}
     assert {
         "market/labels.py",
+        "market/moves.py",
         "market/features.py",
         "market/hours.py",
         "samples/selection.py",
