@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 
 def _export(arguments: argparse.Namespace) -> int:
+    import datasieve  # noqa: F401 - told now, if it is not there: FreqAI's pipelines are made of it
+
     from dualwindow.learning.artifact_files import (
         ArtifactFileError,
         pair_folder,

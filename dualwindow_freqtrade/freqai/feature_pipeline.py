@@ -1,7 +1,6 @@
 """FreqAI's feature pipeline (scaler, PCA, SVM, dissimilarity index), scaling rows for the core."""
 
 import numpy as np
-import psutil
 from datasieve.pipeline import Pipeline
 from datasieve.transforms import SKLearnWrapper
 
@@ -101,4 +100,6 @@ def _refuse_large_dissimilarity(n_rows: int) -> None:
 
 
 def _free_memory() -> int:
+    import psutil  # not above: a model is exported without it
+
     return int(psutil.virtual_memory().available)

@@ -3,6 +3,8 @@
 import copy
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -539,6 +541,28 @@ def test_what_is_exported_predicts_the_same(live, tmp_path, capsys):
     one, other = (each.predict(candles, features) for each in (artifact, exported))
     assert one.valid.sum() > 200
     np.testing.assert_array_equal(one.probabilities, other.probabilities)
+
+
+def test_models_are_exported_where_there_is_no_freqtrade(run, tmp_path):
+    """In a process that finds nothing but the packages of the core and of the extra for it."""
+    models = run[0]["user_data_dir"] / "models" / "test"
+    alone = ROOT / "tests" / "trainer" / "without_extras.py"
+    script = [sys.executable, "-W", "ignore", alone]
+    words = ["export", "--models", models, "--out", tmp_path / "alone"]
+    done = subprocess.run(
+        [*script, "--extra", "export", *words], capture_output=True, text=True, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr
+    assert main(["export", "--models", str(models), "--out", str(tmp_path / "here")]) == 0
+    folders = [tmp_path / place / "models" / "BTCUSDT_USDT" for place in ("alone", "here")]
+    names = {path.name for path in folders[1].iterdir()}
+    assert {path.name for path in folders[0].iterdir()} == names
+    assert len(names) == 5
+    assert read_artifact(folders[0]).record == read_artifact(folders[1]).record
+    lacking = subprocess.run([*script, *words], capture_output=True, text=True, cwd=ROOT)
+    assert lacking.returncode == 2
+    assert "the package 'datasieve' is not installed" in lacking.stderr
+    assert lacking.stderr.count("\n") == 1
 
 
 def test_live_predictions_agree_with_the_backtest_path(live):

@@ -1,4 +1,7 @@
-"""Run the program ``dualwindow`` as if only what the package itself requires were installed."""
+"""Run the program ``dualwindow`` as if only what the package itself requires were installed.
+
+``--extra NAME`` before its words adds what one of its extras requires.
+"""
 
 import importlib.abc
 import importlib.metadata as metadata
@@ -8,9 +11,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 
-def required(name: str, found: set[str]) -> set[str]:
+def required(name: str, found: set[str], extras: list[str]) -> set[str]:
     """Collect a package and all that it requires, without extras that nobody asks for."""
-    pending = [(name, "")]
+    pending = [(name, extra) for extra in ("", *extras)]
     seen = set()
     while pending:
         name, extra = place = pending.pop()
@@ -33,14 +36,15 @@ def required(name: str, found: set[str]) -> set[str]:
 class Missing(importlib.abc.MetaPathFinder):
     """Finds nothing of packages that are not required."""
 
-    def __init__(self) -> None:
-        allowed = required("dualwindow", set())
+    def __init__(self, extras: list[str]) -> None:
+        allowed = required("dualwindow", set(), extras)
         self.hidden = {
             module
             for module, owners in metadata.packages_distributions().items()
             if not {canonicalize_name(owner) for owner in owners} & allowed
         }
-        assert {"freqtrade", "datasieve", "aiohttp", "ccxt"} <= self.hidden
+        assert {"freqtrade", "aiohttp", "ccxt", "psutil"} <= self.hidden
+        assert ("datasieve" in self.hidden) == ("export" not in extras)
 
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in self.hidden:
@@ -49,7 +53,11 @@ class Missing(importlib.abc.MetaPathFinder):
 
 
 if __name__ == "__main__":
-    sys.meta_path.insert(0, Missing())
+    asked = []
+    while sys.argv[1:2] == ["--extra"]:
+        asked.append(sys.argv[2])
+        del sys.argv[1:3]
+    sys.meta_path.insert(0, Missing(asked))
     from dualwindow.cli import main
 
     sys.exit(main())
