@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from dualwindow.judging.decisions import Thresholds, thresholds
 from dualwindow.learning.fingerprint import flatten
 from dualwindow.samples.data import TrainingError
-from dualwindow.settings import KINDS, RangesSettings, SmoothedLabelSettings
+from dualwindow.settings import KINDS, LABEL_RULES, RangesSettings, SmoothedLabelSettings
 from dualwindow_freqtrade.freqai.configuration import (
     KEYS,
     Configuration,
@@ -433,6 +433,8 @@ def _literal_text(node: ast.AST) -> str:
 def field_of(model: type[BaseModel], path: list[str]) -> bool:
     if path[0] == "model" and len(path) > 1:
         return any(field_of(kind, path[1:]) for kind in KINDS.values())
+    if path[0] == "labels" and len(path) > 1:
+        return any(field_of(rule, path[1:]) for rule in LABEL_RULES.values())
     field = model.model_fields.get(path[0])
     return field is not None and (len(path) == 1 or field_of(field.annotation, path[1:]))
 

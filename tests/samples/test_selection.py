@@ -288,7 +288,7 @@ def test_a_selection_that_teaches_nothing_is_refused(labels, message):
         (
             "HHHHHHHHHHHHSLHH",
             "A/B: all 8 training windows are HOLD, so there is nothing to tell apart; set `labels` "
-            "to barriers that the price sometimes touches, or lower `model.stride`",
+            "to barriers, or a delta, that the price sometimes reaches, or lower `model.stride`",
         ),
     ],
 )
