@@ -6,12 +6,13 @@
 import importlib.abc
 import importlib.metadata as metadata
 import sys
+from collections.abc import Sequence
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 
-def required(name: str, found: set[str], extras: list[str]) -> set[str]:
+def required(name: str, found: set[str], extras: Sequence[str]) -> set[str]:
     """Collect a package and all that it requires, without extras that nobody asks for."""
     pending = [(name, extra) for extra in ("", *extras)]
     seen = set()
@@ -36,7 +37,7 @@ def required(name: str, found: set[str], extras: list[str]) -> set[str]:
 class Missing(importlib.abc.MetaPathFinder):
     """Finds nothing of packages that are not required."""
 
-    def __init__(self, extras: list[str]) -> None:
+    def __init__(self, extras: Sequence[str] = ()) -> None:
         allowed = required("dualwindow", set(), extras)
         self.hidden = {
             module
