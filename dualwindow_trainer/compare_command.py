@@ -130,9 +130,9 @@ def _report(
 
     from dualwindow.judging.decisions import break_even, rule_of
     from dualwindow.judging.ladder import ladder, verdict
-    from dualwindow.market.files import write_aside
     from dualwindow.market.labels import LONG, SHORT, Labelling
     from dualwindow.reports.terminal import ladder_table
+    from dualwindow_trainer.output import write_out
     from dualwindow_trainer.request import fee_of
 
     barriers, fees = Labelling.of(configuration.settings).barriers, 2 * fee_of(arguments)
@@ -141,10 +141,7 @@ def _report(
     words = verdict(lines, baseline)
     told = {"verdict": words, "ladder": [_facts(line) for line in lines]}
     path = arguments.out / "comparison.json"
-    try:
-        write_aside(path, json.dumps(told, indent=1, allow_nan=False).encode())
-    except OSError as error:
-        raise CommandError(f"compare: {path} cannot be written ({error.strerror})") from error
+    write_out(path, json.dumps(told, indent=1, allow_nan=False).encode(), "compare")
     Console(width=100).print(ladder_table(lines, baseline, (even[SHORT] + even[LONG]) / 2))
     for line in words:
         print(line)

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from dualwindow.cli import CommandError
@@ -42,7 +43,7 @@ def pairs_of(arguments: argparse.Namespace, wanted: Wanted | None = None) -> Ite
         If candles are missing, or are none.
     """
     step = _step(arguments)
-    try:
+    with _told():
         for pair, path in _files(arguments, wanted):
             if path is None:
                 yield PairData.read(arguments.datadir, pair, arguments.timeframe)
@@ -50,8 +51,6 @@ def pairs_of(arguments: argparse.Namespace, wanted: Wanted | None = None) -> Ite
                 yield _ready(pair, path, step, arguments)
             else:
                 yield PairData.of_frame(pair, read_candle_file(path), step)
-    except (CandleFileError, ValueError) as error:
-        raise CommandError(str(error)) from error
 
 
 def _ready(pair: str, path: Path, step: int, arguments: argparse.Namespace) -> PairData:
@@ -76,15 +75,13 @@ def candles_of(arguments: argparse.Namespace) -> Iterator[tuple[str, Candles]]:
         If candles are missing, or are none.
     """
     step = _step(arguments)
-    try:
+    with _told():
         for pair, path in _files(arguments, None):
             if path is None:
                 yield pair, read_pair_candles(arguments.datadir, pair, arguments.timeframe)
             else:
                 whole = completed_frame(pair, read_candle_file(path), step)
                 yield pair, Candles.from_frame(whole, step)
-    except (CandleFileError, ValueError) as error:
-        raise CommandError(str(error)) from error
 
 
 def qualities_of(
@@ -98,13 +95,20 @@ def qualities_of(
         If one is missing, or holds no candles.
     """
     step = _step(arguments)
-    try:
+    with _told():
         for pair, path in _files(arguments, wanted):
             if path is not None and is_ready(path):
                 yield pair, ready_quality_of(read_ready_frame(path), label_columns(path), step)
             else:
                 file = path or candle_file(arguments.datadir, pair, arguments.timeframe)
                 yield pair, quality_of(read_candle_file(file), step)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tell what is wrong with candles as a command does."""
+    try:
+        yield
     except (CandleFileError, ValueError) as error:
         raise CommandError(str(error)) from error
 
@@ -117,10 +121,8 @@ def _step(arguments: argparse.Namespace) -> int:
         )
     if twice := sorted({name for name in folders if folders.count(name) > 1}):
         raise CommandError(f"--pair: named more than once: {', '.join(twice)}")
-    try:
+    with _told():
         step = seconds(arguments.timeframe)
-    except ValueError as error:
-        raise CommandError(str(error)) from error
     if step > 3600:
         raise CommandError(f"timeframe: must be at most 1h. Received: {arguments.timeframe}")
     return step

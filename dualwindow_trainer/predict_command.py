@@ -118,7 +118,7 @@ def _seen(record: "TrainingRecord", pair: "PairData", dates: "pd.DatetimeIndex")
 
 
 def _write(table: "pd.DataFrame", path: Path) -> None:
-    from dualwindow.market.files import write_aside
+    from dualwindow_trainer.output import write_out
 
     content = io.BytesIO()
     writers: dict[str, Callable[[io.BytesIO], None]] = {
@@ -127,11 +127,7 @@ def _write(table: "pd.DataFrame", path: Path) -> None:
         ".csv": lambda to: table.to_csv(to, index=False),
     }
     writers[path.suffix](content)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_aside(path, content.getvalue())
-    except OSError as error:
-        raise CommandError(f"predict: {path} cannot be written ({error.strerror})") from error
+    write_out(path, content.getvalue(), "predict")
 
 
 def _add(topics: Topics) -> None:

@@ -17,6 +17,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
     from dualwindow.market.labels import Labelling
     from dualwindow.market.ready_files import ONE_HOT, SINGLE, ready_bytes
     from dualwindow.samples.ready_data import ready_rows
+    from dualwindow_trainer.output import write_out
     from dualwindow_trainer.pairs import candles_of
     from dualwindow_trainer.ready_names import ready_name
     from dualwindow_trainer.request import configuration_of, timerange_of
@@ -31,7 +32,8 @@ def _prepare(arguments: argparse.Namespace) -> int:
         if len(rows.date) == 0:
             raise CommandError(f"{pair}: no row is left ({_lost(rows)}); begin or end otherwise")
         path = arguments.out / names[pair]
-        _write(path, ready_bytes(rows.date, rows.features, rows.labels, columns))
+        content = ready_bytes(rows.date, rows.features, rows.labels, columns)
+        write_out(path, content, "prepare")
         print(f"{pair}: {len(rows.date):,} rows ({_classes(rows)}): {path}")
         print(f"  left out: {_lost(rows)}")
     return 0
@@ -48,16 +50,6 @@ def _classes(rows: "ReadyRows") -> str:
 
     counts = class_counts(rows.labels).tolist()
     return " + ".join(f"{n:,} {name}" for n, name in zip(counts, CLASSES, strict=True))
-
-
-def _write(path: Path, content: bytes) -> None:
-    from dualwindow.market.files import write_aside
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_aside(path, content)
-    except OSError as error:
-        raise CommandError(f"prepare: {path} cannot be written ({error.strerror})") from error
 
 
 def _add(topics: Topics) -> None:

@@ -196,14 +196,11 @@ def _between(
 
 
 def _write_matrix(out: Path, judged: Sequence["Judged"]) -> None:
-    from dualwindow.market.files import write_aside
     from dualwindow_trainer.judged import matrix_of, matrix_path
+    from dualwindow_trainer.output import write_out
 
-    path = matrix_path(out)
-    try:
-        write_aside(path, json.dumps(matrix_of(judged), indent=1, allow_nan=False).encode())
-    except OSError as error:
-        raise CommandError(f"train: {path} cannot be written ({error.strerror})") from error
+    content = json.dumps(matrix_of(judged), indent=1, allow_nan=False).encode()
+    write_out(matrix_path(out), content, "train")
 
 
 def _add(topics: Topics) -> None:

@@ -109,7 +109,7 @@ class DualWindowStrategy(IStrategy):
             seconds=self.freqai.settings.horizon * timeframe_to_seconds(self.timeframe)
         )
         self._take_stops()
-        self.use_custom_roi = bool(np.isfinite(self.barriers.long_take_profit))
+        self.use_custom_roi = self.barriers.has_take_profits
         if not self.config.get("ignore_buying_expired_candle_after"):
             # freqtrade keeps the last signals while no new candles come.
             guards = self.freqai.configuration.guards

@@ -95,7 +95,7 @@ class ExpectedValue:
                 f"confidence: fees must be at least 0 and below 1. Received: {self.fees!r}"
             )
         best = max(self.barriers.long_take_profit, self.barriers.short_take_profit) - self.fees
-        if math.isinf(best):
+        if not self.barriers.has_take_profits:
             raise ConfidenceError(
                 "confidence: mode 'expected_value' needs take-profits, which these labels have "
                 "none of; decide by thresholds"

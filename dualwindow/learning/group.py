@@ -77,14 +77,15 @@ def prepare(group: Sequence[TrainingData], settings: Settings, scaler: RowScaler
     usable = refused.sieve(in_order, lambda data: refuse_unusable(data, settings))
     splits = _split_together(usable, settings)
     usable = refused.sieve(usable, lambda data: _refuse_unknown(data, splits[data.pair]))
+    usable, found = _settle(usable, splits, settings)
     if len(usable) > 1:
-        labelled, found = _settle(usable, splits, settings)
         taught = refused.sieve(
-            labelled, lambda data: _refuse_untaught(data, splits[data.pair], found)
+            usable, lambda data: _refuse_untaught(data, splits[data.pair], found)
         )
-        usable = [data for data in usable if data.pair in {each.pair for each in taught}]
-    # Anew: who is left out has no part in what a move is.
-    usable, settings = _settle(usable, splits, settings)
+        if len(taught) < len(usable):  # who is left out has no part in what a move is
+            taught, found = _settle(taught, splits, settings)
+        usable = taught
+    settings = found
     if usable:
         _fit_scaler(scaler, usable, splits)
     parts: list[Part] = []

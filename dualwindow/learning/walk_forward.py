@@ -137,9 +137,8 @@ def _member(pair: PairData, fold: Fold, settings: Settings) -> Member:
     # An outage that is looked back on may have begun before.
     first = max(b - labelling.lookback - settings.max_untraded - 1, 0)
     around, asked = pair.candles[first : c + settings.horizon], slice(b - first, c - first)
-    labels, moves = labelling.label(around)[asked], None
-    if settings.has_open_delta:
-        moves = labelling.moves(around)[asked]
+    labels = labelling.label(around)[asked]
+    moves = labelling.moves(around)[asked] if settings.has_open_delta else None
     return Member(fold, data, pair.candles[b:c], pair.features[b:c], labels, moves)
 
 

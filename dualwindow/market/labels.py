@@ -10,6 +10,7 @@ Learning* (2018), chapter 3, with the time barrier as the HOLD class. The mean c
 `dualwindow.market.moves`.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -47,6 +48,11 @@ class Barriers:
     long_stop_loss: float
     short_take_profit: float
     short_stop_loss: float
+
+    @property
+    def has_take_profits(self) -> bool:
+        """Whether both directions have one."""
+        return math.isfinite(self.long_take_profit) and math.isfinite(self.short_take_profit)
 
 
 @dataclass(frozen=True)

@@ -10,17 +10,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from dualwindow.arrays import BoolArray, FloatArray
 from dualwindow.market.candles import Candles, count_back
+from dualwindow.market.features import FEATURES
 
-READY_FEATURES = (
-    "high_change",
-    "low_change",
-    "close_change",
-    "volume_change",
-    "price_to_ma1440",
-    "price_to_ma43200",
-    "volume_to_ma1440",
-    "volume_to_ma43200",
-)
+READY_FEATURES = FEATURES  # ours have their names from there
 _DAY, _DAYS = 86400, 30
 
 

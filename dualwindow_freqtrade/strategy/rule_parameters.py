@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from math import ceil, floor, isinf
+from math import ceil, floor
 from typing import Any, NamedTuple
 
 from freqtrade.exceptions import OperationalException
@@ -87,10 +87,10 @@ def limit_margin(margin: DecimalParameter, barriers: Barriers, fees: float) -> N
     Above, not even a certain win is worth the margin. Below, the rule would enter on what a price
     without drift does by chance, so on the class frequencies.
     """
+    if not barriers.has_take_profits:  # no rule of these labels has a margin
+        return
     unit = 10**margin.decimals
     best = max(barriers.long_take_profit, barriers.short_take_profit) - fees
-    if isinf(best):  # no rule of these labels has a margin
-        return
     margin.high = min(margin.high, floor(best * unit - 1) / unit)
     margin.low = max(margin.low, ceil(-fees * unit - 1e-6) / unit)
 

@@ -1,13 +1,18 @@
 """``dualwindow compare``: several kinds on the same weeks."""
 
 import json
+from argparse import Namespace
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
 from dualwindow.cli import CommandError
 from dualwindow.learning.folds import Fold
+from dualwindow.market.candle_files import read_candle_file
+from dualwindow.samples.pair_data import PairData
 from dualwindow_trainer.compare_command import _refuse_other_windows
+from dualwindow_trainer.walk import settle_delta
 
 WHEN = ["--timerange", "20220212-20220218", "--window-days", "3", "--timeframe", "5m"]
 SMALL = ["--days", "8", "--set", "conv_width=24", "--workers", "1"]
@@ -69,6 +74,29 @@ def test_smoothed_labels_are_held_against_the_trend_and_are_the_same_for_all(bot
     status, again, _ = said(*words)
     assert status == 0
     assert again.count("there from an earlier run") == 16
+
+
+def test_the_delta_of_all_is_that_of_the_candles_before(folder):
+    """Whatever comes after the first candle that is predicted."""
+    start = pd.Timestamp("2022-02-12", tz="UTC")
+    frame, found = read_candle_file(folder / "BTC.csv"), []
+    for factor in (1, 3):
+        later = frame.copy()
+        prices = ["open", "high", "low", "close"]
+        later.loc[later["date"] >= start, prices] *= factor
+        pair = PairData.of_frame("BTC/USDT", later, 300)
+        asked = [*SMOOTHED[1:], "feature_parameters.label_period_candles=24"]
+        flags = dict.fromkeys(["preset", "kind", "epochs", "batch_size", "learning_rate", "seed"])
+        arguments = Namespace(config=[], set=asked, **flags)
+        settle_delta(arguments, [pair], start.timestamp())
+        found.append(arguments.set[-1])
+    known = frame.loc[frame["date"] < start, "close"]
+    ahead = known[::-1].rolling(24).mean()[::-1].shift(-1)
+    moves = (ahead / known.rolling(24).mean().shift(1) - 1).abs()
+    key, _, value = found[0].partition("=")
+    assert found[0] == found[1]
+    assert key == "dual_window.labels.delta"
+    assert float(value) == pytest.approx(moves.median(), rel=1e-9)
 
 
 def test_of_one_pair_there_is_no_pooling_and_an_ensemble_can_be_stacked(folder, said, tmp_path):
