@@ -22,6 +22,7 @@ class Candles:
     has_prices : False where they come from a file that holds no prices by its form, only features
         and labels. Prices and volume are then NaN, and nothing may be asked of them. Candles whose
         prices are missing, as in an outage, still have True: they are broken
+    open : (n,) quote currency, for whoever acts within a candle; None where it was not read
     """
 
     date: IntArray
@@ -31,10 +32,13 @@ class Candles:
     volume: FloatArray
     step: int
     has_prices: bool = True
+    open: FloatArray | None = None
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame, step: int) -> "Candles":
         """Read freqtrade's columns ``date high low close volume``; nothing is copied twice.
+
+        ``open`` is read where it is there.
 
         Raises
         ------
@@ -58,7 +62,8 @@ class Candles:
         high, low, close, volume = (
             frame[c].to_numpy(np.float64) for c in ("high", "low", "close", "volume")
         )
-        return cls(date, high, low, close, volume, step)
+        opened = frame["open"].to_numpy(np.float64) if "open" in frame else None
+        return cls(date, high, low, close, volume, step, open=opened)
 
     def __len__(self) -> int:
         return len(self.date)
@@ -72,6 +77,7 @@ class Candles:
             self.volume[rows],
             self.step,
             self.has_prices,
+            None if self.open is None else self.open[rows],
         )
 
     def followed_by(self, later: "Candles") -> "Candles":
@@ -129,6 +135,7 @@ def joined(parts: Sequence[Candles]) -> Candles:
     forms = {part.has_prices for part in parts if len(part)}
     if len(forms) > 1:
         raise ValueError("candles with prices cannot be joined to candles that have none")
+    opens = [part.open for part in parts if part.open is not None]
     return Candles(
         np.concatenate([part.date for part in parts]),
         np.concatenate([part.high for part in parts]),
@@ -137,6 +144,7 @@ def joined(parts: Sequence[Candles]) -> Candles:
         np.concatenate([part.volume for part in parts]),
         parts[0].step,
         all(forms) if forms else parts[0].has_prices,
+        np.concatenate(opens) if len(opens) == len(parts) else None,
     )
 
 

@@ -1,0 +1,91 @@
+"""What an agent is paid for a candle, in changes of the log of its account."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dualwindow.arrays import BoolArray, FloatArray
+from dualwindow_agent.accounts import Accounts
+from dualwindow_agent.settings import RewardSettings
+
+_LOOKBACK = 10
+_DEEP = 0.1
+_SHARPE = (-0.5, 1.0)
+
+
+@dataclass
+class Rewards:
+    """Remembers what the terms of a published agent need; n accounts.
+
+    Parameters
+    ----------
+    settings : the weights
+    recent : (10, n) growths of the last candles, a row each, in turn
+    n_seen : (n,) candles since the account was opened
+    """
+
+    settings: RewardSettings
+    recent: FloatArray
+    n_seen: FloatArray
+
+    @classmethod
+    def of(cls, settings: RewardSettings, n: int) -> "Rewards":
+        """Begin."""
+        return cls(settings, np.zeros((_LOOKBACK, n)), np.zeros(n))
+
+    def reopen(self, which: BoolArray) -> None:
+        """Forget what accounts did that are opened anew."""
+        self.recent[:, which] = 0
+        self.n_seen[which] = 0
+
+    def paid(self, accounts: Accounts, before: "Before", invalid: BoolArray) -> FloatArray:
+        """Pay for the last candle: (n,).
+
+        Parameters
+        ----------
+        accounts : after it
+        before : the same before it
+        invalid : (n,) whether the action could not be taken
+        """
+        s, worth = self.settings, accounts.worth
+        growth = np.log(worth / before.worth)
+        total = s.growth * growth
+        if s.realised:
+            total = total + s.realised * np.log1p(
+                np.maximum(accounts.booked / before.worth, -0.999999)
+            )
+        if s.cost:
+            total = total - s.cost * (accounts.costs - before.costs) / before.worth
+        if s.drawdown:
+            below = 1 - worth / accounts.peak
+            total = total - s.drawdown * (below + np.maximum(below - _DEEP, 0))
+        if s.sharpe:
+            total = total + s.sharpe * self._sharpe(growth)
+        if s.holding:
+            total = total - s.holding * (accounts.units != 0)
+        if s.invalid:
+            total = total - s.invalid * invalid
+        return total
+
+    def _sharpe(self, growth: FloatArray) -> FloatArray:
+        row = self.n_seen.astype(np.int64) % _LOOKBACK
+        self.recent[row, np.arange(len(growth))] = growth
+        self.n_seen += 1
+        deviation = self.recent.std(axis=0)
+        ratio = np.divide(
+            self.recent.mean(axis=0), deviation, out=np.zeros_like(deviation), where=deviation > 0
+        )
+        return np.where(self.n_seen >= _LOOKBACK, np.clip(ratio, *_SHARPE), 0.0)
+
+
+@dataclass(frozen=True)
+class Before:
+    """Worth and costs of n accounts before a candle."""
+
+    worth: FloatArray
+    costs: FloatArray
+
+    @classmethod
+    def of(cls, accounts: Accounts) -> "Before":
+        """Copy them."""
+        return cls(accounts.worth, accounts.costs.copy())
