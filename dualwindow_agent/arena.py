@@ -1,4 +1,4 @@
-"""Accounts that live through tapes side by side: seen, acted on and paid in one pass over arrays."""
+"""Accounts that live through tapes side by side, in one pass over arrays for each candle."""
 
 from collections.abc import Sequence
 from dataclasses import fields
