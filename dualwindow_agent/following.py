@@ -27,6 +27,7 @@ class Course:
         was done in its place
     side : (m,) 1 long, -1 short, 0 flat, at the close of the next candle
     growth : (m,) change of the log of the account in the next candle
+    traded : (m,) what was bought and sold in the next candle, in units of the account before it
     costs, trades, turnover : of the whole course; costs and turnover in units of the account's
         beginning
     """
@@ -36,6 +37,7 @@ class Course:
     action: IntArray
     side: IntArray
     growth: FloatArray
+    traded: FloatArray
     costs: float
     trades: int
     turnover: float
@@ -60,17 +62,18 @@ def follow(
     first, last = arena.whole_tapes()
     seen = arena.begin(first, last)
     length = last - first
-    kept = {name: np.zeros((int(length.max()), len(tapes))) for name in ("a", "s", "g")}
+    kept = {name: np.zeros((int(length.max()), len(tapes))) for name in ("a", "s", "g", "t")}
     worth = arena.accounts.worth
     ended: dict[int, tuple[float, int, float]] = {}
     for i in range(int(length.max())):
         allowed, here = arena.allowed(), arena.row - first
         actions = choose(seen, allowed, here)
         actions = np.where(allowed[np.arange(len(tapes)), actions], actions, arena.kept_action())
-        live = i < length
+        live, before = i < length, arena.accounts.turnover.copy()
         arena.step(actions, live)
         now = arena.accounts.worth
         kept["a"][i], kept["s"][i], kept["g"][i] = actions, arena.accounts.side, np.log(now / worth)
+        kept["t"][i] = (arena.accounts.turnover - before) / worth
         worth, seen = now, arena.seen()
         for j in np.flatnonzero(i == length - 1).tolist():
             a = arena.accounts
@@ -82,6 +85,7 @@ def follow(
             kept["a"][:n, j].astype(np.int64),
             kept["s"][:n, j].astype(np.int64),
             kept["g"][:n, j],
+            kept["t"][:n, j],
             *ended[j],
         )
         for j, (tape, n) in enumerate(zip(tapes, length.tolist(), strict=True))

@@ -125,7 +125,7 @@ class WalkTable:
                 f"{self.folder}: {pair}: a row counts as valid, and its probabilities do not add "
                 "up to 1; make the walk-forward again"
             )
-        probabilities[~valid] = np.nan
+        probabilities = np.where(valid[:, None], probabilities, np.nan)
         return Predictions(date, probabilities, rows["label"].to_numpy(np.int64), valid)
 
 
