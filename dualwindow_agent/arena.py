@@ -1,25 +1,28 @@
 """Accounts that live through tapes side by side, in one pass over arrays for each candle."""
 
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
 from dualwindow.arrays import BoolArray, FloatArray, IntArray
 from dualwindow.outside import chance
-from dualwindow_agent.accounts import Accounts, Bars, Exchange, Terms
-from dualwindow_agent.observation import N_OWN, joined_market, own_part
+from dualwindow_agent.accounts import Accounts, Bars, Terms
+from dualwindow_agent.exchange import Exchange
+from dualwindow_agent.observation import N_OWN, joined_market, write_own
 from dualwindow_agent.rewards import Before, Rewards
 from dualwindow_agent.settings import AgentSettings
-from dualwindow_agent.tape import Tape, TapeError
+from dualwindow_agent.tape import Tape, TapeError, common_step
+
+_BROKEN = 0.01  # share of its peak below which an account is at its end
 
 
 class Arena:
     """n accounts, each on a row of one of the tapes.
 
     An account lives for `learning.episode` candles from a random row on, or to the end of its
-    tape; its last candle is marked to the market, not sold.
+    tape; its last candle is marked to the market, not sold. It is broken, and at its end, too, when
+    it is worth less than a hundredth of its peak.
 
     Parameters
     ----------
@@ -27,6 +30,11 @@ class Arena:
     settings, terms : see there
     n : accounts
     seed : of the random rows
+
+    Raises
+    ------
+    TapeError
+        If there is no candle to act on, or the tapes do not fit together.
     """
 
     def __init__(
@@ -34,12 +42,9 @@ class Arena:
     ) -> None:
         self.settings, self.terms, self.n = settings, terms, n
         self.exchange = Exchange(terms)
+        common_step(tapes)
         self._market = joined_market(tapes, settings.observation)
-        columns = ("high", "low", "close")
-        self._bars = Bars(
-            np.concatenate([tape.opens for tape in tapes]),
-            *(np.concatenate([getattr(tape.candles, c) for tape in tapes]) for c in columns),
-        )
+        self._prices = np.concatenate([_prices(tape) for tape in tapes], axis=1)
         self._valid = np.concatenate([tape.valid for tape in tapes])
         offsets = np.concatenate([[0], np.cumsum([len(tape) for tape in tapes])])
         # The last row of a tape has no candle after it to act in.
@@ -47,10 +52,12 @@ class Arena:
         self._starts = offsets[:-1] + np.array([tape.first for tape in tapes])
         self._room = np.maximum(self._stops - self._starts, 0)
         if not self._room.any():
-            raise TapeError("there is no candle to act on")
+            raise TapeError("there is no candle to act on: each must be followed by another one")
         self._rng = chance(seed)
         self._row = np.zeros(n, dtype=np.int64)
         self._until = np.zeros(n, dtype=np.int64)
+        self._everyone = np.arange(n)
+        self._allowed: BoolArray | None = None  # computed once between two steps
         self.accounts = Accounts.opened(np.ones(n))
         self._rewards = Rewards.of(settings.reward, n)
 
@@ -69,12 +76,14 @@ class Arena:
         self._reopen(np.ones(self.n, dtype=bool))
         return self.seen()
 
+    def reseed(self, seed: int) -> None:
+        """Begin the random rows anew."""
+        self._rng = chance(seed)
+
     def begin(self, rows: IntArray, until: IntArray) -> FloatArray:
         """Open all accounts at given rows, to live up to others; return what they see."""
         self._row[:], self._until[:] = rows, until
-        everyone = np.ones(self.n, dtype=bool)
-        self.accounts.reopen(everyone, self._bars.close[self._row])
-        self._rewards.reopen(everyone)
+        self._open(np.ones(self.n, dtype=bool))
         return self.seen()
 
     def whole_tapes(self) -> tuple[IntArray, IntArray]:
@@ -83,35 +92,58 @@ class Arena:
 
     def seen(self) -> FloatArray:
         """Observe: (n, columns) float32."""
-        own = own_part(self.accounts, self.terms, self.settings.observation)
-        return np.concatenate([self._market[self._row], own], axis=1)
+        n_market = self._market.shape[1]
+        found = np.empty((self.n, n_market + N_OWN), dtype=np.float32)
+        found[:, :n_market] = self._market[self._row]
+        write_own(self.accounts, self.terms, self.settings.observation, found[:, n_market:])
+        return found
 
     def allowed(self) -> BoolArray:
         """Mark which actions can be taken: (n, actions)."""
-        return self.exchange.allowed(self.accounts, self._valid[self._row])
+        return self._mask().copy()
+
+    def _mask(self) -> BoolArray:
+        if self._allowed is None:
+            self._allowed = self.exchange.allowed(self.accounts, self._valid[self._row])
+        return self._allowed
 
     def step(
         self, actions: IntArray, live: BoolArray | None = None
     ) -> tuple[FloatArray, BoolArray, BoolArray]:
         """Act at the next open, and go on to its close.
 
-        An action that is not allowed counts as 0, or with the three positions as staying. Where
-        `live` (n,) is False, the account's tape is over and its row stays; what it does is noise.
+        An action that is not allowed counts as 0, or with the three positions as staying, and is
+        counted in `accounts.refused`. Who is at its end, or not marked in `live` (n,), is left as
+        it is and paid nothing.
 
         Returns
         -------
-        (n,) rewards, and which accounts are at their end: broken, or out of candles. These stay as
-        they are until `reopen`.
+        (n,) rewards, which accounts are broken, and which are out of candles: both are at their end
+        until `reopen`.
         """
-        allowed = self.allowed()
-        invalid = ~allowed[np.arange(self.n), actions]
-        actions = np.where(invalid, self.kept_action(), actions)
-        before = Before.of(self.accounts)
-        self._row += 1 if live is None else live
-        self.exchange.step(self.accounts, actions, self._bars_at(self._row))
+        invalid = ~self._mask()[self._everyone, actions]
+        if np.count_nonzero(invalid):
+            actions = np.where(invalid, self.kept_action(), actions)
+        moves = ~np.logical_or(*self._ends())
+        if live is not None:
+            moves &= live
+        still = np.flatnonzero(~moves)
+        left = self.accounts.some(still)
+        before = Before(self.accounts.worth, self.accounts.costs.copy())
+        self._row += moves
+        self.exchange.step(self.accounts, actions, Bars(*self._prices[:, self._row]))
+        self.accounts.refused += invalid
         paid = self._rewards.paid(self.accounts, before, invalid)
-        broken = self.accounts.worth < 0.01 * self.accounts.peak
-        return paid, broken, self._row >= self._until
+        if len(still):
+            self.accounts.put(still, left)
+            paid[still] = 0.0
+        self._allowed = None
+        return paid, *self._ends()
+
+    def _ends(self) -> tuple[BoolArray, BoolArray]:
+        """Mark which accounts are broken, and which are out of candles."""
+        broken = self.accounts.worth < _BROKEN * self.accounts.peak
+        return broken, self._row >= self._until
 
     def reopen(self, which: BoolArray) -> FloatArray:
         """Open those that are at their end at other random rows; return what all see now."""
@@ -125,7 +157,7 @@ class Arena:
         return self.accounts.side % 3  # -1 is SHORT, the third
 
     def _reopen(self, which: BoolArray) -> None:
-        n = int(which.sum())
+        n = np.count_nonzero(which)
         if n == 0:
             return
         share = self._room / self._room.sum()
@@ -133,17 +165,17 @@ class Arena:
         row = self._starts[tape] + (self._rng.random(n) * self._room[tape]).astype(np.int64)
         self._row[which] = row
         self._until[which] = np.minimum(row + self.settings.learning.episode, self._stops[tape])
-        self.accounts.reopen(which, self._bars.close[self._row])
-        self._rewards.reopen(which)
+        self._open(which)
 
-    def _bars_at(self, rows: IntArray) -> Bars:
-        return Bars(*(prices[rows] for prices in self._bars))
+    def _open(self, which: BoolArray) -> None:
+        self.accounts.reopen(which, self._prices[3, self._row])
+        self._rewards.reopen(which)
+        self._allowed = None
 
     def state(self) -> dict[str, Any]:
         """Copy all that changes, to go on from: arrays, and the random generator's numbers."""
-        accounts = {f.name: getattr(self.accounts, f.name).copy() for f in fields(self.accounts)}
         return {
-            "accounts": accounts,
+            "accounts": {name: getattr(self.accounts, name).copy() for name in Accounts.NAMES},
             "row": self._row.copy(),
             "until": self._until.copy(),
             "recent": self._rewards.recent.copy(),
@@ -158,3 +190,12 @@ class Arena:
         self._row[:], self._until[:] = state["row"], state["until"]
         self._rewards.recent[:], self._rewards.n_seen[:] = state["recent"], state["n_seen"]
         self._rng.bit_generator.state = state["rng"]
+        self._allowed = None
+
+
+def _prices(tape: Tape) -> FloatArray:
+    """Lay out open, high, low and close: (4, n); open and close were traded at, too."""
+    ends = tape.opens, tape.candles.close
+    high = np.maximum.reduce([tape.candles.high, *ends])
+    low = np.minimum.reduce([tape.candles.low, *ends])
+    return np.stack([tape.opens, high, low, tape.candles.close])

@@ -80,31 +80,41 @@ def _of_horizon(probabilities: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def own_part(accounts: Accounts, terms: Terms, observation: str) -> FloatArray:
-    """Compute the numbers of n accounts: (n, 4) float32.
+    """Compute the numbers of n accounts: (n, 4) float32; see `write_own`."""
+    found = np.empty((len(accounts), N_OWN), dtype=np.float32)
+    write_own(accounts, terms, observation, found)
+    return found
+
+
+def write_own(accounts: Accounts, terms: Terms, observation: str, out: FloatArray) -> None:
+    """Write the numbers of n accounts into `out`, (n, 4).
 
     By default whether it is long, whether it is short, what the position has gained in units of its
     take-profit, and how long it is held in units of the horizon. `published`: the side, what the
     position has gained against the worth at the beginning, cash, and candles held.
     """
-    return _OWN[observation](accounts, terms).astype(np.float32)
+    _OWN[observation](accounts, terms, out.T)
 
 
-def _own_default(accounts: Accounts, terms: Terms) -> FloatArray:
-    b, side = terms.barriers, accounts.side
-    takes = (b.short_take_profit, b.long_take_profit)
+def _own_default(accounts: Accounts, terms: Terms, out: FloatArray) -> None:
+    b = terms.barriers
+    takes = (b.long_take_profit, b.short_take_profit)
     if not b.has_take_profits:  # labels without: in units of the stop
-        takes = (b.short_stop_loss, b.long_stop_loss)
-    unit = np.where(side < 0, *takes)
-    held = accounts.held / terms.horizon
-    return np.stack([side > 0, side < 0, accounts.profit / unit, held], axis=1)
+        takes = (b.long_stop_loss, b.short_stop_loss)
+    out[0] = accounts.units > 0
+    out[1] = accounts.units < 0
+    out[2] = accounts.profit / np.where(accounts.units > 0, *takes)
+    out[3] = accounts.held / terms.horizon
 
 
-def _own_published(accounts: Accounts, terms: Terms) -> FloatArray:
-    unrealised = accounts.units * (accounts.mark - accounts.entry) / START
-    return np.stack([accounts.side, unrealised, accounts.cash / START, accounts.held], axis=1)
+def _own_published(accounts: Accounts, terms: Terms, out: FloatArray) -> None:
+    out[0] = np.sign(accounts.units)
+    out[1] = accounts.units * (accounts.mark - accounts.entry) / START
+    out[2] = accounts.cash / START
+    out[3] = accounts.held
 
 
-_OWN: dict[str, Callable[[Accounts, Terms], FloatArray]] = {
+_OWN: dict[str, Callable[[Accounts, Terms, FloatArray], None]] = {
     "default": _own_default,
     "published": _own_published,
 }

@@ -1,16 +1,18 @@
 """What an agent is paid for a candle, in changes of the log of its account."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from dualwindow.arrays import BoolArray, FloatArray
+from dualwindow.arrays import BoolArray, FloatArray, IntArray
 from dualwindow_agent.accounts import Accounts
 from dualwindow_agent.settings import RewardSettings
 
 _LOOKBACK = 10
 _DEEP = 0.1
 _SHARPE = (-0.5, 1.0)
+_LEAST_CHANGE = 1e-6 - 1
 
 
 @dataclass
@@ -26,12 +28,12 @@ class Rewards:
 
     settings: RewardSettings
     recent: FloatArray
-    n_seen: FloatArray
+    n_seen: IntArray
 
     @classmethod
     def of(cls, settings: RewardSettings, n: int) -> "Rewards":
         """Begin."""
-        return cls(settings, np.zeros((_LOOKBACK, n)), np.zeros(n))
+        return cls(settings, np.zeros((_LOOKBACK, n)), np.zeros(n, dtype=np.int64))
 
     def reopen(self, which: BoolArray) -> None:
         """Forget what accounts did that are opened anew."""
@@ -51,24 +53,22 @@ class Rewards:
         growth = np.log(worth / before.worth)
         total = s.growth * growth
         if s.realised:
-            total = total + s.realised * np.log1p(
-                np.maximum(accounts.booked / before.worth, -0.999999)
-            )
+            total += s.realised * _log_change(accounts.booked, before.worth)
         if s.cost:
-            total = total - s.cost * (accounts.costs - before.costs) / before.worth
+            total += s.cost * _log_change(before.costs - accounts.costs, before.worth)
         if s.drawdown:
-            below = 1 - worth / accounts.peak
-            total = total - s.drawdown * (below + np.maximum(below - _DEEP, 0))
+            below = np.log(accounts.peak / worth)
+            total -= s.drawdown * (below + np.maximum(below - _DEEP, 0))
         if s.sharpe:
-            total = total + s.sharpe * self._sharpe(growth)
+            total += s.sharpe * self._sharpe(growth)
         if s.holding:
-            total = total - s.holding * (accounts.units != 0)
+            total -= s.holding * (accounts.units != 0)
         if s.invalid:
-            total = total - s.invalid * invalid
+            total -= s.invalid * invalid
         return total
 
     def _sharpe(self, growth: FloatArray) -> FloatArray:
-        row = self.n_seen.astype(np.int64) % _LOOKBACK
+        row = self.n_seen % _LOOKBACK
         self.recent[row, np.arange(len(growth))] = growth
         self.n_seen += 1
         deviation = self.recent.std(axis=0)
@@ -78,8 +78,12 @@ class Rewards:
         return np.where(self.n_seen >= _LOOKBACK, np.clip(ratio, *_SHARPE), 0.0)
 
 
-@dataclass(frozen=True)
-class Before:
+def _log_change(amount: FloatArray, worth: FloatArray) -> FloatArray:
+    """Compute how an amount changes the log of a worth; what it cannot lose counts as 1 - 1e-6."""
+    return np.log1p(np.maximum(amount / worth, _LEAST_CHANGE))
+
+
+class Before(NamedTuple):
     """Worth and costs of n accounts before a candle."""
 
     worth: FloatArray

@@ -40,10 +40,10 @@ class RewardSettings(Frozen):
     """
 
     growth: float = Field(1.0, ge=0, description="change of the log of the account, after costs")
-    realised: float = Field(0.0, ge=0, description="log profit of what was closed, after costs")
-    cost: float = Field(0.0, ge=0, description="costs of the candle, share of the account")
+    realised: float = Field(0.0, ge=0, description="log profit of what was closed, before costs")
+    cost: float = Field(0.0, ge=0, description="log of what costs leave of the account")
     drawdown: float = Field(
-        0.0, ge=0, description="share below the account's peak; what exceeds a tenth counts twice"
+        0.0, ge=0, description="of the log below the account's peak; what exceeds 0.1 counts twice"
     )
     sharpe: float = Field(
         0.0, ge=0, description="mean of the last 10 changes over their deviation, -0.5 to 1"

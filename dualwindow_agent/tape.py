@@ -41,14 +41,33 @@ class Tape:
             raise TapeError(f"{self.pair}: the candles have no opens, at which an agent acts")
         hole = self.candles.breaks[1:]
         if hole.any():
-            row = int(hole.argmax()) + 1
             raise TapeError(
-                f"{self.pair}: candles are missing before "
-                f"{self.candles.date[row].astype('datetime64[s]')}"
+                f"{self.pair}: candles are missing before {self._moment(int(hole.argmax()) + 1)}"
             )
         opens = self.candles.open
-        if not (self.candles.priced & np.isfinite(opens) & (opens > 0)).all():
-            raise TapeError(f"{self.pair}: a price is not a positive number")
+        priced = self.candles.priced & np.isfinite(opens) & (opens > 0)
+        if not priced.all():
+            moment = self._moment(int(priced.argmin()))
+            raise TapeError(f"{self.pair}: a price at {moment} is not a positive number")
+        self._check_predictions()
+
+    def _check_predictions(self) -> None:
+        n = len(self.candles)
+        shapes = {each.shape for each in (self.probabilities, *self.further)}
+        if shapes != {(n, 3)} or self.valid.shape != (n,):
+            raise TapeError(
+                f"{self.pair}: {n} candles need {n} rows of three probabilities, and of `valid`. "
+                f"Received: {sorted(shapes)} and {self.valid.shape}"
+            )
+        unknown = self.valid & ~np.isfinite(self.probabilities).all(axis=1)
+        if unknown.any():
+            moment = self._moment(int(unknown.argmax()))
+            raise TapeError(f"{self.pair}: the prediction of {moment} is valid, but not a number")
+        if self.first < 0:
+            raise TapeError(f"{self.pair}: `first` must be a row. Received: {self.first}")
+
+    def _moment(self, row: int) -> np.datetime64:
+        return self.candles.date[row].astype("datetime64[s]")
 
     def __len__(self) -> int:
         return len(self.candles)
@@ -77,6 +96,30 @@ class Tape:
         )
 
 
+def common_step(tapes: Sequence[Tape]) -> int:
+    """Tell the seconds from one candle to the next, which are those of all tapes of an agent.
+
+    Raises
+    ------
+    TapeError
+        If they are not, there is no tape, or some lack predictions that others have.
+    """
+    if not tapes:
+        raise TapeError("there is nothing to act on: no pair has candles and predictions")
+    for tape in tapes:
+        if tape.candles.step != tapes[0].candles.step:
+            raise TapeError(
+                f"{tape.pair}: its candles take {tape.candles.step} s, those of {tapes[0].pair} "
+                f"{tapes[0].candles.step} s; give pairs of one timeframe"
+            )
+        if len(tape.further) != len(tapes[0].further):
+            raise TapeError(
+                f"{tape.pair}: it has predictions for {len(tape.further)} further horizons, "
+                f"{tapes[0].pair} for {len(tapes[0].further)}; give all pairs the same"
+            )
+    return tapes[0].candles.step
+
+
 def split(tapes: Sequence[Tape], share: float, purge: int) -> tuple[list[Tape], list[Tape]]:
     """Divide tapes at one moment, the latest `share` of the time of all for the second part.
 
@@ -91,9 +134,10 @@ def split(tapes: Sequence[Tape], share: float, purge: int) -> tuple[list[Tape], 
     TapeError
         If a part would have nothing to act on.
     """
-    begin = min(int(tape.candles.date[tape.first]) for tape in tapes)
-    end = max(int(tape.candles.date[-1]) + tape.candles.step for tape in tapes)
-    step = tapes[0].candles.step
+    step = common_step(tapes)
+    acted_on = [tape.candles.date[tape.first :] for tape in tapes]
+    begin = min((int(date[0]) for date in acted_on if len(date)), default=0)
+    end = max((int(date[-1]) + step for date in acted_on if len(date)), default=0)
     boundary = begin + round((1 - share) * (end - begin) / step) * step
     early = [tape.between(begin, boundary - purge * step) for tape in tapes]
     late = [tape.between(boundary, end) for tape in tapes]
