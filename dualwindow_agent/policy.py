@@ -3,19 +3,22 @@
 import io
 import json
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dualwindow.arrays import BoolArray, FloatArray, IntArray
-from dualwindow.market.files import write_aside
+from dualwindow.learning.fingerprint import digest
+from dualwindow.market.files import is_of_machine, write_aside
 from dualwindow.market.labels import Barriers
-from dualwindow_agent.accounts import Terms
+from dualwindow_agent.accounts import N_ACTIONS, Terms
 from dualwindow_agent.settings import AgentSettings
 
 FORMAT = 1
 _WEIGHTS, _FACTS = "policy.npz", "agent.json"
+_DIGEST = "digest of policy.npz"
 _EPSILON, _CLIP = 1e-8, 10.0  # as VecNormalize of stable-baselines3 has them
 
 
@@ -47,6 +50,24 @@ class Policy:
     biases: tuple[FloatArray, ...]
     facts: dict[str, Any]
 
+    def __post_init__(self) -> None:
+        units = [len(self.columns), *(w.shape[1] for w in self.weights)]
+        shapes = [w.shape for w in self.weights] + [b.shape for b in self.biases]
+        fitting = [*pairwise(units), *((n,) for n in units[1:])]
+        normalised = self.mean.shape == self.variance.shape == (units[0],)
+        if not normalised or shapes != fitting or units[-1] != self.n_actions:
+            raise PolicyError(
+                f"{len(self.columns)} numbers seen, arrays of {shapes} and {self.n_actions} "
+                "actions do not fit together"
+            )
+        if not all(np.isfinite(array).all() for array in self.arrays().values()):
+            raise PolicyError("a weight is not a finite number; train with a lower learning_rate")
+
+    @property
+    def n_actions(self) -> int:
+        """How many actions it chooses from."""
+        return N_ACTIONS[self.settings.market.actions]
+
     @property
     def terms(self) -> Terms:
         """By which its accounts trade."""
@@ -73,16 +94,22 @@ class Policy:
             If it cannot be written.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        write_aside(folder / _WEIGHTS, self.weight_bytes())
-        write_aside(folder / _FACTS, json.dumps(self.to_facts(), indent=1).encode())
+        weights = self.weight_bytes()
+        facts = {**self.to_facts(), _DIGEST: digest([weights])}
+        write_aside(folder / _WEIGHTS, weights)
+        write_aside(folder / _FACTS, json.dumps(facts, indent=1).encode())
+
+    def arrays(self) -> dict[str, FloatArray]:
+        """Name all of its arrays."""
+        named = {"mean": self.mean, "variance": self.variance}
+        for i, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
+            named |= {f"weights_{i}": w, f"biases_{i}": b}
+        return named
 
     def weight_bytes(self) -> bytes:
-        """Lay the arrays out as npz."""
-        arrays = {"mean": self.mean, "variance": self.variance}
-        for i, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
-            arrays |= {f"weights_{i}": w, f"biases_{i}": b}
+        """Lay the arrays out as npz; the same ones make the same bytes."""
         buffer = io.BytesIO()
-        np.savez(buffer, allow_pickle=False, **arrays)
+        np.savez(buffer, allow_pickle=False, **self.arrays())
         return buffer.getvalue()
 
     def to_facts(self) -> dict[str, Any]:
@@ -104,10 +131,15 @@ class Policy:
         ------
         PolicyError
             If it is not there, damaged or of another format.
+        OSError
+            If it cannot be read for now.
         """
         try:
             facts = json.loads((folder / _FACTS).read_text())
-            with np.load(folder / _WEIGHTS, allow_pickle=False) as arrays:
+            weights = (folder / _WEIGHTS).read_bytes()
+            if facts.pop(_DIGEST, None) != digest([weights]):
+                raise ValueError(f"{_WEIGHTS} is not what {_FACTS} was written with")
+            with np.load(io.BytesIO(weights), allow_pickle=False) as arrays:
                 found = {name: arrays[name] for name in arrays.files}
             return cls.of_parts(facts, found)
         except PolicyError:
@@ -115,13 +147,15 @@ class Policy:
         except FileNotFoundError as error:
             raise PolicyError(f"{folder}: no agent is there ({error.filename})") from error
         except Exception as error:  # damaged archives raise whatever they like
+            if is_of_machine(error):
+                raise
             raise PolicyError(
                 f"{folder}: the agent is damaged ({type(error).__name__}: {error}); train it again"
             ) from error
 
     @classmethod
     def of_parts(cls, facts: dict[str, Any], arrays: dict[str, FloatArray]) -> "Policy":
-        """Put it together again from `to_facts` and the arrays of `weight_bytes`."""
+        """Put it together again from `to_facts` and `arrays`."""
         if facts.get("format") != FORMAT:
             raise PolicyError(
                 f"the agent was written by another version (format {facts.get('format')}, this one "

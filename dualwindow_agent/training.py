@@ -1,82 +1,91 @@
-"""Train an agent by proximal policy optimisation, and keep the best that validation has seen."""
+"""Train an agent, and keep the best policy that validation has seen."""
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from importlib.util import find_spec
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from dualwindow.market.labels import Barriers
 from dualwindow.outside import elapsed
-from dualwindow_agent.accounts import Terms
-from dualwindow_agent.arena import Arena
+from dualwindow_agent.checkpoints import Checkpoints, facts_of
 from dualwindow_agent.following import Course, follow
-from dualwindow_agent.observation import names_of
 from dualwindow_agent.policy import Policy
-from dualwindow_agent.settings import AgentSettings
-from dualwindow_agent.tape import Tape
+from dualwindow_agent.task import AgentTask, Progress, Trained, TrainingError
+
+if TYPE_CHECKING:
+    from dualwindow_agent.learner import Learner
+
+__all__ = ["AgentTask", "Progress", "Trained", "TrainingError", "train"]
 
 _DAY = 86400
+_EXTRA = ("torch", "stable_baselines3", "sb3_contrib", "gymnasium")
+
+Report = Callable[[Progress], None]
 
 
-class TrainingError(RuntimeError):
-    """An agent that cannot be trained."""
+def train(
+    task: AgentTask,
+    report: Report = lambda progress: None,
+    interrupt: Callable[[], None] = lambda: None,
+    *,
+    threads: int = 1,
+) -> Trained:
+    """Train an agent; same task, same policy.
 
-
-class Progress(NamedTuple):
-    """How far a training has come, and how good its policy is on what it does not learn from.
-
-    Parameters
-    ----------
-    timesteps, total : candles acted on so far, and in the end, in all accounts together
-    growth : mean change of the log of the account, per day and pair, on validation
-    trades_per_day : per pair, on validation
-    seconds : since the training began, interruptions not counted
-    """
-
-    timesteps: int
-    total: int
-    growth: float
-    trades_per_day: float
-    seconds: float
-
-
-@dataclass(frozen=True)
-class AgentTask:
-    """All that a training needs; it can be handed to another process.
+    The first policy, which has learnt nothing, is a candidate, too.
 
     Parameters
     ----------
-    learn, validate : tapes to learn from, and later ones to choose the best policy on
-    settings, barriers, horizon : of the agent and of the labels
-    facts : what it is made from, kept with the policy
-    checkpoints : folder to go on from after an interruption; None for no checkpoints
-    tensorboard : folder of its logs; None for none
+    task : see there
+    report : called after each rollout, with what the last validation has found
+    interrupt : called often; what it raises ends the training
+    threads : of PyTorch; a small network is slower with more
+
+    Raises
+    ------
+    TrainingError
+        If the extra `agent` is not installed.
+    CheckpointError
+        If a checkpoint is of another training, or cannot be written.
     """
+    require_extra()
+    leave_tensorflow_out()
+    from dualwindow_agent.learner import Learner, apart
 
-    learn: tuple[Tape, ...]
-    validate: tuple[Tape, ...]
-    settings: AgentSettings
-    barriers: Barriers
-    horizon: int
-    facts: dict[str, Any]
-    checkpoints: Path | None = None
-    tensorboard: Path | None = None
-
-    @property
-    def terms(self) -> Terms:
-        """By which its accounts trade."""
-        return Terms(self.settings.market, self.barriers, self.horizon)
+    with apart(threads):
+        learner = Learner(task)
+        course = _Training(task, learner, report, threads)
+        course.go_on()
+        learner.learn(course.at_rollout, interrupt)
+    assert course.best is not None
+    return Trained(course.best, tuple(course.history))
 
 
-class Trained(NamedTuple):
-    """The best policy of a training, and all validations of it."""
+def require_extra() -> None:
+    """Refuse where a package is missing that a training needs.
 
-    policy: Policy
-    history: tuple[Progress, ...]
+    Raises
+    ------
+    TrainingError
+        If so.
+    """
+    missing = [name for name in _EXTRA if find_spec(name) is None]
+    if missing:
+        raise TrainingError(
+            f"training an agent needs packages that are not installed: {', '.join(missing)}; "
+            "install PyTorch's CPU build first, then the rest by pip install -e '.[agent]', see "
+            "docs/agent.md"
+        )
+
+
+def leave_tensorflow_out() -> None:
+    """Let PyTorch's TensorBoard writer do without TensorFlow, which it imports if it is there.
+
+    stable-baselines3 imports the writer whether it is used or not, and TensorFlow costs 500 MB and
+    seconds. TensorBoard itself looks for a module of this name, and then takes its own stand-in.
+    """
+    name = "tensorboard.compat.notf"
+    sys.modules.setdefault(name, ModuleType(name))
 
 
 def judge(courses: Sequence[Course], step: int) -> tuple[float, float]:
@@ -86,136 +95,87 @@ def judge(courses: Sequence[Course], step: int) -> tuple[float, float]:
     return growth / days, sum(course.trades for course in courses) / days
 
 
-def train(
-    task: AgentTask,
-    report: Callable[[Progress], None] = lambda progress: None,
-    interrupt: Callable[[], None] = lambda: None,
-) -> Trained:
-    """Train an agent.
+class _Training:
+    """Validates, reports and keeps checkpoints between rollouts.
 
     Parameters
     ----------
-    task : see there
-    report : called after each validation
-    interrupt : called often; what it raises ends the training
-
-    Raises
-    ------
-    TrainingError
-        If PyTorch is missing.
+    task, learner, report, threads : see there
     """
-    leave_tensorflow_out()
-    from stable_baselines3.common.callbacks import BaseCallback
 
-    learning = task.settings.learning
-    model = make_model(task)
-    validation = _Validation(task, model, report)
-
-    class Callbacks(BaseCallback):
-        def _on_rollout_start(self) -> None:
-            validation.look(self.num_timesteps)
-
-        def _on_step(self) -> bool:
-            interrupt()
-            return True
-
-        def _on_training_end(self) -> None:
-            validation.look(self.num_timesteps, last=True)
-
-    model.learn(learning.timesteps, Callbacks())
-    assert validation.best is not None
-    return Trained(validation.best, tuple(validation.history))
-
-
-def leave_tensorflow_out() -> None:
-    """Let PyTorch's TensorBoard writer do without TensorFlow, which it would import if it is there.
-
-    TensorBoard itself asks for a module of this name before it does; stable-baselines3 imports the
-    writer whether it is used or not, which costs 500 MB and seconds.
-    """
-    name = "tensorboard.compat.notf"
-    sys.modules.setdefault(name, ModuleType(name))
-
-
-def make_model(task: AgentTask) -> Any:
-    """Build the learner and what it learns in."""
-    import torch
-    from sb3_contrib import MaskablePPO
-    from stable_baselines3 import PPO
-    from stable_baselines3.common.vec_env import VecNormalize
-
-    from dualwindow_agent.vec_env import ArenaVecEnv
-
-    s = task.settings.learning
-    torch.set_num_threads(1)
-    arena = Arena(task.learn, task.settings, task.terms, s.accounts, s.seed)
-    env = VecNormalize(ArenaVecEnv(arena), gamma=s.gamma)
-    algorithm = {"ppo": PPO, "maskable_ppo": MaskablePPO}[s.algorithm]
-    return algorithm(
-        "MlpPolicy",
-        env,
-        learning_rate=s.learning_rate,
-        n_steps=s.steps,
-        batch_size=s.batch_size,
-        n_epochs=s.epochs,
-        gamma=s.gamma,
-        gae_lambda=s.gae_lambda,
-        clip_range=s.clip_range,
-        ent_coef=s.entropy,
-        seed=s.seed,
-        device="cpu",
-        tensorboard_log=None if task.tensorboard is None else str(task.tensorboard),
-        policy_kwargs={"net_arch": {"pi": list(s.policy_units), "vf": list(s.value_units)}},
-    )
-
-
-def policy_of(model: Any, task: AgentTask) -> Policy:
-    """Copy what it would do now into plain arrays."""
-    network = model.policy
-    layers = [layer for layer in network.mlp_extractor.policy_net if hasattr(layer, "weight")]
-    layers.append(network.action_net)
-    normalised = model.get_env().obs_rms
-    n_further = len(task.learn[0].further)
-    return Policy(
-        task.settings,
-        task.barriers,
-        task.horizon,
-        names_of(task.settings.observation, n_further),
-        normalised.mean.copy(),
-        normalised.var.copy(),
-        tuple(layer.weight.detach().numpy().T.copy() for layer in layers),
-        tuple(layer.bias.detach().numpy().copy() for layer in layers),
-        task.facts,
-    )
-
-
-class _Validation:
-    """Looks at the policy now and then, and keeps the best."""
-
-    def __init__(self, task: AgentTask, model: Any, report: Callable[[Progress], None]) -> None:
-        self.task, self.model, self.report = task, model, report
+    def __init__(self, task: AgentTask, learner: "Learner", report: Report, threads: int) -> None:
+        self._task, self._learner, self._report = task, learner, report
+        self._checkpoints = (
+            None
+            if task.checkpoints is None
+            else Checkpoints(task.checkpoints, facts_of(task, threads))
+        )
+        self._saved = 0  # timesteps of the last checkpoint
+        self._seconds, self._since = 0.0, elapsed()  # of earlier runs, and where this one began
         self.history: list[Progress] = []
         self.best: Policy | None = None
-        self._next = 0
-        self._begun = elapsed()
-        s = task.settings.learning
-        self.total = -(-s.timesteps // (s.steps * s.accounts)) * s.steps * s.accounts
 
-    def look(self, timesteps: int, *, last: bool = False) -> None:
-        if timesteps < self._next and not last:
+    def go_on(self) -> None:
+        """Take up the last checkpoint, where there is one."""
+        state = None if self._checkpoints is None else self._checkpoints.load()
+        if state is None:
             return
-        every = self.task.settings.learning.evaluate_every
-        self._next = (timesteps // every + 1) * every
-        policy = policy_of(self.model, self.task)
+        self._learner.restore(state["learner"])
+        self.history = [Progress(*each) for each in state["history"]]
+        self.best = Policy.of_parts(state["best"]["facts"], state["best"]["arrays"])
+        self._seconds = state["seconds"]
+        self._saved = state["learner"]["timesteps"]
+
+    def at_rollout(self, timesteps: int) -> None:
+        """Do what is due before a rollout, or at the end."""
+        s, is_over = self._task.settings.learning, timesteps >= self._task.total
+        last = self.history[-1].timesteps if self.history else None
+        if last is None or _is_due(timesteps, last, s.evaluate_every, always=is_over):
+            self._validate(timesteps)
+        growth, trades = self.history[-1].growth, self.history[-1].trades_per_day
+        self._report(Progress(timesteps, self._task.total, growth, trades, self._now()))
+        if _is_due(timesteps, self._saved, s.checkpoint_every, always=is_over):
+            self._save(timesteps)
+
+    def _validate(self, timesteps: int) -> None:
+        task, policy = self._task, self._learner.policy()
         courses = follow(
             lambda seen, allowed, rows: policy.choose(seen, allowed),
-            self.task.validate,
-            self.task.settings,
-            self.task.terms,
+            task.validate,
+            task.settings,
+            task.terms,
         )
-        growth, trades = judge(courses, self.task.validate[0].candles.step)
-        if self.best is None or growth > max(p.growth for p in self.history):
+        growth, trades = judge(courses, task.validate[0].candles.step)
+        if self.best is None or growth > max(before.growth for before in self.history):
             self.best = policy
-        now = elapsed() - self._begun
-        self.history.append(Progress(timesteps, self.total, growth, trades, now))
-        self.report(self.history[-1])
+        self.history.append(Progress(timesteps, task.total, growth, trades, self._now()))
+        self._learner.record(
+            {"validation/growth_per_day": growth, "validation/trades_per_day": trades}
+        )
+
+    def _save(self, timesteps: int) -> None:
+        if self._checkpoints is None:
+            return
+        assert self.best is not None
+        state: dict[str, Any] = {
+            "learner": self._learner.state(),
+            "history": [list(each) for each in self.history],
+            "best": {"facts": self.best.to_facts(), "arrays": self.best.arrays()},
+            "seconds": self._now(),
+        }
+        self._checkpoints.save(state, timesteps)
+        self._saved = timesteps
+
+    def _now(self) -> float:
+        return self._seconds + elapsed() - self._since
+
+
+def _is_due(timesteps: int, last: int, every: int, *, always: bool) -> bool:
+    """Tell whether a multiple of `every` lies after `last`, up to `timesteps`.
+
+    Examples
+    --------
+    >>> [_is_due(now, 96, 50, always=False) for now in (99, 100, 101)]
+    [False, True, True]
+    """
+    return timesteps > last and (always or timesteps // every > last // every)

@@ -1,4 +1,4 @@
-"""An arena as stable-baselines3 wants its environments: many in one, which begin again by themselves."""
+"""An arena as stable-baselines3 wants environments: many in one, each begins again by itself."""
 
 from collections.abc import Sequence
 from typing import Any
