@@ -77,8 +77,7 @@ class Accounts:
 
     def __init__(self, block: FloatArray) -> None:
         self.block = block
-        for name, row in zip(self.NAMES, block, strict=True):
-            setattr(self, name, row)
+        vars(self).update(zip(self.NAMES, block, strict=True))
 
     @classmethod
     def opened(cls, price: FloatArray) -> "Accounts":

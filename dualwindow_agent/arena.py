@@ -127,7 +127,7 @@ class Arena:
         moves = ~np.logical_or(*self._ends())
         if live is not None:
             moves &= live
-        still = np.flatnonzero(~moves)
+        still = (~moves).nonzero()[0]
         left = self.accounts.some(still)
         before = Before(self.accounts.worth, self.accounts.costs.copy())
         self._row += moves

@@ -5,17 +5,24 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dualwindow.arrays import BoolArray, FloatArray, IntArray
-from dualwindow_agent import orders
+from dualwindow.market.labels import Barriers
 from dualwindow_agent.accounts import N_ACTIONS, Accounts, Bars, Terms
+from dualwindow_agent.orders import Orders
 
 _LEAST = 1e-6  # share of an account that a liquidation leaves at least; the exchange bears the rest
-_NEVER = 1e100  # times a price; infinity times an entry of 0 would be NaN
+_NEVER = 1e100  # times a price
 # A stop is touched on equality, whatever the rounding; a take-profit must be passed: freqtrade
 # compares profits rounded to 8 decimals, and leaves only when more is reached.
 _SLACK, _PASSED = 4 * float(np.finfo(np.float64).eps), 5e-9
 
-_Factors = tuple[tuple[float, float], tuple[float, float]]
-_NONE: _Factors = ((0.0, _NEVER), (_NEVER, 0.0))
+_Factors = tuple[FloatArray, FloatArray]
+_NONE = Barriers(np.inf, np.inf, np.inf, np.inf)
+
+
+def _finite(*factors: FloatArray) -> _Factors:
+    """Let prices be finite that are never reached: an entry of 0 times infinity would be NaN."""
+    stops, takes = (np.clip(each, 0.0, _NEVER) for each in factors)
+    return stops, takes
 
 
 @dataclass(frozen=True)
@@ -47,29 +54,30 @@ class Exchange:
 
     terms: Terms
     n_actions: int = field(init=False, default=0)
-    # Stops and take-profits as factors of the entry, of longs and of shorts; and from where on
-    # they count.
-    _factors: _Factors = field(init=False, default=_NONE)
-    _watched: _Factors = field(init=False, default=_NONE)
+    # Stops and take-profits as factors of the entry, each of shorts and of longs; and those from
+    # where on they count.
+    _factors: _Factors = field(init=False)
+    _watched: _Factors = field(init=False)
+    _orders: Orders = field(init=False)
+    # Times the units and a price, what cash must exceed not to be liquidated; of shorts and longs.
+    _bound: FloatArray = field(init=False)
 
     def __post_init__(self) -> None:
+        kept = self.terms.market.maintenance
         object.__setattr__(self, "n_actions", N_ACTIONS[self.terms.market.actions])
-        if not self.terms.market.barriers:
-            return
-        b = self.terms.barriers
-        long_stop, short_stop = 1 - b.long_stop_loss, 1 + b.short_stop_loss
-        # Labels without take-profits have infinite ones.
-        long_take, short_take = min(1 + b.long_take_profit, _NEVER), max(1 - b.short_take_profit, 0)
-        object.__setattr__(self, "_factors", ((long_stop, short_stop), (long_take, short_take)))
-        watched = (
-            (long_stop + _SLACK, short_stop - _SLACK),
-            (long_take + _PASSED, short_take - _PASSED),
-        )
+        object.__setattr__(self, "_orders", Orders(self.terms.market))
+        object.__setattr__(self, "_bound", 1 + np.array([kept, -kept]))
+        b = self.terms.barriers if self.terms.market.barriers else _NONE
+        stops = np.array([1 + b.short_stop_loss, 1 - b.long_stop_loss])
+        takes = np.array([1 - b.short_take_profit, 1 + b.long_take_profit])
+        object.__setattr__(self, "_factors", _finite(stops, takes))
+        signs = np.array([-1.0, 1.0])
+        watched = _finite(stops + signs * _SLACK, takes + signs * _PASSED)
         object.__setattr__(self, "_watched", watched)
 
     def allowed(self, accounts: Accounts, may_enter: BoolArray) -> BoolArray:
-        """Mark which actions can be taken: (n, actions); see `orders.allowed`."""
-        return orders.allowed(accounts, may_enter, self.terms.market)
+        """Mark which actions can be taken: (n, actions); see `Orders.allowed`."""
+        return self._orders.allowed(accounts, may_enter)
 
     def step(self, accounts: Accounts, actions: IntArray, bars: Bars) -> None:
         """Let each account act at the open of its bar, and mark it at the close.
@@ -90,85 +98,81 @@ class Exchange:
 
     def _act(self, accounts: Accounts, actions: IntArray) -> None:
         """Trade at the mark, which is the open; some have to leave, whatever they ask for."""
-        market = self.terms.market
         leaves = self._is_broken(accounts, accounts.mark)
-        if market.horizon:
+        if self.terms.market.horizon:
             leaves |= accounts.held >= self.terms.horizon  # never of those that hold nothing: 0
-        which = np.flatnonzero(leaves | orders.asks(accounts, actions, market))
-        if not len(which):
-            return
-        some = accounts.some(which)
-        wanted = orders.wanted(some, actions[which], market)
-        self._trade(some, np.where(leaves[which], 0.0, wanted))
-        accounts.put(which, some)
+        which = (leaves | self._orders.asks(accounts, actions)).nonzero()[0]
+        if len(which):
+            some = accounts.some(which)
+            wanted = self._orders.wanted(some, actions[which]) * ~leaves[which]
+            self._trade(some, wanted)
+            accounts.put(which, some)
 
     def _is_broken(self, accounts: Accounts, price: FloatArray) -> BoolArray:
         """Mark those whose worth at a price is `maintenance` of what they hold, or less."""
-        bound = self.terms.market.maintenance * np.abs(accounts.units)
-        return (accounts.cash + (accounts.units - bound) * price <= 0) & (accounts.units != 0)
+        units = accounts.units
+        return accounts.cash + units * price * self._bound.take(units > 0) <= 0
 
     def _trade(self, accounts: Accounts, wanted: FloatArray) -> None:
         """Change what is held to `wanted` units, at the mark and its costs."""
-        market, price, units = self.terms.market, accounts.mark, accounts.units
-        kept = np.clip(wanted, np.minimum(units, 0), np.maximum(units, 0))
-        change, added = wanted - units, wanted - kept
-        slipped = np.abs(change) * price * market.slippage
-        traded = np.abs(change) * price + np.sign(change) * slipped
-        costs = slipped + market.fee * traded
+        price, units = accounts.mark, accounts.units.copy()
+        change, buys = wanted - units, wanted > units
+        value = np.abs(change) * price
+        costs = value * self._orders.costs.take(buys)
         accounts.cash -= change * price + costs
         accounts.costs += costs
-        accounts.turnover += traded
+        accounts.turnover += value * self._orders.fills.take(buys)
+        # What stays of the position, and what is new; after a reversal all of it.
+        kept = np.maximum(np.minimum(units, 0.0), np.minimum(wanted, np.maximum(units, 0.0)))
+        added, fresh = wanted - kept, kept == 0
         accounts.booked += (units - kept) * (price - accounts.entry)
-        fresh = kept == 0
-        divisor = np.where(wanted == 0, 1.0, wanted)
-        mean = (kept * accounts.entry + added * price) / divisor
-        # The mean only where there is one: it would be off by rounding, and barriers hang on it.
-        mean = np.where(added == 0, accounts.entry, np.where(fresh, price, mean))
-        accounts.entry[:] = np.where(wanted == 0, 0.0, mean)
+        grown = (added != 0) & ~fresh
+        if np.count_nonzero(grown):
+            mean = kept * accounts.entry + added * price
+            np.divide(mean, wanted, out=accounts.entry, where=grown)
+        np.multiply(price, wanted != 0, out=accounts.entry, where=fresh)
         accounts.held[fresh] = 0
         accounts.trades += fresh & (added != 0)
         accounts.units[:] = wanted
         # A bar can jump beyond all that an account had: the exchange bears what is missing.
-        borne = np.maximum(_LEAST * accounts.peak - accounts.cash, 0) * (wanted == 0)
-        accounts.cash += borne
-        accounts.gains += borne
+        least = _LEAST * accounts.peak
+        borne = (wanted == 0) & (accounts.cash < least)
+        if np.count_nonzero(borne):
+            accounts.gains[borne] += (least - accounts.cash)[borne]
+            accounts.cash[borne] = least[borne]
 
     def _end_within(self, accounts: Accounts, bars: Bars) -> None:
         """End positions within the bar, at a barrier or where the exchange liquidates them."""
         long, sign = accounts.units > 0, np.sign(accounts.units)
+        if not np.count_nonzero(sign):
+            return
         worst, best = np.where(long, bars.low, bars.high), np.where(long, bars.high, bars.low)
         stops, takes = self._watched
-        stop, take = (
-            np.where(long, *stops) * accounts.entry,
-            np.where(long, *takes) * accounts.entry,
-        )
-        stopped = ((worst - stop) * sign <= 0) & (sign != 0)
+        stopped = ((worst - stops.take(long) * accounts.entry) * sign <= 0) & (sign != 0)
+        taken = (best - takes.take(long) * accounts.entry) * sign > 0
         broken = self._is_broken(accounts, worst)
-        which = np.flatnonzero(stopped | broken | ((best - take) * sign > 0))
-        if not len(which):
-            return
-        some = accounts.some(which)
-        found = self._price_of_end(
-            some, Bars(*(prices[which] for prices in bars)), stopped[which], broken[which]
-        )
-        some.mark_at(found)
-        self._trade(some, np.zeros(len(some)))
-        accounts.put(which, some)
+        which = (stopped | taken | broken).nonzero()[0]
+        if len(which):
+            some = accounts.some(which)
+            there = Bars(*(prices[which] for prices in bars))
+            some.mark_at(self._price_of_end(some, there, stopped[which], broken[which]))
+            self._trade(some, np.zeros(len(which)))
+            accounts.put(which, some)
 
     def _price_of_end(
         self, accounts: Accounts, bars: Bars, stopped: BoolArray, broken: BoolArray
     ) -> FloatArray:
         """Find the price at which each position ends within the bar, as all of these do: (n,)."""
         long, sign = accounts.units > 0, np.sign(accounts.units)
-        stop, take = (np.where(long, *pair) * accounts.entry for pair in self._factors)
+        stop, take = (factors.take(long) * accounts.entry for factors in self._factors)
         # It is the whole bar that must lie beyond the stop, not its open alone.
         best = np.where(long, bars.high, bars.low)
         stop = np.where((best - stop) * sign < 0, bars.open, stop)
         take = np.where((bars.open - take) * sign > 0, bars.open, take)
         price = np.where(stopped, stop, take)
-        if not broken.any():
+        if not np.count_nonzero(broken):
             return price
-        broke = -accounts.cash / (accounts.units * (1 - sign * self.terms.market.maintenance))
+        broke = -accounts.cash / (accounts.units * self._bound.take(long))
         broke = np.where((bars.open - broke) * sign < 0, bars.open, broke)
         # Of two prices on the way, the nearer one is met first.
         return np.where(broken & (~stopped | ((broke - stop) * sign > 0)), broke, price)

@@ -1,6 +1,4 @@
-"""What an account may ask for, and how many units it holds once it gets it."""
-
-from collections.abc import Callable
+"""What an account may ask for, how many units it holds once it gets it, and what that costs."""
 
 import numpy as np
 
@@ -17,82 +15,85 @@ _CLOSE, _REVERSE = 7, 8
 _LEAST_FREE = 1e-9  # share of an account; less is what rounding leaves of one that is invested
 
 
-def allowed(accounts: Accounts, may_enter: BoolArray, market: MarketSettings) -> BoolArray:
-    """Mark which actions can be taken: (n, actions).
+class Orders:
+    """The terms of orders.
 
-    Keeping what is held and leaving always can. Nothing is opened, added to or reversed where
-    `may_enter` is False, as where there is no prediction; with the three positions, a reversal
-    takes two candles, as live, where a pair is left before it is entered again.
+    Parameters
+    ----------
+    market : see there
+
+    Attributes
+    ----------
+    fills : what is paid for selling and for buying, as factors of the price
+    costs : slippage and fees of selling and of buying, as factors of the price
     """
-    found = np.empty((len(accounts), N_ACTIONS[market.actions]), dtype=bool)
-    long, short = accounts.units > 0, accounts.units < 0
-    if market.actions == "positions":
-        enters = may_enter & (accounts.units == 0)
+
+    def __init__(self, market: MarketSettings) -> None:
+        self.market = market
+        self.has_parts = market.actions == "published"
+        self.fills = 1 + np.array([-1.0, 1.0]) * market.slippage
+        self.costs = market.slippage + market.fee * self.fills
+        # With leverage the account borrows, and its means pay the costs of all that it trades.
+        self._reach = market.leverage / (1 + market.leverage * self.costs)
+
+    def allowed(self, accounts: Accounts, may_enter: BoolArray) -> BoolArray:
+        """Mark which actions can be taken: (n, actions).
+
+        Keeping what is held and leaving always can. Nothing is opened, added to or reversed where
+        `may_enter` is False, as where there is no prediction; with the three positions, a reversal
+        takes two candles, as live, where a pair is left before it is entered again.
+        """
+        found = np.empty((len(accounts), N_ACTIONS[self.market.actions]), dtype=bool)
+        long, short = accounts.units > 0, accounts.units < 0
         found[:, 0] = True
-        found[:, LONG] = long | enters
-        found[:, SHORT] = short | enters if market.shorts else short
+        if not self.has_parts:
+            enters = may_enter & (accounts.units == 0)
+            found[:, LONG] = long | enters
+            found[:, SHORT] = short | enters if self.market.shorts else short
+            return found
+        can_buy = may_enter & ~short & (self.free(accounts) > _LEAST_FREE * accounts.worth)
+        found[:, 1:4] = can_buy[:, None]
+        found[:, 4 : _CLOSE + 1] = (long | short)[:, None]
+        found[:, _REVERSE] = may_enter & (long | short if self.market.shorts else short)
         return found
-    buys = may_enter & ~short & (free(accounts, market) > _LEAST_FREE * accounts.worth)
-    found[:, 0] = True
-    found[:, 1:4] = buys[:, None]
-    found[:, 4:8] = (long | short)[:, None]
-    found[:, _REVERSE] = may_enter & (long | short if market.shorts else short)
-    return found
 
+    def free(self, accounts: Accounts) -> FloatArray:
+        """Compute what no position binds: (n,) quote currency; without leverage the cash."""
+        return accounts.worth - np.abs(accounts.units) * accounts.mark / self.market.leverage
 
-def free(accounts: Accounts, market: MarketSettings) -> FloatArray:
-    """Compute what is not bound by the position: (n,) quote currency; without leverage the cash."""
-    return accounts.worth - np.abs(accounts.units) * accounts.mark / market.leverage
+    def affordable(self, means: FloatArray, price: FloatArray, buys: BoolArray) -> FloatArray:
+        """Compute how many units means buy or sell short, their costs included: (n,), at least 0.
 
+        With leverage, what was worth the means is then `leverage` times what is left of them.
+        """
+        return np.maximum(means / price * self._reach.take(buys), 0.0)
 
-def affordable(
-    accounts: Accounts, side: FloatArray | float, means: FloatArray, market: MarketSettings
-) -> FloatArray:
-    """Compute how many units means buy (side 1) or sell short (-1): (n,), at least 0.
+    def asks(self, accounts: Accounts, actions: IntArray) -> BoolArray:
+        """Mark the accounts whose action changes what they hold: (n,)."""
+        if self.has_parts:
+            return actions != 0
+        return _SIDES.take(actions) != np.sign(accounts.units)
 
-    The costs are paid from the means, too. With leverage the account borrows the rest, and then
-    holds `leverage` times what it is worth after the costs.
-    """
-    costs = market.slippage + market.fee * (1 + side * market.slippage)
-    size = market.leverage * means / (accounts.mark * (1 + market.leverage * costs))
-    return np.maximum(size, 0.0)
+    def wanted(self, accounts: Accounts, actions: IntArray) -> FloatArray:
+        """Compute the units that accounts will hold whose action `asks` for a change: (n,).
 
+        A reversal turns the whole position over, as far as what is left of the account affords.
+        """
+        if self.has_parts:
+            return self._of_parts(accounts, actions)
+        side = _SIDES.take(actions)
+        # Whoever holds the other side leaves it first, and enters with the next candle.
+        side *= accounts.units == 0
+        return side * self.affordable(accounts.cash, accounts.mark, side > 0)
 
-def asks(accounts: Accounts, actions: IntArray, market: MarketSettings) -> BoolArray:
-    """Mark the accounts whose action changes what they hold: (n,)."""
-    if market.actions == "positions":
-        return _SIDES[actions] != np.sign(accounts.units)
-    return actions != 0
-
-
-def wanted(accounts: Accounts, actions: IntArray, market: MarketSettings) -> FloatArray:
-    """Compute the units that accounts whose action `asks` for a change will hold: (n,)."""
-    return _WANTED[market.actions](accounts, actions, market)
-
-
-def _of_positions(accounts: Accounts, actions: IntArray, market: MarketSettings) -> FloatArray:
-    side = _SIDES[actions]
-    units = side * affordable(accounts, side, free(accounts, market), market)
-    # Whoever holds the other side leaves it first, and enters with the next candle.
-    return np.where(accounts.units == 0, units, 0.0)
-
-
-def _of_parts(accounts: Accounts, actions: IntArray, market: MarketSettings) -> FloatArray:
-    """Compute units; a reversal turns the whole position over, as far as what is left affords."""
-    bought = _BUYS[actions] * affordable(accounts, 1.0, free(accounts, market), market)
-    held = accounts.units * _KEEPS[actions] + bought
-    reverses = actions == _REVERSE
-    if not reverses.any():
-        return held
-    side, size = -np.sign(accounts.units), np.abs(accounts.units)
-    costs = market.slippage + market.fee * (1 + side * market.slippage)
-    left = accounts.worth - size * accounts.mark * costs
-    return np.where(
-        reverses, side * np.minimum(size, affordable(accounts, side, left, market)), held
-    )
-
-
-_WANTED: dict[str, Callable[[Accounts, IntArray, MarketSettings], FloatArray]] = {
-    "positions": _of_positions,
-    "published": _of_parts,
-}
+    def _of_parts(self, accounts: Accounts, actions: IntArray) -> FloatArray:
+        units, price = accounts.units, accounts.mark
+        bought = self.affordable(self.free(accounts), price, np.ones(len(units), dtype=bool))
+        held = units * _KEEPS.take(actions) + bought * _BUYS.take(actions)
+        reverses = actions == _REVERSE
+        if not np.count_nonzero(reverses):
+            return held
+        size, buys = np.abs(units), units < 0
+        left = accounts.worth - size * price * self.costs.take(buys)
+        turned = -np.sign(units) * np.minimum(size, self.affordable(left, price, buys))
+        return np.where(reverses, turned, held)

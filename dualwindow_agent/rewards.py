@@ -71,10 +71,9 @@ class Rewards:
         row = self.n_seen % _LOOKBACK
         self.recent[row, np.arange(len(growth))] = growth
         self.n_seen += 1
-        deviation = self.recent.std(axis=0)
-        ratio = np.divide(
-            self.recent.mean(axis=0), deviation, out=np.zeros_like(deviation), where=deviation > 0
-        )
+        mean = np.add.reduce(self.recent) / _LOOKBACK
+        deviation = np.sqrt(np.add.reduce((self.recent - mean) ** 2) / _LOOKBACK)
+        ratio = np.divide(mean, deviation, out=np.zeros_like(mean), where=deviation > 0)
         return np.where(self.n_seen >= _LOOKBACK, np.clip(ratio, *_SHARPE), 0.0)
 
 
