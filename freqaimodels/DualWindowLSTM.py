@@ -17,14 +17,14 @@ from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
 from dualwindow.arrays import IntArray
-from dualwindow.learning.artifact import Artifact
+from dualwindow.learning.artifact import Artifact, Prediction
 from dualwindow.learning.training import train_together
 from dualwindow.market.candles import Candles
 from dualwindow.models.classifier import Hooks
 from dualwindow.samples.data import TrainingData
 from dualwindow_freqtrade.backtest import drawer as backtest_drawer
 from dualwindow_freqtrade.backtest import pooling as backtest_pooling
-from dualwindow_freqtrade.backtest.cache import BacktestCache
+from dualwindow_freqtrade.backtest.cache import BacktestCache, CachedWindow
 from dualwindow_freqtrade.backtest.comparison import BacktestComparison
 from dualwindow_freqtrade.backtest.windows import (
     cached_windows,
@@ -33,14 +33,16 @@ from dualwindow_freqtrade.backtest.windows import (
 )
 from dualwindow_freqtrade.freqai import frames as freqai_frames
 from dualwindow_freqtrade.freqai import training_report
+from dualwindow_freqtrade.freqai.actions import Ends
 from dualwindow_freqtrade.freqai.configuration import (
+    Configuration,
     ConfigurationError,
     in_users_words,
     read_configuration,
     refuse_other_features,
 )
 from dualwindow_freqtrade.freqai.feature_pipeline import PipelineScaler, pipeline_of, prepared
-from dualwindow_freqtrade.freqai.fingerprint import Fingerprint
+from dualwindow_freqtrade.freqai.fingerprint import Beside, Fingerprint
 from dualwindow_freqtrade.freqai.names import COLUMNS
 from dualwindow_freqtrade.freqai.threads import allowed_threads, cap_threads
 from dualwindow_freqtrade.live import drawer as live_drawer
@@ -69,9 +71,14 @@ class DualWindowLSTM(BaseClassifierModel):
     probabilities they are shown with ``do_predict`` 0: nothing is to be entered on them.
     """
 
+    # For a model that acts on these predictions: further columns that it returns, and which of the
+    # barriers and the horizon end its positions.
+    columns_beside: tuple[str, ...] = ()
+    ends = Ends(barriers=True, horizon=True)
+
     def __init__(self, config: dict[str, Any]) -> None:
         try:
-            self.configuration = read_configuration(config.get("freqai", {}))
+            self.configuration = self.read(config)
             refuse_other_features(config, self.configuration.settings)
         except ConfigurationError as error:
             raise OperationalException(str(error)) from error
@@ -81,16 +88,17 @@ class DualWindowLSTM(BaseClassifierModel):
             repair_folder(Path(config["user_data_dir"], "models", identifier))
         super().__init__(config)
         drawer = live_drawer if is_live else backtest_drawer
-        drawer.take_over(self.dd)
+        drawer.take_over(self.dd, self.columns_beside)
         if config.get("freqai_backtest_live_models", False):  # FreqAI has loaded the newest
             self.dd.historic_predictions = stored_predictions(self.full_path)
         self._n_threads = allowed_threads(self.configuration.threads, is_live=is_live)
-        self.fingerprint = Fingerprint(self, self.settings, (backtest_pooling, live_pooling))
+        pooling = (backtest_pooling, live_pooling)
+        self.fingerprint = Fingerprint(self, self.settings, pooling, self.shaping_beside())
         self._backtest_cache = BacktestCache(self.full_path, self.fingerprint)
         self._backtest_pooling: backtest_pooling.SharedTrainings | None = None
         self._comparison = BacktestComparison(self.settings)
         guards, pace = self.configuration.guards, Pace.of(self.freqai_info)
-        status = Status(self.full_path, limits_of(config, guards), pace)
+        self._status = status = Status(self.full_path, limits_of(config, guards), pace)
         late_inputs = LateInputs(self.dd, guards.max_candle_age)
         self._live_watch = LiveWatch(status, late_inputs, self.base_tf_seconds)
         self._live_pooling = None
@@ -98,6 +106,14 @@ class DualWindowLSTM(BaseClassifierModel):
             self._live_pooling = live_pooling.SharedTraining(self, status)
         self._live_loop = LiveLoop(self, status, pace, self._live_pooling)
         self._saved_models = SavedModels(self.dd, config, self.fingerprint)
+
+    def read(self, config: dict[str, Any]) -> Configuration:
+        """Read the configuration; a `ConfigurationError` names every problem."""
+        return read_configuration(config.get("freqai", {}))
+
+    def shaping_beside(self) -> Beside | None:
+        """Name what shapes predictions beside the classifier: here, nothing does."""
+        return None
 
     def set_targets(self, dataframe: DataFrame) -> DataFrame:
         """Label the candles; a strategy's `set_freqai_targets` is this one line."""
@@ -163,7 +179,8 @@ class DualWindowLSTM(BaseClassifierModel):
             dk.data_dictionary = freqai_frames.data_dictionary(unfiltered_df, candles, dk)
             model = self.fit(dk.data_dictionary, dk)
             dk.feature_pipeline = pipeline_of(model.scaler)
-            freqai_frames.describe_training(model.record.training_labels, dk)
+            labels = model.record.training_labels
+            freqai_frames.describe_training(labels, dk, self.columns_beside)
             training_report.report_training(model.record, dk, is_continual=self.continual_learning)
         except Exception as error:
             if not self.live:
@@ -283,13 +300,13 @@ class DualWindowLSTM(BaseClassifierModel):
             self._live_watch.start_clock(pair)
             dk = super().start_live(dataframe, metadata, strategy, dk)
             if not self._live_watch.finish(dataframe["date"].iloc[-1].timestamp(), dk):
-                freqai_frames.withdraw_newest(dk.return_dataframe)
+                freqai_frames.withdraw_newest(dk.return_dataframe, self.columns_beside)
         return dk
 
     def _prepare_live(self, pair: str, strategy: IStrategy, dk: FreqaiDataKitchen) -> None:
         """Do what is done once: in a process, or for a pair that joins later."""
         # Without a model, FreqAI returns only the classes it happened to see.
-        dk.unique_class_list = list(COLUMNS)
+        dk.unique_class_list = [*COLUMNS, *self.columns_beside]
         self.fingerprint.digest_code(strategy)
         if not self.scanning:
             cap_threads(self.settings.model, self._n_threads)
@@ -313,7 +330,7 @@ class DualWindowLSTM(BaseClassifierModel):
         that takes minutes, in which no exit is managed.
         """
         if pair not in self.dd.model_return_values:
-            nothing = freqai_frames.nothing_predicted(len(dataframe))
+            nothing = freqai_frames.nothing_predicted(len(dataframe), self.columns_beside)
             if pair not in self.dd.historic_predictions:
                 self.set_initial_historic_predictions(nothing, dk, pair, dataframe)
             self.dd.set_initial_return_values(pair, nothing, dataframe)
@@ -330,10 +347,42 @@ class DualWindowLSTM(BaseClassifierModel):
         self.fingerprint.digest_code(strategy)
         shared = self.share_trainings(strategy)
         windows = cached_windows(dataframe, dk, strategy, self.corr_pairlist, shared)
-        self._backtest_cache.check(dk.pair, windows, is_continual=self.continual_learning)
+        reused = self._backtest_cache.check(dk.pair, windows, is_continual=self.continual_learning)
+        self.begin_windows(dk.pair, self._candles(dataframe), list(windows.values()), reused)
         populate_from_candles(dk, list(dataframe.columns))
         write_whole_predictions(dk)
         return super().start_backtesting(dataframe, metadata, dk, strategy)
+
+    def begin_windows(
+        self, pair: str, candles: Candles, windows: Sequence[CachedWindow], reused: Sequence[bool]
+    ) -> None:
+        """Look at the windows of a backtest before the first; a model that acts goes on from each.
+
+        Parameters
+        ----------
+        pair, candles : all that are there
+        windows, reused : each, and whether its predictions are cached
+        """
+
+    def acted_columns(
+        self, model: Artifact, candles: Candles, prediction: Prediction
+    ) -> dict[str, IntArray]:
+        """Compute what a model that acts would do on n candles, for `check leak`."""
+        return {}
+
+    def other_actions(
+        self, model: Artifact, candles: Candles, prediction: Prediction, live: DataFrame
+    ) -> list[str]:
+        """Say which stored actions a model that acts would not take again, for `check parity`.
+
+        Parameters
+        ----------
+        model : that has decided
+        candles : with those that are looked back on
+        prediction : of the last n of them, as in a backtest
+        live : stored rows, each of one of these candles
+        """
+        return []
 
     def share_trainings(self, strategy: IStrategy) -> backtest_pooling.SharedTrainings | None:
         """Begin to share the trainings of a backtest between all pairs, if that is asked for."""

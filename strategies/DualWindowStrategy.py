@@ -1,5 +1,6 @@
 """Trade the class probabilities of DualWindowLSTM."""
 
+import logging
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,6 +22,8 @@ from dualwindow.market.candles import Candles
 from dualwindow.market.features import FEATURES, candle_features
 from dualwindow.market.hours import HourlyLevels, fresh_levels, hourly_levels
 from dualwindow.market.labels import CLASSES, HOLD, LONG, SHORT, UNKNOWN, Labelling
+from dualwindow_freqtrade.freqai.actions import PLOTS, enter_as_wanted, leave_as_wanted
+from dualwindow_freqtrade.freqai.names import ACTION
 from dualwindow_freqtrade.live.candles import refuse_short_frames
 from dualwindow_freqtrade.live.rest_api import close_rest_api
 from dualwindow_freqtrade.strategy.hyperopt_file import values_found
@@ -33,6 +36,8 @@ from dualwindow_freqtrade.strategy.rule_parameters import (
 )
 from dualwindow_freqtrade.strategy.rule_report import Terms, log_rule, warn_of_liquidation
 
+logger = logging.getLogger(__name__)
+
 
 class DualWindowStrategy(IStrategy):
     """Enter where LONG or SHORT is probable enough; leave at the barriers that label them.
@@ -41,6 +46,8 @@ class DualWindowStrategy(IStrategy):
     the same distances and the same number of candles that decide the labels; smoothed labels have
     no take-profit. How sure it must be
     is `freqai.dual_window.confidence` in the configuration, until hyperopt finds better values.
+
+    With --freqaimodel DualWindowAgent it holds what the agent wants to hold; the rule is not asked.
     """
 
     INTERFACE_VERSION = 3
@@ -99,6 +106,8 @@ class DualWindowStrategy(IStrategy):
                 f"Received: {type(self.freqai).__name__}"
             )
         self._check_feature_keys()
+        self.follows_agent = ACTION in self.freqai.columns_beside
+        self.ends = self.freqai.ends
         if self.config["runmode"] in TRADE_MODES:
             refuse_short_frames(self, self.freqai.settings.history)
         # Copied, because hyperopt's workers get the model without its state.
@@ -109,13 +118,35 @@ class DualWindowStrategy(IStrategy):
             seconds=self.freqai.settings.horizon * timeframe_to_seconds(self.timeframe)
         )
         self._take_stops()
-        self.use_custom_roi = self.barriers.has_take_profits
+        self.use_custom_roi = self.barriers.has_take_profits and self.ends.barriers
         if not self.config.get("ignore_buying_expired_candle_after"):
             # freqtrade keeps the last signals while no new candles come.
             guards = self.freqai.configuration.guards
             seconds = guards.max_candle_age * timeframe_to_seconds(self.timeframe)
             self.ignore_buying_expired_candle_after = seconds
-        self._take_confidence()
+        if self.follows_agent:
+            self._take_agent()
+        else:
+            self._take_confidence()
+
+    def _take_agent(self) -> None:
+        """Get ready to follow an agent, to which the rule and its parameters mean nothing."""
+        if self.config["runmode"] == RunMode.HYPEROPT:
+            raise OperationalException(
+                "hyperopt searches values of the confidence rule, which an agent does not ask; use "
+                "--freqaimodel DualWindowLSTM, or train the agent with other settings"
+            )
+        self.plot_config = {
+            **self.plot_config,
+            "subplots": {**self.plot_config["subplots"], **PLOTS},
+        }
+        n_pairs = len(self.config["exchange"].get("pair_whitelist", []))
+        if 0 <= self.config.get("max_open_trades", n_pairs) < n_pairs:
+            logger.warning(
+                "max_open_trades is lower than %d, the number of pairs: the agent will want "
+                "positions that freqtrade does not open",
+                n_pairs,
+            )
 
     def _take_stops(self) -> None:
         """Let freqtrade begin with a stop that is not nearer than the barrier.
@@ -123,6 +154,9 @@ class DualWindowStrategy(IStrategy):
         freqtrade divides it by the leverage, which is not known before the trade, and its reserve
         in the smallest stake grows with it. What is left to do, `custom_stoploss` does.
         """
+        if not self.ends.barriers:
+            self.stoploss, self.use_custom_stoploss = -0.99, False
+            return
         stops = {self.barriers.long_stop_loss, self.barriers.short_stop_loss}
         is_own = type(self).leverage is not IStrategy.leverage
         # The API of a bot that can be forced to enter takes any leverage.
@@ -198,7 +232,7 @@ class DualWindowStrategy(IStrategy):
     def populate_indicators(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         """Train and predict; in a backtest, compare what argmax and confidence make of it."""
         predicted = self.freqai.start(dataframe, metadata, self)
-        if self.dp.runmode == RunMode.BACKTEST:
+        if self.dp.runmode == RunMode.BACKTEST and not self.follows_agent:
             ways = {
                 "argmax": self._most_probable(predicted),
                 self.mode.value: self._decide(predicted),
@@ -234,6 +268,9 @@ class DualWindowStrategy(IStrategy):
 
     def populate_entry_trend(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         """Enter where a direction passes the confidence rule; the tag says why."""
+        if self.follows_agent:
+            enter_as_wanted(dataframe, can_short=self.can_short)
+            return dataframe
         decided = self._decide(dataframe)
         sides = [("long", LONG), ("short", SHORT)] if self.can_short else [("long", LONG)]
         for side, code in sides:
@@ -247,7 +284,9 @@ class DualWindowStrategy(IStrategy):
 
     def populate_exit_trend(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         """Leave on the opposite signal, if that is chosen."""
-        if self.exit_on_opposite.value:
+        if self.follows_agent:
+            leave_as_wanted(dataframe)
+        elif self.exit_on_opposite.value:
             decided = self._decide(dataframe)
             for side, opposite in (("long", SHORT), ("short", LONG)):
                 dataframe.loc[decided == opposite, [f"exit_{side}", "exit_tag"]] = (1, "opposite")
@@ -291,4 +330,5 @@ class DualWindowStrategy(IStrategy):
     ) -> str | None:
         """Leave when the horizon has passed without a touch, unless hyperopt chose otherwise."""
         over = current_time - trade.open_date_utc >= self.horizon
-        return "horizon" if over and self.exit_at_horizon.value else None
+        ends = self.ends.horizon and (self.follows_agent or self.exit_at_horizon.value)
+        return "horizon" if over and ends else None

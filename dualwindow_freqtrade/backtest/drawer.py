@@ -1,5 +1,6 @@
 """Keep a backtest from what a live bot under the same identifier goes on with."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from freqtrade.freqai.data_drawer import FreqaiDataDrawer
@@ -8,8 +9,8 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from dualwindow_freqtrade.live.drawer import WholeFilesDrawer
 
 
-def take_over(drawer: FreqaiDataDrawer) -> None:
-    """Make FreqAI's drawer, which it creates itself, that of a backtest."""
+def take_over(drawer: FreqaiDataDrawer, beside: Sequence[str] = ()) -> None:
+    """Make FreqAI's drawer, which it creates itself, that of a backtest; it adds no columns."""
     drawer.__class__ = BacktestDrawer
 
 

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -33,6 +34,13 @@ logger = logging.getLogger(__name__)
 Learn = Callable[[Sequence[TrainingData]], dict[str, Artifact]]
 
 
+class _Waiting(NamedTuple):
+    """A model that its pair has not asked for yet, and how many candles it was learnt from."""
+
+    model: Artifact
+    n_candles: int
+
+
 class SharedTrainings:
     """The trainings of a backtest, each for all pairs of the whitelist.
 
@@ -46,7 +54,7 @@ class SharedTrainings:
     def __init__(self, model: IFreqaiModel, settings: Settings, strategy: IStrategy) -> None:
         self._model, self._settings, self._strategy = model, settings, strategy
         self._featured: dict[str, PairData] = {}
-        self._waiting: dict[tuple[int, str], Artifact] = {}
+        self._waiting: dict[tuple[int, str], _Waiting] = {}
         self._digests: dict[tuple[datetime, datetime], str] = {}
 
     @cached_property
@@ -90,12 +98,15 @@ class SharedTrainings:
             If the pair was learnt from with other data than FreqAI hands over now.
         """
         second = trained_at(dk.data_path)
-        model = self._waiting.pop((second, data.pair), None)
-        if model is not None:
-            _refuse_other_data(model, data)
-            return model
-        models = learn([data, *self._others(data.pair, self._model.training_timerange)])
-        self._waiting |= {(second, pair): models[pair] for pair in models.keys() - {data.pair}}
+        waiting = self._waiting.pop((second, data.pair), None)
+        if waiting is not None:
+            _refuse_other_data(waiting, data)
+            return waiting.model
+        others = list(self._others(data.pair, self._model.training_timerange))
+        models = learn([data, *others])
+        for other in others:
+            model = models[other.pair]
+            self._waiting[second, other.pair] = _Waiting(model, len(other.candles))
         return models[data.pair]
 
     def forget(self) -> None:
@@ -127,10 +138,11 @@ class SharedTrainings:
         return PairData(pair, candles, frame[list(names)].to_numpy(np.float64), names)
 
 
-def _refuse_other_data(model: Artifact, data: TrainingData) -> None:
+def _refuse_other_data(waiting: _Waiting, data: TrainingData) -> None:
     """Make sure that what was learnt from is what FreqAI hands over for this pair."""
-    seen, given = model.context, data.candles[max(len(data.candles) - len(model.context), 0) :]
-    same = (model.record.left_out or model.record.candles == len(data.candles)) and all(
+    seen = waiting.model.context
+    given = data.candles[max(len(data.candles) - len(seen), 0) :]
+    same = waiting.n_candles == len(data.candles) and all(
         np.array_equal(getattr(seen, name), getattr(given, name), equal_nan=True)
         for name in ("date", "high", "low", "close", "volume")
     )

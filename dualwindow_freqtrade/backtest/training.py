@@ -86,6 +86,11 @@ def train_backtest(words: Sequence[str], workers: Workers, report: Report) -> tu
             "freqai.continual_learning: each training goes on from the one before, so the windows "
             "cannot be trained side by side; switch it off, or let freqtrade backtesting train"
         )
+    if bench.model.columns_beside:
+        raise OperationalException(
+            f"{type(bench.model).__name__}: what it holds goes on from one window to the next, so "
+            "the windows cannot be predicted side by side; let freqtrade backtesting train"
+        )
     cache_of_model = BacktestCache(bench.folder, bench.model.fingerprint)
     n_windows, missing = 0, []
     shared = bench.model.share_trainings(bench.strategy)

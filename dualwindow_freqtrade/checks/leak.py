@@ -11,6 +11,7 @@ from pandas import DataFrame
 
 from dualwindow.arrays import BoolArray
 from dualwindow.learning.artifact import Artifact
+from dualwindow.market.candles import Candles
 from dualwindow.outside import chance
 from dualwindow_freqtrade.checks.report import Report
 from dualwindow_freqtrade.freqai.names import FEATURE_PREFIX, LABEL_PREFIX, RAW_SCORES
@@ -90,8 +91,10 @@ def _columns(bench: Workbench, model: Artifact | None, frame: DataFrame) -> dict
     columns: dict[str, Column] = {name: frame[name].to_numpy() for name in names}
     if model is not None:
         # Not probabilities, which do not move where they are calibrated to the class frequencies.
-        scores = bench.predicted(model, frame).scores
-        columns |= {name: scores[:, i] for i, name in enumerate(RAW_SCORES)}
+        prediction = bench.predicted(model, frame)
+        columns |= {name: prediction.scores[:, i] for i, name in enumerate(RAW_SCORES)}
+        candles = Candles.from_frame(frame, bench.model.base_tf_seconds)
+        columns |= bench.model.acted_columns(model, candles, prediction)
     return columns
 
 

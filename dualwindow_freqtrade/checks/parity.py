@@ -11,6 +11,7 @@ from pandas import DataFrame
 from dualwindow.arrays import BoolArray
 from dualwindow.learning.artifact import Artifact
 from dualwindow.learning.fingerprint import all_differences
+from dualwindow.market.candles import Candles
 from dualwindow.market.labels import CLASSES
 from dualwindow_freqtrade.checks.report import Report
 from dualwindow_freqtrade.freqai.names import (
@@ -96,7 +97,8 @@ def _compare_one_model(
     # was handed to a pair has none.
     oldest = model.context.date[0] if len(model.context) else 0
     after = frame[frame["date"] > pd.Timestamp(oldest, unit="s", tz="UTC")]
-    again = bench.predicted(model, after).probabilities
+    prediction = bench.predicted(model, after)
+    again = prediction.probabilities
     rows = pd.Index(after["date"]).get_indexer(pd.DatetimeIndex(live[DATE_OF_PREDICTION]))
     if absent := int((rows < 0).sum()):
         report.notes.append(
@@ -115,6 +117,12 @@ def _compare_one_model(
         )
     if wrong.sum() > _SHOWN:
         report.problems.append(f"{name}: {wrong.sum()} of {len(rows)} differ")
+    candles = Candles.from_frame(frame, bench.model.base_tf_seconds)
+    others = bench.model.other_actions(model, candles, prediction, live)
+    report.checked += len(rows) if bench.model.columns_beside else 0
+    report.problems += [f"{name}: {other}" for other in others[:_SHOWN]]
+    if len(others) > _SHOWN:
+        report.problems.append(f"{name}: {len(others)} of {len(rows)} actions differ")
 
 
 def _shown(probabilities: Any) -> str:

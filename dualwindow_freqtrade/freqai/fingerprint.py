@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -31,6 +31,21 @@ _NOT_THE_STRATEGYS = {"freqtrade", "builtins", "abc"}
 _ONLY_OF = {NetworkSettings: {"tensorflow", "keras"}, TreesSettings: {"lightgbm"}}
 
 
+class Beside(NamedTuple):
+    """What shapes predictions beside the classifier.
+
+    Parameters
+    ----------
+    code : texts of modules
+    settings : by the user's dotted keys
+    libraries : with their versions
+    """
+
+    code: Sequence[str]
+    settings: Mapping[str, Any]
+    libraries: Mapping[str, str]
+
+
 class Fingerprint:
     """Everything that shapes a prediction but the candles.
 
@@ -41,16 +56,23 @@ class Fingerprint:
     model : as FreqAI has set it up
     settings : what it reads in the configuration
     modules : of the hosts, which gather what is learnt from
+    beside : what else counts
     """
 
     def __init__(
-        self, model: IFreqaiModel, settings: Settings, modules: Sequence[ModuleType]
+        self,
+        model: IFreqaiModel,
+        settings: Settings,
+        modules: Sequence[ModuleType],
+        beside: Beside | None = None,
     ) -> None:
         self._model, self._settings = model, settings
+        self._beside = beside or Beside((), {}, {})
         methods = [inspect.getsource(getattr(model, name)) for name in _MODEL_METHODS]
+        texts = map(source_of, (*_MODEL_MODULES, *modules))
         self._code = {
             "core": digest_code(*settings.model.kinds),
-            "model": digest_texts([*methods, *map(source_of, (*_MODEL_MODULES, *modules))]),
+            "model": digest_texts([*methods, *texts, *self._beside.code]),
         }
         self._libraries: dict[str, str] = {}
 
@@ -65,7 +87,8 @@ class Fingerprint:
         sources = strategy_sources(type(strategy))
         self._code["strategy"] = digest_texts(sources)
         self._code["features"] = digest_features(strategy, self._model.config)
-        self._libraries = library_versions(self._settings.model, sources)
+        of_kind = library_versions(self._settings.model, sources)
+        self._libraries = of_kind | dict(self._beside.libraries)
 
     def facts(self) -> dict[str, Any]:
         """Name all of it by dotted keys: two models with the same can be exchanged."""
@@ -91,6 +114,7 @@ class Fingerprint:
             "reduce_df_footprint": bool(model.config.get("reduce_df_footprint")),
             # What is unset and what is switched off are the same.
             "feature_parameters": {k: v for k, v in model.ft_params.items() if v},
+            **self._beside.settings,
         }
 
 

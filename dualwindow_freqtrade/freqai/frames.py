@@ -93,14 +93,16 @@ def _laid_out(values: FloatArray, names: np.ndarray) -> DataFrame:
     return frame
 
 
-def nothing_predicted(n: int) -> DataFrame:
-    """Lay out n candles that were not predicted."""
-    return _laid_out(np.zeros((n, len(COLUMNS))), np.full(n, "UNKNOWN", dtype=object))
+def nothing_predicted(n: int, beside: Sequence[str] = ()) -> DataFrame:
+    """Lay out n candles that were not predicted; `beside` names further columns of the model."""
+    frame = _laid_out(np.zeros((n, len(COLUMNS))), np.full(n, "UNKNOWN", dtype=object))
+    return frame.assign(**dict.fromkeys(beside, 0.0))
 
 
-def withdraw_newest(frame: DataFrame) -> None:
+def withdraw_newest(frame: DataFrame, beside: Sequence[str] = ()) -> None:
     """Make the newest row of a frame no prediction, whatever FreqAI has stored of it."""
     newest = frame.index[-1]
+    frame.loc[newest, list(beside)] = 0
     if frame.loc[newest, DO_PREDICT] != 1:  # 2 says that the model has expired
         return
     frame.loc[newest, [*COLUMNS, DO_PREDICT]] = 0
@@ -119,7 +121,9 @@ def describe_prediction(
     dk.do_predict = (prediction.valid & (not is_constant)).astype(np.int_)
 
 
-def describe_training(counts: ClassCounts, dk: FreqaiDataKitchen) -> None:
+def describe_training(
+    counts: ClassCounts, dk: FreqaiDataKitchen, beside: Sequence[str] = ()
+) -> None:
     """Tell FreqAI what it wants to know of a training: its time, and the statistics of columns.
 
     FreqAI looks up the mean and the deviation of each returned column live and fails with a
@@ -130,10 +134,12 @@ def describe_training(counts: ClassCounts, dk: FreqaiDataKitchen) -> None:
     ----------
     counts : labels of the training part
     dk : of the pair that was trained
+    beside : further columns of the model; they have no statistics
     """
-    dk.unique_class_list = list(COLUMNS)
+    dk.unique_class_list = [*COLUMNS, *beside]
     total = max(counts.total, 1)
     shares = {name: getattr(counts, name.removesuffix("_raw")) / total for name in COLUMNS}
+    shares |= dict.fromkeys(beside, 0.0)
     dk.data["labels_mean"] = shares
     dk.data["labels_std"] = {n: float(np.sqrt(p * (1 - p))) for n, p in shares.items()}
     # Live, FreqAI names the files only after training; the timestamp is already in the path.

@@ -10,6 +10,11 @@ from dualwindow.market.labels import CLASSES
 TARGET = "&-signal"
 RAW_SCORES = tuple(f"{name}_raw" for name in CLASSES)
 COLUMNS = (*CLASSES, *RAW_SCORES)
+# Columns that a model returns which acts on its predictions: the position that it wants from the
+# next open on (1 long, -1 short, 0 flat); the one held when it decided, with the price at which
+# that was opened and the candles since. All are 0 where it has decided nothing.
+ACTION, POSITION = "action", "position"
+ACTING = (ACTION, POSITION, "position_rate", "position_candles")
 # Column of FreqAI's stored predictions: when the model that made them was trained.
 TRAINED_AT = "model_timestamp"
 DO_PREDICT = "do_predict"

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +59,16 @@ def _remove(folder: Path) -> None:
         logger.error("%s, an old model, could not be removed: %s", folder, error)
 
 
-def take_over(drawer: FreqaiDataDrawer) -> None:
-    """Make FreqAI's drawer, which it creates itself, one that keeps its files whole."""
+def take_over(drawer: FreqaiDataDrawer, beside: Sequence[str] = ()) -> None:
+    """Make FreqAI's drawer, which it creates itself, one that keeps its files whole.
+
+    Parameters
+    ----------
+    drawer : changed in place
+    beside : columns of the model beside those of every classifier
+    """
     drawer.__class__ = WholeFilesDrawer
+    drawer.columns_beside = tuple(beside)
     drawer.check_stored_predictions()
 
 
@@ -71,6 +79,7 @@ class WholeFilesDrawer(FreqaiDataDrawer):
     """
 
     trains_live = True  # what is saved may be taken up by a bot
+    columns_beside: tuple[str, ...] = ()  # of the model, which other classifiers do not have
     _older_stay: bool = False  # in memory, because they could not be stored
 
     def check_stored_predictions(self) -> None:
@@ -101,6 +110,8 @@ class WholeFilesDrawer(FreqaiDataDrawer):
         names = [TRAINED_AT, *self.freqai_info.get("extra_returns_per_train", {})]
         if self.freqai_info["feature_parameters"].get("DI_threshold", 0) > 0:
             names.append(DISSIMILARITY)
+        for name in self.columns_beside:
+            names += [name, f"{name}_mean", f"{name}_std"]
         for name in names:
             if name not in rows:
                 rows[name] = 0.0

@@ -187,7 +187,8 @@ class SharedTraining:
                 return
             before = dict(drawer.pair_dict[pair])
             dk.feature_pipeline = pipeline_of(model.scaler)
-            freqai_frames.describe_training(model.record.training_labels, dk)
+            beside = self._model.columns_beside
+            freqai_frames.describe_training(model.record.training_labels, dk, beside)
             drawer.pair_dict[pair]["trained_timestamp"] = second
             try:
                 report_training(model.record, dk, is_continual=False)

@@ -44,6 +44,7 @@ class _Pair:
     left_out: str = ""  # why its model was not learnt from it
     failed_analyses: int = 0
     last_error: str | None = None
+    more: dict[str, Any] = field(default_factory=dict)  # of what acts on the predictions
     durations: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
     delays: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
 
@@ -64,6 +65,7 @@ class _Pair:
             "last_error": self.last_error,
             "keeps_out": dict(self.guard.present),
             "counts": dict(self.guard.counts),
+            **self.more,
         }
 
     def notice_silence(self, now: float, step: float, finished: float) -> dict[Trouble, str]:
@@ -158,6 +160,11 @@ class Status:
             state.trained, state.left_out = when, left_out
             state.trainings += not left_out
             state.guard.diverged = None
+
+    def tell(self, pair: str, **facts: Any) -> None:
+        """Show further facts of a pair in the file, in place of those of the same names."""
+        with self._lock:
+            self._changed(pair).more |= facts
 
     def training_failed(self, pair: str, diverged: str | None = None) -> None:
         """Count a training that has failed; one that diverged is a trouble until the next."""

@@ -111,6 +111,10 @@ class LiveWatch:
         self._status.flush()
         return current.is_sound
 
+    def is_sound(self, pair: str) -> bool:
+        """Tell whether nothing speaks against a trade on the pair's newest candle so far."""
+        return self._round(pair).is_sound
+
     def _round(self, pair: str) -> _Round:
         return self._rounds.setdefault(pair, _Round(elapsed()))
 

@@ -1,0 +1,1 @@
+"""The agent in freqtrade: read, trained, and followed, in backtests as live."""
