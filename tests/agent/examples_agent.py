@@ -54,7 +54,7 @@ def random_tape(
     return Tape(named.pop("pair", "RND/USDT"), candles, **named)
 
 
-def settings_of(episode: int = 50, **market: Any) -> AgentSettings:
+def settings_of(*, episode: int = 50, **market: Any) -> AgentSettings:
     return AgentSettings(
         market=MarketSettings(**market), learning=LearningSettings(episode=episode)
     )
@@ -79,7 +79,7 @@ class ByHand:
     def worth(self) -> float:
         return self.cash + self.units * self.mark
 
-    def can(self, action: int, may_enter: bool) -> bool:
+    def can(self, action: int, *, may_enter: bool) -> bool:
         if action == 0:
             return True
         if self.market.actions == "positions":
@@ -142,12 +142,19 @@ class ByHand:
         if self.units != 0 and (over or self.worth <= bound):
             self.leave(abs(self.units))
         elif market.actions == "positions":
-            if self.units != 0 and action == 0:
-                self.leave(abs(self.units))
-            elif self.units == 0 and action != 0:
-                side = {1: 1, 2: -1}[action]
-                self.enter(self.most(side), side)
-        elif action in (1, 2, 3):
+            self.take(action)
+        else:
+            self.take_part(action)
+
+    def take(self, action: int) -> None:
+        if self.units != 0 and action == 0:
+            self.leave(abs(self.units))
+        elif self.units == 0 and action != 0:
+            side = {1: 1, 2: -1}[action]
+            self.enter(self.most(side), side)
+
+    def take_part(self, action: int) -> None:
+        if action in (1, 2, 3):
             self.enter({1: 0.25, 2: 0.5, 3: 1.0}[action] * self.most(1), 1)
         elif action in (4, 5):
             self.leave({4: 0.25, 5: 0.5}[action] * abs(self.units))
@@ -158,10 +165,10 @@ class ByHand:
             self.leave(size)
             self.enter(min(size, self.most(-side)), -side)
 
-    def step(self, action: int, bar: tuple[float, float, float, float], may_enter: bool) -> None:
+    def step(self, action: int, bar: tuple[float, ...], *, may_enter: bool) -> None:
         """Act at the open of a bar, of open, high, low and close, and go on to its close."""
         self.booked = 0.0
-        if not self.can(action, may_enter):
+        if not self.can(action, may_enter=may_enter):
             self.refused += 1
             action = 0
             if self.market.actions == "positions" and self.units != 0:

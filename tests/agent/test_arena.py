@@ -2,8 +2,8 @@ import itertools
 
 import numpy as np
 import pytest
-
 from agent.examples_agent import ByHand, random_tape, settings_of, terms_of
+
 from dualwindow.market.labels import Barriers
 from dualwindow_agent.accounts import Accounts
 from dualwindow_agent.arena import Arena
@@ -26,7 +26,9 @@ def test_accounts_side_by_side_are_accounts_kept_by_hand(case):
         maintenance=0.02,
     )
     without = case % 3 == 0  # labels without take-profits
-    distances = Barriers(np.inf, 0.02, np.inf, 0.03) if without else Barriers(0.02, 0.01, 0.015, 0.012)
+    distances = (
+        Barriers(np.inf, 0.02, np.inf, 0.03) if without else Barriers(0.02, 0.01, 0.015, 0.012)
+    )
     terms = terms_of(settings, distances)
     tapes = [random_tape(90, seed=case), random_tape(80, seed=case + 500, jumps=0.05)]
     n, rng = 12, np.random.default_rng(case)
@@ -51,9 +53,11 @@ def test_accounts_side_by_side_are_accounts_kept_by_hand(case):
             if broken[i] or at[i] >= until[i]:
                 continue
             may_enter = valid[at[i]]
-            assert mask[i].tolist() == [hand.can(a, may_enter) for a in range(mask.shape[1])]
+            assert mask[i].tolist() == [
+                hand.can(a, may_enter=may_enter) for a in range(mask.shape[1])
+            ]
             at[i] += 1
-            hand.step(int(wished[i]), tuple(bars[at[i]]), may_enter)
+            hand.step(int(wished[i]), tuple(bars[at[i]]), may_enter=may_enter)
             n_checked += 1
         broken |= broke
         assert over.tolist() == [a >= u for a, u in zip(at, until, strict=True)]

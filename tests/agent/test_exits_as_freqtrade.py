@@ -4,18 +4,14 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-
 from agent.examples_agent import random_tape, settings_of, tape_of, terms_of
-from dualwindow_agent.accounts import LONG
-from dualwindow_agent.arena import Arena
-
-pytest.importorskip("freqtrade")
-
 from ccxt import TICK_SIZE
 from freqtrade.enums import ExitType
 from freqtrade.optimize.backtesting import Backtesting
 from freqtrade.persistence import LocalTrade
 
+from dualwindow_agent.accounts import LONG
+from dualwindow_agent.arena import Arena
 from harness.freqai_run import PAIR, configuration, load_strategy, market
 
 FEE = 0.0005
