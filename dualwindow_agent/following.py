@@ -9,9 +9,10 @@ from dualwindow.arrays import BoolArray, FloatArray, IntArray
 from dualwindow_agent.accounts import Terms
 from dualwindow_agent.arena import Arena
 from dualwindow_agent.settings import AgentSettings
-from dualwindow_agent.tape import Tape
+from dualwindow_agent.tape import Tape, TapeError
 
-# Observations (n, c), allowed actions (n, a), and the row of each tape -> actions (n,).
+# Observations (n, c), allowed actions (n, a), and how many rows each is past the first one that its
+# tape is acted on -> actions (n,).
 Chooser = Callable[[FloatArray, BoolArray, IntArray], IntArray]
 
 
@@ -53,40 +54,52 @@ def follow(
 ) -> list[Course]:
     """Let one account for each tape live from its first row to its last.
 
+    One that is broken is left there, with the millionth part that its exchange leaves it.
+
     Parameters
     ----------
     choose : decides for all tapes at once; a tape that has ended is asked for and ignored
     tapes, settings, terms : as for an `Arena`
+
+    Raises
+    ------
+    TapeError
+        If a tape has no candle to act on.
     """
+    for tape in tapes:
+        if len(tape) - tape.first < 2:
+            raise TapeError(
+                f"{tape.pair}: none of its {len(tape)} candles can be acted on; that needs two of "
+                f"them from row {tape.first} on"
+            )
     arena = Arena(tapes, settings, terms, len(tapes), seed=0)
     first, last = arena.whole_tapes()
-    seen = arena.begin(first, last)
-    length = last - first
-    kept = {name: np.zeros((int(length.max()), len(tapes))) for name in ("a", "s", "g", "t")}
-    worth = arena.accounts.worth
-    ended: dict[int, tuple[float, int, float]] = {}
-    for i in range(int(length.max())):
-        allowed, here = arena.allowed(), arena.row - first
-        actions = choose(seen, allowed, here)
-        actions = np.where(allowed[np.arange(len(tapes)), actions], actions, arena.kept_action())
-        live, before = i < length, arena.accounts.turnover.copy()
-        arena.step(actions, live)
-        now = arena.accounts.worth
-        kept["a"][i], kept["s"][i], kept["g"][i] = actions, arena.accounts.side, np.log(now / worth)
-        kept["t"][i] = (arena.accounts.turnover - before) / worth
-        worth, seen = now, arena.seen()
-        for j in np.flatnonzero(i == length - 1).tolist():
-            a = arena.accounts
-            ended[j] = float(a.costs[j]), int(a.trades[j]), float(a.turnover[j])
+    seen, length = arena.begin(first, last), last - first
+    shape = int(length.max()), len(tapes)
+    action, side = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+    growth, traded, worth = np.zeros(shape), np.zeros(shape), arena.accounts.worth
+    for i in range(len(action)):
+        allowed = arena.allowed()
+        actions = choose(seen, allowed, np.minimum(i, length))
+        can = allowed[np.arange(len(tapes)), actions]
+        action[i] = np.where(can, actions, arena.kept_action())
+        before, turnover = worth, arena.accounts.turnover.copy()
+        arena.step(action[i])
+        worth, seen = arena.accounts.worth, arena.seen()
+        side[i], growth[i] = arena.accounts.side, np.log(worth / before)
+        traded[i] = (arena.accounts.turnover - turnover) / before
+    accounts = arena.accounts  # those of tapes that ended early are as they were
     return [
         Course(
             tape.pair,
             tape.candles.date[tape.first : tape.first + n],
-            kept["a"][:n, j].astype(np.int64),
-            kept["s"][:n, j].astype(np.int64),
-            kept["g"][:n, j],
-            kept["t"][:n, j],
-            *ended[j],
+            action[:n, j],
+            side[:n, j],
+            growth[:n, j],
+            traded[:n, j],
+            float(accounts.costs[j]),
+            int(accounts.trades[j]),
+            float(accounts.turnover[j]),
         )
         for j, (tape, n) in enumerate(zip(tapes, length.tolist(), strict=True))
     ]
