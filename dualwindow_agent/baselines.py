@@ -71,8 +71,16 @@ def always_flat(ground: Ground) -> list[Course]:
 def buy_and_hold(ground: Ground) -> list[Course]:
     """Buy at the first open, and keep it: no prediction is asked, no barrier or horizon ends it."""
     market = ground.terms.market.model_copy(update={"barriers": False, "horizon": False})
+    anything = np.full((1, 3), 1 / 3)
     free = Ground(
-        tuple(replace(tape, valid=np.ones(len(tape), bool)) for tape in ground.tapes),
+        tuple(
+            replace(
+                tape,
+                valid=np.ones(len(tape), bool),
+                probabilities=np.repeat(anything, len(tape), axis=0),
+            )
+            for tape in ground.tapes
+        ),
         ground.settings.model_copy(update={"market": market}),
         ground.terms._replace(market=market),
     )

@@ -72,7 +72,7 @@ class WalkTable:
     @property
     def pairs(self) -> list[str]:
         """All that it tells of."""
-        return sorted(set(self.frame["pair"].astype(str)))
+        return sorted(map(str, self.frame["pair"].unique()))
 
     @classmethod
     def read(cls, folder: Path) -> "WalkTable":
@@ -103,7 +103,7 @@ class WalkTable:
         TableError
             If there are none, or one is missing between the first and the last.
         """
-        rows = self.frame[self.frame["pair"].astype(str) == pair].sort_values("date")
+        rows = self.frame[self.frame["pair"] == pair].sort_values("date", kind="stable")
         if rows.empty:
             raise TableError(
                 f"{self.folder}: the table tells nothing of {pair}, only of {', '.join(self.pairs)}"
@@ -168,7 +168,7 @@ def _those_of(
 ) -> dict[tuple[str, str], TrainingRecord]:
     """Find the record of every model in the table; a folder may hold folds of other timeranges."""
     known = {(r.pair, str(r.made_from.get("fold"))): r for r in records}
-    named = frame[["pair", "made_by"]].astype(str).drop_duplicates()
+    named = frame[["pair", "made_by"]].drop_duplicates().astype(str)
     wanted = list(named.itertuples(index=False, name=None))
     if lost := sorted(pair for pair, made_by in wanted if (pair, made_by) not in known):
         raise TableError(
@@ -185,14 +185,18 @@ def _refuse_seen(
 
     Pairs that learn together share a model: what it has seen is what it has seen of any of them.
     """
-    keys = frame[["pair", "made_by"]].astype(str).agg(tuple, axis=1)
-    seen = {key: _epoch(record.last_candle) for key, record in records.items()}
-    last = keys.map(seen).to_numpy(np.int64)
+    # A number for each model: rows are many, models few.
+    which = frame.groupby(["pair", "made_by"], observed=True, sort=False).ngroup().to_numpy()
+    firsts = np.unique(which, return_index=True)[1]
+    named = frame.iloc[firsts][["pair", "made_by"]].astype(str)
+    models = [records[key] for key in named.itertuples(index=False, name=None)]
+    seen = np.array([_epoch(model.last_candle) for model in models])
     fold, date = frame["fold"].to_numpy(), _seconds_of(frame["date"])
-    shared = pd.Series(last).groupby(fold).max()
-    learnt_with = {key for key, record in records.items() if len(record.learnt_from) > 1}
-    together = keys.isin(learnt_with).to_numpy()
-    last = np.where(together, np.maximum(last, shared.loc[fold].to_numpy()), last)
+    of_fold = fold[firsts]
+    together = np.array([len(model.learnt_from) > 1 for model in models])
+    latest = {number: seen[of_fold == number].max() for number in set(of_fold.tolist())}
+    shared = np.array([latest[number] for number in of_fold.tolist()])
+    last = np.where(together, shared, seen)[which]
     leaks = date <= last
     if leaks.any():
         row = int(leaks.argmax())
