@@ -65,7 +65,7 @@ class Rewards:
             total -= s.holding * (accounts.units != 0)
         if s.invalid:
             total -= s.invalid * invalid
-        return total
+        return np.clip(total, -s.limit, s.limit) if s.limit else total
 
     def _sharpe(self, growth: FloatArray) -> FloatArray:
         row = self.n_seen % _LOOKBACK

@@ -50,6 +50,9 @@ class RewardSettings(Frozen):
     )
     holding: float = Field(0.0, ge=0, description="of each candle with a position")
     invalid: float = Field(0.0, ge=0, description="of an action that cannot be taken")
+    limit: float = Field(
+        0.0, ge=0, description="most that all of it together is, either way; 0 leaves it as it is"
+    )
 
     @model_validator(mode="after")
     def _pays_anything(self) -> "RewardSettings":
@@ -109,7 +112,9 @@ class AgentSettings(Frozen):
 PUBLISHED = AgentSettings(
     observation="published",
     market=MarketSettings(actions="published", barriers=False, horizon=False),
-    reward=RewardSettings(growth=0.0, realised=1.0, cost=1.0, drawdown=0.1, sharpe=0.005),
+    reward=RewardSettings(
+        growth=0.0, realised=1.0, cost=1.0, drawdown=0.1, sharpe=0.005, invalid=0.01, limit=0.1
+    ),
     learning=LearningSettings(
         algorithm="ppo",
         steps=1024,
