@@ -99,7 +99,7 @@ class Accounts:
 
     def some(self, which: IntArray) -> "Accounts":
         """Copy some accounts out."""
-        return Accounts(self.block[:, which])
+        return Accounts(self.block.take(which, axis=1))
 
     def put(self, which: IntArray, some: "Accounts") -> None:
         """Put copies back in their places."""
@@ -131,5 +131,5 @@ class Accounts:
 
         Without costs, so 0.01 is where a take-profit of 1 % is touched.
         """
-        change = np.divide(self.mark, self.entry, out=np.ones(len(self)), where=self.entry != 0)
-        return np.sign(self.units) * (change - 1)
+        # Who holds nothing has an entry of 0, which 1 more makes divisible.
+        return np.sign(self.units) * (self.mark / (self.entry + (self.entry == 0)) - 1)

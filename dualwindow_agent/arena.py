@@ -57,7 +57,9 @@ class Arena:
         self._row = np.zeros(n, dtype=np.int64)
         self._until = np.zeros(n, dtype=np.int64)
         self._everyone = np.arange(n)
-        self._allowed: BoolArray | None = None  # computed once between two steps
+        # Who is at its end, as all are until they are opened; and what can be done, once asked for.
+        self._ended = np.ones(n, dtype=bool)
+        self._allowed: BoolArray | None = None
         self.accounts = Accounts.opened(np.ones(n))
         self._rewards = Rewards.of(settings.reward, n)
 
@@ -124,21 +126,21 @@ class Arena:
         invalid = ~self._mask()[self._everyone, actions]
         if np.count_nonzero(invalid):
             actions = np.where(invalid, self.kept_action(), actions)
-        moves = ~np.logical_or(*self._ends())
-        if live is not None:
-            moves &= live
-        still = (~moves).nonzero()[0]
-        left = self.accounts.some(still)
+        halts = self._ended if live is None else self._ended | ~live
+        halted = halts.nonzero()[0]
+        left = self.accounts.some(halted) if len(halted) else None
         before = Before(self.accounts.worth, self.accounts.costs.copy())
-        self._row += moves
-        self.exchange.step(self.accounts, actions, Bars(*self._prices[:, self._row]))
+        self._row += ~halts
+        self.exchange.step(self.accounts, actions, Bars(*self._prices.take(self._row, axis=1)))
         self.accounts.refused += invalid
         paid = self._rewards.paid(self.accounts, before, invalid)
-        if len(still):
-            self.accounts.put(still, left)
-            paid[still] = 0.0
+        if left is not None:
+            self.accounts.put(halted, left)
+            paid[halted] = 0.0
         self._allowed = None
-        return paid, *self._ends()
+        broken, over = self._ends()
+        self._ended = broken | over
+        return paid, broken, over
 
     def _ends(self) -> tuple[BoolArray, BoolArray]:
         """Mark which accounts are broken, and which are out of candles."""
@@ -170,6 +172,7 @@ class Arena:
     def _open(self, which: BoolArray) -> None:
         self.accounts.reopen(which, self._prices[3, self._row])
         self._rewards.reopen(which)
+        self._ended[which] = False
         self._allowed = None
 
     def state(self) -> dict[str, Any]:
@@ -190,6 +193,7 @@ class Arena:
         self._row[:], self._until[:] = state["row"], state["until"]
         self._rewards.recent[:], self._rewards.n_seen[:] = state["recent"], state["n_seen"]
         self._rng.bit_generator.state = state["rng"]
+        self._ended = np.logical_or(*self._ends())
         self._allowed = None
 
 

@@ -115,14 +115,31 @@ class Exchange:
 
     def _trade(self, accounts: Accounts, wanted: FloatArray) -> None:
         """Change what is held to `wanted` units, at the mark and its costs."""
-        price, units = accounts.mark, accounts.units.copy()
-        change, buys = wanted - units, wanted > units
-        value = np.abs(change) * price
+        change, price = wanted - accounts.units, accounts.mark
+        value, buys = np.abs(change) * price, change > 0
         costs = value * self._orders.costs.take(buys)
         accounts.cash -= change * price + costs
         accounts.costs += costs
         accounts.turnover += value * self._orders.fills.take(buys)
-        # What stays of the position, and what is new; after a reversal all of it.
+        if self._orders.has_parts:
+            self._hold_parts(accounts, wanted)
+        else:  # what is held is left, what is not is entered
+            accounts.booked += accounts.units * (price - accounts.entry)
+            enters = wanted != 0
+            np.multiply(price, enters, out=accounts.entry)
+            accounts.trades += enters
+            accounts.held.fill(0)
+            accounts.units[:] = wanted
+        # A bar can jump beyond all that an account had: the exchange bears what is missing.
+        least = _LEAST * accounts.peak
+        borne = (accounts.units == 0) & (accounts.cash < least)
+        if np.count_nonzero(borne):
+            accounts.gains[borne] += (least - accounts.cash)[borne]
+            accounts.cash[borne] = least[borne]
+
+    def _hold_parts(self, accounts: Accounts, wanted: FloatArray) -> None:
+        units, price = accounts.units, accounts.mark
+        # What stays of the position, and what is new: after a reversal all of it.
         kept = np.maximum(np.minimum(units, 0.0), np.minimum(wanted, np.maximum(units, 0.0)))
         added, fresh = wanted - kept, kept == 0
         accounts.booked += (units - kept) * (price - accounts.entry)
@@ -134,18 +151,12 @@ class Exchange:
         accounts.held[fresh] = 0
         accounts.trades += fresh & (added != 0)
         accounts.units[:] = wanted
-        # A bar can jump beyond all that an account had: the exchange bears what is missing.
-        least = _LEAST * accounts.peak
-        borne = (wanted == 0) & (accounts.cash < least)
-        if np.count_nonzero(borne):
-            accounts.gains[borne] += (least - accounts.cash)[borne]
-            accounts.cash[borne] = least[borne]
 
     def _end_within(self, accounts: Accounts, bars: Bars) -> None:
         """End positions within the bar, at a barrier or where the exchange liquidates them."""
-        long, sign = accounts.units > 0, np.sign(accounts.units)
-        if not np.count_nonzero(sign):
+        if not np.count_nonzero(accounts.units):
             return
+        long, sign = accounts.units > 0, np.sign(accounts.units)
         worst, best = np.where(long, bars.low, bars.high), np.where(long, bars.high, bars.low)
         stops, takes = self._watched
         stopped = ((worst - stops.take(long) * accounts.entry) * sign <= 0) & (sign != 0)

@@ -101,9 +101,10 @@ def _own_default(accounts: Accounts, terms: Terms, out: FloatArray) -> None:
     takes = (b.long_take_profit, b.short_take_profit)
     if not b.has_take_profits:  # labels without: in units of the stop
         takes = (b.long_stop_loss, b.short_stop_loss)
+    is_short = accounts.units < 0
     out[0] = accounts.units > 0
-    out[1] = accounts.units < 0
-    out[2] = accounts.profit / np.where(accounts.units > 0, *takes)
+    out[1] = is_short
+    out[2] = accounts.profit / np.array(takes).take(is_short)
     out[3] = accounts.held / terms.horizon
 
 

@@ -61,7 +61,9 @@ class Orders:
         """Compute what no position binds: (n,) quote currency; without leverage the cash."""
         return accounts.worth - np.abs(accounts.units) * accounts.mark / self.market.leverage
 
-    def affordable(self, means: FloatArray, price: FloatArray, buys: BoolArray) -> FloatArray:
+    def affordable(
+        self, means: FloatArray, price: FloatArray, *, buys: BoolArray | bool
+    ) -> FloatArray:
         """Compute how many units means buy or sell short, their costs included: (n,), at least 0.
 
         With leverage, what was worth the means is then `leverage` times what is left of them.
@@ -84,16 +86,16 @@ class Orders:
         side = _SIDES.take(actions)
         # Whoever holds the other side leaves it first, and enters with the next candle.
         side *= accounts.units == 0
-        return side * self.affordable(accounts.cash, accounts.mark, side > 0)
+        return side * self.affordable(accounts.cash, accounts.mark, buys=side > 0)
 
     def _of_parts(self, accounts: Accounts, actions: IntArray) -> FloatArray:
         units, price = accounts.units, accounts.mark
-        bought = self.affordable(self.free(accounts), price, np.ones(len(units), dtype=bool))
+        bought = self.affordable(self.free(accounts), price, buys=True)
         held = units * _KEEPS.take(actions) + bought * _BUYS.take(actions)
         reverses = actions == _REVERSE
         if not np.count_nonzero(reverses):
             return held
         size, buys = np.abs(units), units < 0
         left = accounts.worth - size * price * self.costs.take(buys)
-        turned = -np.sign(units) * np.minimum(size, self.affordable(left, price, buys))
+        turned = -np.sign(units) * np.minimum(size, self.affordable(left, price, buys=buys))
         return np.where(reverses, turned, held)

@@ -30,6 +30,9 @@ class Rewards:
     recent: FloatArray
     n_seen: IntArray
 
+    def __post_init__(self) -> None:
+        self._everyone = np.arange(len(self.n_seen))
+
     @classmethod
     def of(cls, settings: RewardSettings, n: int) -> "Rewards":
         """Begin."""
@@ -65,16 +68,17 @@ class Rewards:
             total -= s.holding * (accounts.units != 0)
         if s.invalid:
             total -= s.invalid * invalid
-        return np.clip(total, -s.limit, s.limit) if s.limit else total
+        return np.maximum(np.minimum(total, s.limit), -s.limit) if s.limit else total
 
     def _sharpe(self, growth: FloatArray) -> FloatArray:
-        row = self.n_seen % _LOOKBACK
-        self.recent[row, np.arange(len(growth))] = growth
+        self.recent[self.n_seen % _LOOKBACK, self._everyone] = growth
         self.n_seen += 1
         mean = np.add.reduce(self.recent) / _LOOKBACK
-        deviation = np.sqrt(np.add.reduce((self.recent - mean) ** 2) / _LOOKBACK)
-        ratio = np.divide(mean, deviation, out=np.zeros_like(mean), where=deviation > 0)
-        return np.where(self.n_seen >= _LOOKBACK, np.clip(ratio, *_SHARPE), 0.0)
+        away = self.recent - mean
+        deviation = np.sqrt(np.add.reduce(away * away) / _LOOKBACK)
+        still = deviation == 0
+        ratio = np.maximum(np.minimum(mean / (deviation + still), _SHARPE[1]), _SHARPE[0])
+        return ratio * (~still & (self.n_seen >= _LOOKBACK))
 
 
 def _log_change(amount: FloatArray, worth: FloatArray) -> FloatArray:
