@@ -1,0 +1,71 @@
+"""Lay out for a terminal what agents and those whom they have to beat have come to."""
+
+import math
+
+from rich.box import SIMPLE
+from rich.table import Table
+
+from dualwindow.reports.terminal import number
+from dualwindow_agent.evaluation import Evaluation
+from dualwindow_agent.judging import DAYS_OF_YEAR, Worth, difference
+
+
+def evaluation_table(found: Evaluation, best: str) -> Table:
+    """Show all, the agents first; it fits into 100 columns.
+
+    Parameters
+    ----------
+    found : see there
+    best : the one that was best on validation
+    """
+    median, worst = found.median(), found.worst()
+    days = found.worth(median).days
+    table = Table(
+        title=f"Untouched part, {days} days, after costs; growth is % a day and pair of the log",
+        title_justify="left",
+        caption="\n".join(_captions(found, median)),
+        caption_justify="left",
+        box=SIMPLE,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    table.add_column("who", no_wrap=True)
+    for column in ("growth\n%", "profit\n%", "draw-\ndown %", f"Sharpe\n({DAYS_OF_YEAR} d)"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for column in ("trades\na day", "turnover\na day", "in mar-\nket %", "median minus it, %"):
+        table.add_column(column, justify="right", no_wrap=True)
+    marks = {median: " median", worst: " worst", best: " best on validation"}
+    for name in found.agents:
+        table.add_row(f"{name}{marks.get(name, '')}", *_cells(found.worth(name)), "")
+    table.add_section()
+    for name, courses in found.others.items():
+        gap = difference(found.agents[median], courses)
+        told = f"{100 * gap.mean:+.3f} ({_percent(gap.low)} to {_percent(gap.high)})"
+        table.add_row(name, *_cells(found.worth(name)), told)
+    return table
+
+
+def _cells(worth: Worth) -> list[str]:
+    return [
+        f"{100 * worth.growth:+.3f}",
+        f"{100 * worth.profit:+.1f}",
+        f"{100 * worth.drawdown:.1f}",
+        number(worth.sharpe, "+.2f"),
+        f"{worth.trades:.2f}",
+        f"{worth.turnover:.2f}",
+        f"{100 * worth.in_market:.1f}",
+    ]
+
+
+def _percent(value: float) -> str:
+    return "-" if math.isnan(value) else f"{100 * value:+.3f}"
+
+
+def _captions(found: Evaluation, median: str) -> list[str]:
+    lines = ["in brackets: where the difference lies in 95 of 100 drawings of whole days"]
+    if "expected value" in found.others:
+        rule = found.worth("expected value").growth
+        if rule > 0:
+            ratio = found.worth(median).growth / rule
+            lines.append(f"the median agent grows {ratio:.2f} times as fast as the rule")
+    return lines
