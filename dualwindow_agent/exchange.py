@@ -30,22 +30,29 @@ class Exchange:
     """Carries out orders, barriers, the horizon and liquidations.
 
     One candle goes as in a backtest of freqtrade with the strategy of the labels
-    (``optimize/backtesting.py``): an order is filled at the open, without slippage if none is set;
-    who has held for `horizon` candles leaves at the open, before anything else; a position can end
-    in the candle it was opened in; the stop counts before the take-profit where one candle touches
-    both; a stop is paid at its price if that lies within the candle, even where the candle opens
-    beyond it, and else at the open; a take-profit is paid at its price, or at the open if that is
-    better; nothing is entered in the candle in which something was left.
+    (``optimize/backtesting.py``; a test runs its methods beside this):
+
+    - an order is filled at the open;
+    - who has held for `horizon` candles leaves at the open, before anything else;
+    - a position can end in the candle it was opened in, and the stop counts before the take-profit
+      where one candle touches both;
+    - a stop is touched on equality, and paid at its price if that lies within the candle, even
+      where the candle opens beyond it, else at the open;
+    - a take-profit must be passed, and is paid at its price, or at the open if that is better;
+    - who was made to leave does not enter again in the same candle.
 
     It differs in what an account of one pair cannot know, or a backtest does not do:
 
     - prices and amounts have no ticks; freqtrade rounds stops towards the price, by up to a tick;
+    - slippage, if there is any, is paid on every side, also at barriers, which are reckoned from
+      the price without it; freqtrade reckons them from what it has paid;
     - no funding fees are paid;
     - an account that the open finds without its `maintenance` is liquidated at that open, and one
       that loses it within the candle at that price, before a stop that lies behind. freqtrade
       takes the exchange's own brackets and a reserve of 5 % of the way, and pays stops first;
     - all of an account is invested, with compound interest; freqtrade has a stake;
-    - at the end of the candles nothing is sold; freqtrade sells at the last open.
+    - at the end of the candles nothing is sold; freqtrade sells at the last open, and enters
+      nothing there.
 
     Parameters
     ----------
@@ -157,12 +164,16 @@ class Exchange:
         if not np.count_nonzero(accounts.units):
             return
         long, sign = accounts.units > 0, np.sign(accounts.units)
-        worst, best = np.where(long, bars.low, bars.high), np.where(long, bars.high, bars.low)
-        stops, takes = self._watched
-        stopped = ((worst - stops.take(long) * accounts.entry) * sign <= 0) & (sign != 0)
-        taken = (best - takes.take(long) * accounts.entry) * sign > 0
-        broken = self._is_broken(accounts, worst)
-        which = (stopped | taken | broken).nonzero()[0]
+        worst = np.where(long, bars.low, bars.high)
+        ends = broken = self._is_broken(accounts, worst)
+        stopped = np.zeros(len(accounts), dtype=bool)
+        if self.terms.market.barriers:
+            best = np.where(long, bars.high, bars.low)
+            stops, takes = self._watched
+            stopped = ((worst - stops.take(long) * accounts.entry) * sign <= 0) & (sign != 0)
+            taken = (best - takes.take(long) * accounts.entry) * sign > 0
+            ends = broken | stopped | taken
+        which = ends.nonzero()[0]
         if len(which):
             some = accounts.some(which)
             there = Bars(*(prices[which] for prices in bars))

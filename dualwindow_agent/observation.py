@@ -39,7 +39,7 @@ def market_part(tape: Tape, observation: str) -> FloatArray:
     prediction; nothing is entered there.
     """
     made = _published(tape) if observation == "published" else _default(tape)
-    return np.nan_to_num(np.stack(made, axis=1)).astype(np.float32)
+    return np.nan_to_num(np.stack(made, axis=1), posinf=0, neginf=0).astype(np.float32)
 
 
 def _default(tape: Tape) -> list[FloatArray]:

@@ -12,7 +12,9 @@ _SIDES = np.array([0.0, 1.0, -1.0])
 _BUYS = np.array([0.0, 0.25, 0.5, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0])
 _KEEPS = np.array([1.0, 1.0, 1.0, 1.0, 0.75, 0.5, 0.0, 0.0, 1.0])
 _CLOSE, _REVERSE = 7, 8
-_LEAST_FREE = 1e-9  # share of an account; less is what rounding leaves of one that is invested
+_LEAST_FREE = (
+    1e-9  # share of an account's peak; less is what rounding leaves of one that is invested
+)
 
 
 class Orders:
@@ -51,7 +53,7 @@ class Orders:
             found[:, LONG] = long | enters
             found[:, SHORT] = short | enters if self.market.shorts else short
             return found
-        can_buy = may_enter & ~short & (self.free(accounts) > _LEAST_FREE * accounts.worth)
+        can_buy = may_enter & ~short & (self.free(accounts) > _LEAST_FREE * accounts.peak)
         found[:, 1:4] = can_buy[:, None]
         found[:, 4 : _CLOSE + 1] = (long | short)[:, None]
         found[:, _REVERSE] = may_enter & (long | short if self.market.shorts else short)

@@ -88,7 +88,7 @@ class ByHand:
             return action == (1 if self.units > 0 else 2)
         if action <= 3:
             free = self.worth - abs(self.units) * self.mark / self.market.leverage
-            return may_enter and self.units >= 0 and free > 1e-9 * self.worth
+            return may_enter and self.units >= 0 and free > 1e-9 * self.peak
         if action == 8 and not (may_enter and (self.market.shorts or self.units < 0)):
             return False
         return self.units != 0
