@@ -17,6 +17,7 @@ RUN apt-get update \
 
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY dualwindow ./dualwindow
+COPY dualwindow_agent ./dualwindow_agent
 COPY dualwindow_freqtrade ./dualwindow_freqtrade
 COPY dualwindow_sandbox ./dualwindow_sandbox
 COPY dualwindow_trainer ./dualwindow_trainer
