@@ -2,11 +2,15 @@
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 BIN := .venv/bin
 
-.PHONY: demo test test-bot test-rest lint mutants bench bench-skill bench-live soak clean
+.PHONY: demo test test-agent test-bot test-rest lint mutants bench bench-skill bench-live soak clean
 
 .venv/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+.venv/installed-agent: .venv/installed ## where pip would take PyTorch's CUDA build, its CPU build first: docs/agent.md
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev,agent]"
 	touch $@
 
 demo: .venv/installed ## the main job on synthetic candles, without the internet
@@ -20,7 +24,10 @@ test-bot: .venv/installed ## bots trade for twenty minutes, mostly waiting
 	$(BIN)/pytest -p no:cacheprovider tests/freqtrade/test_live_run.py tests/benchmarks/test_soak.py
 
 test-rest: lint ## on two cores, behind the bots
-	nice $(BIN)/pytest --numprocesses 2 --dist loadfile --ignore tests/freqtrade/test_live_run.py --ignore tests/benchmarks/test_soak.py
+	nice $(BIN)/pytest --numprocesses 2 --dist loadfile --ignore tests/agent --ignore tests/freqtrade/test_live_run.py --ignore tests/benchmarks/test_soak.py
+
+test-agent: .venv/installed-agent ## what needs the extra agent, PyTorch among it
+	nice $(BIN)/pytest --numprocesses 2 --dist loadfile dualwindow_agent tests/agent
 
 lint: .venv/installed
 	$(BIN)/ruff format --check .

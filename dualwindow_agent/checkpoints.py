@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dualwindow.learning.fingerprint import all_differences, digest, digest_arrays, flatten
-from dualwindow.market.files import is_of_machine, set_aside, write_aside
+from dualwindow.market.files import set_aside, write_aside
 from dualwindow_agent.tape import Tape
 from dualwindow_agent.task import AgentTask
 
@@ -93,17 +93,20 @@ class Checkpoints:
         """
         for path in sorted(self.folder.glob(_PATTERN), reverse=True):
             try:
-                facts, state = _unpacked(path.read_bytes())
+                content = path.read_bytes()
+            except OSError as error:
+                raise CheckpointError(f"{path} cannot be read ({error.strerror})") from error
+            try:
+                facts, state = _unpacked(content)
+            except MemoryError:
+                raise
             except Exception as error:  # a damaged archive raises almost anything
-                if is_of_machine(error) or isinstance(error, PermissionError):
-                    raise CheckpointError(f"{path} cannot be read ({error})") from error
                 reason = " ".join(f"{type(error).__name__}: {error}".split())
-                kept = set_aside(path)
                 logger.warning(
                     "A checkpoint of an agent is damaged (%s) and now %s; the training goes on "
                     "from the one before it, or begins anew.",
                     reason,
-                    kept,
+                    set_aside(path),
                 )
                 continue
             if changed := all_differences(facts, self._facts):

@@ -73,7 +73,7 @@ class _Worker:
     process: Any
 
     def end(self) -> None:
-        self.process.kill()
+        self.process.terminate()  # by default its end, whatever it does
         self.process.join()
 
 
