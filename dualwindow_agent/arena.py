@@ -172,7 +172,7 @@ class Arena:
     def _open(self, which: BoolArray) -> None:
         self.accounts.reopen(which, self._prices[3, self._row])
         self._rewards.reopen(which)
-        self._ended[which] = False
+        self._ended[which] = (self._row >= self._until)[which]
         self._allowed = None
 
     def state(self) -> dict[str, Any]:

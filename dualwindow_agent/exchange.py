@@ -57,6 +57,17 @@ class Exchange:
     Parameters
     ----------
     terms : see there
+
+    Examples
+    --------
+    >>> from dualwindow_agent.accounts import LONG
+    >>> from dualwindow_agent.settings import MarketSettings
+    >>> terms = Terms(MarketSettings(fee=0), Barriers(0.02, 0.01, 0.02, 0.01), horizon=60)
+    >>> accounts = Accounts.opened(np.array([100.0]))
+    >>> bar = Bars(*(np.array([price]) for price in (100.0, 100.5, 98.0, 98.5)))
+    >>> Exchange(terms).step(accounts, np.array([LONG]), bar)
+    >>> accounts.worth.round(6).tolist()  # bought at 100, and stopped at 99
+    [0.99]
     """
 
     terms: Terms
@@ -170,7 +181,7 @@ class Exchange:
         if self.terms.market.barriers:
             best = np.where(long, bars.high, bars.low)
             stops, takes = self._watched
-            stopped = ((worst - stops.take(long) * accounts.entry) * sign <= 0) & (sign != 0)
+            stopped = (worst - stops.take(long) * accounts.entry) * sign < 0
             taken = (best - takes.take(long) * accounts.entry) * sign > 0
             ends = broken | stopped | taken
         which = ends.nonzero()[0]
