@@ -241,6 +241,16 @@ def test_who_is_broken_at_the_open_is_liquidated_whatever_he_asks_for(action):
     assert accounts.worth[0] == pytest.approx(START + accounts.gains[0] - accounts.costs[0])
 
 
+def test_who_is_broken_by_the_costs_of_a_sale_is_liquidated_at_the_open_and_no_better():
+    exchange = exchange_of(actions="published", fee=0.4, leverage=5, maintenance=0.01, **FREE)
+    accounts = opened()
+    act(exchange, accounts, BUY_ALL, 100.0)  # worth 1/3, and holds five times that
+    act(exchange, accounts, SELL_HALF, 100.0, 120.0, 99.0, 110.0)  # which costs the third
+    assert accounts.side[0] == 0
+    assert accounts.booked[0] == pytest.approx(0, abs=1e-12)
+    assert accounts.worth[0] == pytest.approx(1e-6)
+
+
 def test_a_stop_that_is_nearer_than_the_liquidation_counts_and_the_other_way_round():
     for stop, expected in ((0.1, 90.0), (0.3, 0.8 / 0.99 * 100)):
         exchange = exchange_of(
