@@ -43,21 +43,33 @@ def agent_dry_run(user_data: Path, **freqai: Any) -> dict[str, Any]:
     return with_agent(live_configuration(user_data, **freqai))
 
 
+# To flat, long and short: it goes long while the market becomes wilder, short while it calms down,
+# would rather keep what it holds, and tires of it. It knows no time of day: dry runs are at that of
+# the test.
+_LEANS = {
+    "LONG": (0.0, 0.5, 0.0),
+    "SHORT": (0.0, 0.0, 0.5),
+    "range_15": (0.0, 1.0, -1.0),
+    "range_60": (0.0, -1.0, 1.0),
+    "is_long": (0.0, 0.5, 0.0),
+    "is_short": (0.0, 0.0, 0.5),
+    "held": (1.0, 0.0, 0.0),
+}
+
+
 def made_up_policy(tapes, settings, block, interrupt) -> Policy:
-    """Give a policy of random weights, which changes its mind every few candles."""
+    """Give a policy that changes its mind every few candles, in one layer."""
     labelling = Labelling.of(settings)
     columns, market = names_of("default"), joined_market(tapes, "default")
-    rng = np.random.default_rng(1)
-    shapes = ((len(columns), 8), (8, 3))
     return Policy(
         block.agent,
         labelling.barriers,
         labelling.horizon,
         columns,
-        np.concatenate([market.mean(axis=0), [0.3, 0.3, 0.0, 0.3]]),
-        np.concatenate([market.var(axis=0) + 1e-6, [0.2, 0.2, 0.2, 0.1]]),
-        tuple(rng.normal(0, 1.5, shape) for shape in shapes),
-        tuple(np.zeros(shape[1]) for shape in shapes),
+        np.concatenate([market.mean(axis=0), [0.5, 0.5, 0.0, 0.5]]),
+        np.concatenate([market.var(axis=0) + 1e-6, [0.25, 0.25, 0.2, 0.1]]),
+        (np.array([_LEANS.get(name, (0.0, 0.0, 0.0)) for name in columns]),),
+        (np.array([0.8, 0.0, 0.0]),),
         {},
     )
 
