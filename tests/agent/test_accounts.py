@@ -169,6 +169,16 @@ def test_nothing_done_at_one_price_is_ever_a_profit(actions, leverage):
     assert (accounts.trades > 1).all()
 
 
+def test_who_asks_for_the_other_side_although_he_must_not_leaves_what_he_holds():
+    exchange = exchange_of(fee=0)
+    for holds, asks in ((LONG, SHORT), (SHORT, LONG)):
+        accounts = opened()
+        act(exchange, accounts, holds, 100.0)
+        exchange.step(accounts, np.array([asks]), Bars(*[np.array([100.5])] * 4))
+        assert accounts.side[0] == 0
+        assert accounts.trades[0] == 1
+
+
 def test_a_position_is_left_after_the_horizon_at_the_open():
     exchange = exchange_of(candles=3, fee=0)
     accounts, held = opened(), []
