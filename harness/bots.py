@@ -126,9 +126,11 @@ class Place:
 class Bot:
     """A dry run in a process."""
 
-    def __init__(self, place: Place, log: Path, **variables: str) -> None:
+    def __init__(
+        self, place: Place, log: Path, model: str = "DualWindowLSTM", **variables: str
+    ) -> None:
         self.place, self.log = place, log
-        words = ["trade", "--freqaimodel", "DualWindowLSTM", "--no-color"]
+        words = ["trade", "--freqaimodel", model, "--no-color"]
         with log.open("wb") as out:
             self.process = subprocess.Popen(
                 place.freqtrade(*words),

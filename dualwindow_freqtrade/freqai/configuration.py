@@ -96,6 +96,7 @@ _FREQAIS_OWN = (
     "include_shifted_candles",
     "continual_learning",
 )
+_ELSEWHERE = {"agent": " here; it needs --freqaimodel DualWindowAgent"}
 _MEMBER_KINDS = [kind for kind in KINDS if kind != "ensemble"]
 _LABELS = ["settings", "labels"]
 
@@ -124,7 +125,7 @@ def read_configuration(freqai: Mapping[str, Any]) -> Configuration:
     problems = refused_keys(freqai, _suggest)
     own = freqai.get("dual_window", {})
     problems += [
-        f"freqai.dual_window.{key} is unknown{_suggest(key, _OWN_KEYS)}"
+        f"freqai.dual_window.{key} is unknown{_ELSEWHERE.get(key) or _suggest(key, _OWN_KEYS)}"
         for key in own
         if key not in _OWN_KEYS
     ]
