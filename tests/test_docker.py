@@ -237,7 +237,8 @@ def test_every_package_is_copied():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     found = project["tool"]["setuptools"]["packages"]["find"]["include"]
     packages = {name.removesuffix(".*") for name in found}
-    assert packages == {f"dualwindow{part}" for part in ("", "_freqtrade", "_sandbox", "_trainer")}
+    parts = ("", "_agent", "_freqtrade", "_sandbox", "_trainer")
+    assert packages == {f"dualwindow{part}" for part in parts}
     assert packages <= set(copied())
     assert project["project"]["readme"] in copied()
 
