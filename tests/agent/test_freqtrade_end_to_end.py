@@ -222,11 +222,15 @@ def test_spot_has_no_shorts(place):
     assert (actions >= 0).all()
 
 
+def in_agent(**changes: Any) -> dict[str, Any]:
+    return {"freqai": {"dual_window": {"agent": changes}}}
+
+
 BAD = [
-    pytest.param("backtesting", {"freqai": {"dual_window": {"agent": {"learning": {"timestep": 1}}}}},
+    pytest.param("backtesting", in_agent(learning={"timestep": 1}),
         "freqai.dual_window.agent.learning.timestep is unknown; did you mean 'timesteps'?",
         id="mistyped"),
-    pytest.param("backtesting", {"freqai": {"dual_window": {"agent": {"classifier_days": 6}}}},
+    pytest.param("backtesting", in_agent(classifier_days=6),
         "together more than freqai.train_period_days, 5", id="nothing-left-to-learn-from"),
     pytest.param("hyperopt", {}, "hyperopt searches values of the confidence rule", id="hyperopt"),
 ]  # fmt: skip

@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from agent_in_freqtrade import agent_dry_run, made_up  # noqa: F401 - a fixture
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.persistence import Trade, init_db
 
-from agent_in_freqtrade import agent_dry_run, made_up  # noqa: F401 - a fixture
 from dualwindow.market.candles import Candles
 from dualwindow_agent.freqai.acting import FLAT, Account, Held, act
 from dualwindow_agent.freqai.frames import acted_of, predicted_tape

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-
 from agent_in_freqtrade import agent_backtest, made_up  # noqa: F401 - a fixture
+
 from dualwindow_freqtrade.freqai.names import ACTING, BACKTEST_PREDICTION
 from harness.freqai_run import backtest, market, out_of_sample
 
