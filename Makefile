@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 BIN := .venv/bin
 
-.PHONY: demo test test-agent test-bot test-rest lint mutants bench bench-skill bench-live soak clean
+.PHONY: agent demo test test-agent test-bot test-rest lint mutants bench bench-skill bench-live soak clean
 
 .venv/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -16,6 +16,9 @@ BIN := .venv/bin
 demo: .venv/installed ## the main job on synthetic candles, without the internet
 	rm -rf user_data/sandbox/planted-1/models/demo user_data/sandbox/planted-1/strategies
 	FREQTRADE__FREQAI__IDENTIFIER=demo $(BIN)/dualwindow sandbox run -- $(BIN)/freqtrade backtesting --freqaimodel DualWindowLSTM --cache none
+
+agent: .venv/installed-agent ## agents on a market with something to be found in it: train, judge, a table; minutes
+	$(BIN)/python -W ignore -m benchmarks.agent_study --quick $(ARGS)
 
 test: .venv/installed
 	$(MAKE) --jobs 2 test-bot test-rest

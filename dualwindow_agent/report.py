@@ -21,7 +21,7 @@ def evaluation_table(found: Evaluation, best: str) -> Table:
     median, worst = found.median(), found.worst()
     days = found.worth(median).days
     table = Table(
-        title=f"Untouched part, {days} days, after costs; growth is % a day and pair of the log",
+        title=f"Untouched part, {days} days, after costs; in %, growth of the log a day and pair",
         title_justify="left",
         caption="\n".join(_captions(found, median)),
         caption_justify="left",
@@ -30,17 +30,18 @@ def evaluation_table(found: Evaluation, best: str) -> Table:
         collapse_padding=True,
     )
     table.add_column("who", no_wrap=True)
-    for column in ("growth\n%", "profit\n%", "draw-\ndown %", f"Sharpe\n({DAYS_OF_YEAR} d)"):
+    for column in ("growth", "profit", "draw-\ndown", f"Sharpe\n({DAYS_OF_YEAR} d)"):
         table.add_column(column, justify="right", no_wrap=True)
-    for column in ("trades\na day", "turnover\na day", "in mar-\nket %", "median minus it, %"):
+    for column in ("trades\na day", "in mar-\nket", "median minus it"):
         table.add_column(column, justify="right", no_wrap=True)
-    marks = {median: " median", worst: " worst", best: " best on validation"}
+    marks = {"m": median, "w": worst, "b": best}
     for name in found.agents:
-        table.add_row(f"{name}{marks.get(name, '')}", *_cells(found.worth(name)), "")
+        letters = " ".join(letter for letter, marked in marks.items() if marked == name)
+        table.add_row(f"{name} {letters}", *_cells(found.worth(name)), "")
     table.add_section()
     for name, courses in found.others.items():
         gap = difference(found.agents[median], courses)
-        told = f"{100 * gap.mean:+.3f} ({_percent(gap.low)} to {_percent(gap.high)})"
+        told = f"{100 * gap.mean:+.2f} ({_percent(gap.low)} to {_percent(gap.high)})"
         table.add_row(name, *_cells(found.worth(name)), told)
     return table
 
@@ -52,17 +53,19 @@ def _cells(worth: Worth) -> list[str]:
         f"{100 * worth.drawdown:.1f}",
         number(worth.sharpe, "+.2f"),
         f"{worth.trades:.2f}",
-        f"{worth.turnover:.2f}",
         f"{100 * worth.in_market:.1f}",
     ]
 
 
 def _percent(value: float) -> str:
-    return "-" if math.isnan(value) else f"{100 * value:+.3f}"
+    return "-" if math.isnan(value) else f"{100 * value:+.2f}"
 
 
 def _captions(found: Evaluation, median: str) -> list[str]:
-    lines = ["in brackets: where the difference lies in 95 of 100 drawings of whole days"]
+    lines = [
+        "m the median agent, w the worst, b the best on validation, which one would have taken"
+    ]
+    lines += ["in brackets: where the difference lies in 95 of 100 drawings of whole days"]
     if "expected value" in found.others:
         rule = found.worth("expected value").growth
         if rule > 0:

@@ -71,13 +71,15 @@ class LearningSettings(Frozen):
         "maskable_ppo", description="maskable_ppo never takes what cannot be taken"
     )
     seed: int = Field(42, ge=0, lt=2**31, description="same seed, same agent")
-    timesteps: int = Field(150_000, ge=1, description="candles acted on, in all accounts together")
-    accounts: int = Field(16, ge=1, le=4096, description="that trade side by side")
+    timesteps: int = Field(
+        1_000_000, ge=1, description="candles acted on, in all accounts together"
+    )
+    accounts: int = Field(128, ge=1, le=4096, description="that trade side by side")
     episode: int = Field(1440, ge=2, description="candles of one account, from a random one on")
-    steps: int = Field(512, ge=2, description="of each account between two updates")
-    batch_size: int = Field(1024, ge=2, description="candles per gradient step")
+    steps: int = Field(128, ge=2, description="of each account between two updates")
+    batch_size: int = Field(2048, ge=2, description="candles per gradient step")
     epochs: int = Field(5, ge=1, description="passes over what was seen since the last update")
-    learning_rate: float = Field(0.0003, gt=0, lt=1, description="Adam's step size")
+    learning_rate: float = Field(0.001, gt=0, lt=1, description="Adam's step size")
     gamma: float = Field(0.99, gt=0, le=1, description="worth of the next candle's reward")
     gae_lambda: float = Field(0.95, ge=0, le=1, description="of the advantage's estimate")
     clip_range: float = Field(0.2, gt=0, le=1, description="how far a policy may move at once")
@@ -87,8 +89,8 @@ class LearningSettings(Frozen):
     validation: float = Field(
         0.2, gt=0, lt=0.9, description="latest share of what is learnt from, to choose the best on"
     )
-    evaluate_every: int = Field(25_000, ge=1, description="timesteps between two validations")
-    checkpoint_every: int = Field(25_000, ge=1, description="timesteps between two checkpoints")
+    evaluate_every: int = Field(50_000, ge=1, description="timesteps between two validations")
+    checkpoint_every: int = Field(100_000, ge=1, description="timesteps between two checkpoints")
 
     @model_validator(mode="after")
     def _batches_fit(self) -> "LearningSettings":
@@ -117,12 +119,16 @@ PUBLISHED = AgentSettings(
     ),
     learning=LearningSettings(
         algorithm="ppo",
+        timesteps=150_000,
+        accounts=16,
         steps=1024,
         batch_size=2048,
         epochs=20,
+        learning_rate=0.0003,
         entropy=0.01,
         policy_units=(1280, 640),
         value_units=(1280, 640),
         evaluate_every=5_000,
+        checkpoint_every=25_000,
     ),
 )

@@ -23,7 +23,7 @@ BOUNDS = [
     ],
     (LearningSettings, "seed", (0, 2**31 - 1), (-1, 2**31)),
     (LearningSettings, "timesteps", (1,), (0,)),
-    (LearningSettings, "accounts", (2, 4096), (0, 4097)),
+    (LearningSettings, "accounts", (16, 4096), (0, 4097)),
     (LearningSettings, "episode", (2,), (1,)),
     (LearningSettings, "steps", (64, 1024), (1,)),
     (LearningSettings, "batch_size", (2, 8192), (1,)),
