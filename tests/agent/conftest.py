@@ -2,6 +2,10 @@
 
 import pytest
 
+from dualwindow_agent.training import leave_tensorflow_out
+
+leave_tensorflow_out()  # before a test file imports stable-baselines3
+
 
 @pytest.fixture(params=["positions", "published"])
 def actions(request: pytest.FixtureRequest) -> str:

@@ -8,22 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from agent_toys import BARRIERS, toy_tape, toy_task
 
 from dualwindow_agent.following import follow
+from dualwindow_agent.learner import Learner, apart
 from dualwindow_agent.training import (
     AgentTask,
     Trained,
     judge,
-    leave_tensorflow_out,
     train,
 )
 from harness.places import ROOT
-
-leave_tensorflow_out()
-import torch  # noqa: E402
-
-from dualwindow_agent.learner import Learner, apart  # noqa: E402
 
 LAW: dict[str, Any] = {
     "timesteps": 24_576,

@@ -1,17 +1,13 @@
 import numpy as np
 import pytest
 from agent_toys import toy_task
-
-from dualwindow_agent.arena import Arena
-from dualwindow_agent.training import leave_tensorflow_out
-
-leave_tensorflow_out()
-from sb3_contrib.common.maskable.utils import (  # noqa: E402
+from sb3_contrib.common.maskable.utils import (
     get_action_masks,
     is_masking_supported,
 )
 
-from dualwindow_agent.vec_env import ArenaVecEnv  # noqa: E402
+from dualwindow_agent.arena import Arena
+from dualwindow_agent.vec_env import ArenaVecEnv
 
 
 def small_arena(n: int = 3, seed: int = 5) -> Arena:
