@@ -226,7 +226,6 @@ def test_it_goes_on_from_a_state_bit_for_bit(actions):
     state = arena.state()
     expected = random_course(arena, 130, np.random.default_rng(2))
     other = Arena(tapes, settings, terms_of(settings), 6, seed=77)
-    other.reset()
     other.allowed()
     other.restore(state)
     for a, b in zip(random_course(other, 130, np.random.default_rng(2)), expected, strict=True):
@@ -235,6 +234,21 @@ def test_it_goes_on_from_a_state_bit_for_bit(actions):
     arena.restore(state)
     for a, b in zip(random_course(arena, 130, np.random.default_rng(2)), expected, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_who_was_at_its_end_in_a_state_is_so_when_it_is_gone_on_from():
+    settings = bare()
+    arenas = [
+        Arena([flat_tape(np.arange(1.0, 9))], settings, terms_of(settings), 2, seed=0)
+        for _ in range(2)
+    ]
+    arenas[0].begin(np.array([0, 0]), np.array([7, 1]))
+    arenas[0].step(np.array([LONG, LONG]))
+    arenas[1].reset()
+    arenas[1].restore(arenas[0].state())
+    for arena in arenas:
+        arena.step(np.array([LONG, LONG]))
+        assert arena.row.tolist() == [2, 1]
 
 
 def test_what_is_not_allowed_changes_nothing_but_is_counted(actions):
