@@ -71,20 +71,24 @@ def always_flat(ground: Ground) -> list[Course]:
 def buy_and_hold(ground: Ground) -> list[Course]:
     """Buy at the first open, and keep it: no prediction is asked, no barrier or horizon ends it."""
     market = ground.terms.market.model_copy(update={"barriers": False, "horizon": False})
-    anything = np.full((1, 3), 1 / 3)
     free = Ground(
-        tuple(
-            replace(
-                tape,
-                valid=np.ones(len(tape), bool),
-                probabilities=np.repeat(anything, len(tape), axis=0),
-            )
-            for tape in ground.tapes
-        ),
+        _unasked(ground.tapes),
         ground.settings.model_copy(update={"market": market}),
         ground.terms._replace(market=market),
     )
     return free.follow(lambda seen, allowed, rows: np.full(len(rows), LONG, np.int64))
+
+
+def _unasked(tapes: Sequence[Tape]) -> tuple[Tape, ...]:
+    """Let anything be entered everywhere, for those who ask no prediction."""
+    return tuple(
+        replace(
+            tape,
+            valid=np.ones(len(tape), dtype=bool),
+            probabilities=np.full((len(tape), 3), 1 / 3),
+        )
+        for tape in tapes
+    )
 
 
 def uniform(ground: Ground, seed: int = 0) -> list[Course]:
@@ -142,7 +146,7 @@ def same_turnover(
             lengths = rng.permutation(_as_many(holding_periods(course.side), n_trades, rng))
             sides = np.where((rng.random(n_trades) < 0.5) | (not market.shorts), LONG, SHORT)
             plans.append(_placed(lengths, sides, len(course.side), rng))
-    courses = replace(ground, tapes=ground.tapes * n).by_plan(plans)
+    courses = replace(ground, tapes=_unasked(ground.tapes) * n).by_plan(plans)
     size = len(ground.tapes)
     return [courses[i * size : (i + 1) * size] for i in range(n)]
 
@@ -178,7 +182,7 @@ def _placed(lengths: IntArray, sides: IntArray, n_rows: int, rng: np.random.Gene
         lengths[longest] = max(int(lengths[longest]) - excess, 1)
     free = room - int(lengths.sum())
     gaps = np.diff(np.sort(rng.integers(0, free + 1, len(lengths))), prepend=0) + 1
-    starts = np.cumsum(gaps) + np.concatenate([[0], np.cumsum(lengths)[:-1]]) - 0
+    starts = np.cumsum(gaps) + np.concatenate([[0], np.cumsum(lengths)[:-1]])
     for start, length, side in zip(starts.tolist(), lengths.tolist(), sides.tolist(), strict=False):
         plan[start : start + length] = _KEEP
         plan[start] = side

@@ -170,7 +170,7 @@ def test_damaged_files_are_named(walk, candles):
     with pytest.raises(TableError, match=f"{record.name} is damaged"):
         read_tapes(walk, candles)
     (walk / "predictions.parquet").write_bytes(b"PAR1")
-    with pytest.raises(TableError, match="predictions.parquet is damaged"):
+    with pytest.raises(TableError, match=r"predictions\.parquet is damaged"):
         read_tapes(walk, candles)
 
 
