@@ -40,8 +40,7 @@ class Rewards:
 
     def reopen(self, which: BoolArray) -> None:
         """Forget what accounts did that are opened anew."""
-        self.recent[:, which] = 0
-        self.n_seen[which] = 0
+        self.n_seen[which] = 0  # what is in `recent` is written over before it counts again
 
     def paid(self, accounts: Accounts, before: "Before", invalid: BoolArray) -> FloatArray:
         """Pay for the last candle: (n,).

@@ -166,6 +166,16 @@ def test_episodes_end_at_the_ends_of_tapes_and_never_go_on_in_the_next():
     assert starts == {*range(6), 7, *range(9, 38)}  # every row that a candle follows, no other
 
 
+def test_every_candle_is_as_likely_to_begin_at_as_any_other():
+    tapes = [flat_tape(np.full(n, 1.0)) for n in (11, 1, 31)]  # 10, none and 30 that are followed
+    settings = settings_of()
+    arena = Arena(tapes, settings, terms_of(settings), 40_000, seed=1)
+    arena.reset()
+    rows, times = np.unique(arena.row, return_counts=True)
+    assert rows.tolist() == [*range(10), *range(12, 42)]
+    assert (np.abs(times - 1000) < 5 * np.sqrt(1000)).all()
+
+
 def test_who_is_at_its_end_stays_as_it_is_and_is_paid_nothing(actions):
     settings = settings_of(actions=actions)
     arena = Arena([random_tape(40, seed=1)] * 2, settings, terms_of(settings), 2, seed=0)
