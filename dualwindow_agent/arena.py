@@ -27,7 +27,8 @@ class Arena:
     Parameters
     ----------
     tapes : of one agent; those of a pair look back on what lies before their first row
-    settings, terms : see there
+    settings : what is seen and paid, and how long accounts live
+    terms : what they trade by
     n : accounts
     seed : of the random rows
 
