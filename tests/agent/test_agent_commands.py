@@ -1,0 +1,282 @@
+"""``dualwindow agent``: what is typed, what is told, what lies in the folders."""
+
+import json
+import re
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from agent import examples_tables as examples
+from agent.examples_tables import BEGIN, PAIRS
+from examples import as_in_readme, leaves
+
+from dualwindow.cli import main
+from dualwindow_agent.accounts import Terms
+from dualwindow_agent.asked import boundary_of
+from dualwindow_agent.baselines import Ground, expected_value
+from dualwindow_agent.judging import worth_of
+from dualwindow_agent.policy import Policy
+from dualwindow_agent.settings import PUBLISHED, AgentSettings
+from dualwindow_agent.tables import read_tapes
+from harness.places import ROOT
+
+LEARNING = ("timesteps=512", "accounts=4", "steps=64", "batch_size=64", "evaluate_every=256")
+SMALL = ["--set", *(f"learning.{words}" for words in LEARNING)]
+TEST_DAYS = 2
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    """Candles and walk-forwards of two pairs."""
+    folder = tmp_path_factory.mktemp("agents")
+    for pair in PAIRS:
+        examples.candle_file(folder, pair)
+    examples.walk_forward(folder / "trees")
+    ranges = examples.settings_of(kind="ranges", pooling="whitelist")
+    examples.walk_forward(folder / "ranges", settings=ranges)
+    return folder
+
+
+def source(folder: Path, pairs: tuple[str, ...] = PAIRS) -> list[str]:
+    files = [str(folder / f"{pair[:3]}.feather") for pair in pairs]
+    return ["--pair", *pairs, "--data", *files, "--timeframe", "5m"]
+
+
+def train_words(folder: Path, out: Path, *more: str) -> list[str]:
+    asked = ["--walk", str(folder / "trees"), *source(folder), "--test-days", str(TEST_DAYS)]
+    return ["agent", "train", *asked, "--seeds", "2", "--out", str(out), *SMALL, *more]
+
+
+@pytest.fixture
+def said(capsys) -> Callable[..., tuple[int, str, str]]:
+    """Run a command: status, output, complaint."""
+
+    def run(*words: object) -> tuple[int, str, str]:
+        try:
+            status = main([str(word) for word in words])
+        except SystemExit as end:
+            status = int(end.code or 0)
+        return status, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def trained(made, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("out") / "agents"
+    assert main(train_words(made, out)) == 0
+    return out
+
+
+@pytest.fixture
+def agents(trained, tmp_path) -> Path:
+    """A copy that may be spoilt."""
+    return Path(shutil.copytree(trained, tmp_path / "agents"))
+
+
+def test_every_seed_gets_an_agent_and_a_second_run_finds_them(made, agents, said):
+    found = [Policy.load(agents / "seeds" / seed) for seed in ("42", "43")]
+    assert [policy.settings.learning.seed for policy in found] == [42, 43]
+    assert not np.array_equal(found[0].weights[0], found[1].weights[0])
+    learnt_to = np.datetime64(found[0].facts["learnt_from"][1].removesuffix("Z"))
+    assert learnt_to < np.datetime64(BEGIN + 6 * 86400, "s")
+    assert not list((agents / "seeds").glob("*/checkpoints/*"))
+    status, told, complaint = said(*train_words(made, agents))
+    assert (status, complaint) == (0, "")
+    assert told.count("there from an earlier run") == 2
+    assert "timesteps" not in told
+    assert "2 tried here in all" in told
+    status, told, _ = said(*train_words(made, agents, "--seeds", "3"))
+    assert status == 0
+    assert "seeds/44: 512 of 512 timesteps" in told
+    assert "3 tried here in all" in told
+
+
+def test_a_line_is_told_for_each_validation(made, tmp_path, said):
+    status, told, _ = said(*train_words(made, tmp_path / "a", "--seeds", "1", "--workers", "1"))
+    assert status == 0
+    lines = [line for line in told.splitlines() if " timesteps in " in line]
+    assert [line.partition(" of ")[0] for line in lines] == [
+        "seeds/42: 0",
+        "seeds/42: 256",
+        "seeds/42: 512",
+    ]
+
+
+def test_the_table_and_the_json_tell_the_same(made, agents, said):
+    words = ["agent", "evaluate", "--agents", agents, "--baseline-walk", made / "ranges"]
+    status, told, complaint = said(*words)
+    assert (status, complaint) == (0, "")
+    facts = json.loads((agents / "evaluation.json").read_text())
+    assert list(facts["agents"]) == ["seeds/42", "seeds/43"]
+    assert list(facts["others"]) == [
+        "always flat",
+        "buy and hold",
+        "expected value",
+        "ranges, expected value",
+        "random, same turnover",
+        "random, first turnover",
+    ]
+    for name, worth in {**facts["agents"], **facts["others"]}.items():
+        (row,) = [line for line in told.splitlines() if line.strip().startswith(name)]
+        assert f"{100 * worth['growth']:+.3f}" in row
+    growth = sorted(worth["growth"] for worth in facts["agents"].values())
+    assert (facts["growth"]["worst"], facts["growth"]["best"]) == tuple(growth)
+    assert facts["growth"]["median"] == pytest.approx(np.mean(growth))
+    assert facts["agents"][facts["median"]]["growth"] == growth[0]
+    assert facts["trials"] == 2
+    flat = facts["median against"]["always flat"]
+    assert flat["mean"] == pytest.approx(growth[0], abs=1e-4)  # by days, of which one is short
+    assert said(*words, "--tried", 5)[0] == 0
+    assert json.loads((agents / "evaluation.json").read_text())["trials"] == 7
+
+
+def test_only_the_untouched_part_is_judged(made, agents, said):
+    assert said("agent", "evaluate", "--agents", agents)[0] == 0
+    facts = json.loads((agents / "evaluation.json").read_text())
+    told = read_tapes(made / "trees", {pair: examples.candles_of(pair) for pair in PAIRS})
+    start = boundary_of(told.tapes, None, TEST_DAYS)
+    assert start == BEGIN + 6 * 86400
+    tapes = [tape.between(start, np.inf) for tape in told.tapes]
+    policy = Policy.load(agents / "seeds" / "42")
+    terms = Terms(policy.settings.market, told.barriers, told.horizon)
+    courses = expected_value(Ground.of(tapes, policy.settings, terms))
+    assert facts["others"]["expected value"] == worth_of(courses, examples.STEP).facts()
+    assert facts["others"]["expected value"]["days"] == TEST_DAYS
+
+
+def test_the_agent_that_is_best_on_validation_can_be_taken_away(agents, said, tmp_path):
+    histories = {
+        seed: json.loads((agents / "seeds" / seed / "history.json").read_text())
+        for seed in ("42", "43")
+    }
+    best = max(histories, key=lambda seed: max(each[2] for each in histories[seed]))
+    status, _, _ = said("agent", "export", "--agents", agents, "--out", tmp_path / "one")
+    assert status == 0
+    assert json.loads((tmp_path / "one" / "summary.json").read_text())["seed"] == best
+    assert Policy.load(tmp_path / "one").settings.learning.seed == int(best)
+    assert {path.name for path in (tmp_path / "one").iterdir()} == {
+        "policy.npz",
+        "agent.json",
+        "summary.json",
+    }
+    asked = ["agent", "export", "--agents", agents, "--seed", "43"]
+    assert said(*asked, "--out", tmp_path / "two")[0] == 0
+    assert Policy.load(tmp_path / "two").settings.learning.seed == 43
+    for words, message in [
+        (["--out", tmp_path / "one"], "is not empty"),
+        (["--out", tmp_path / "three", "--seed", "7"], "'best' or one of 42, 43. Received: 7"),
+    ]:
+        status, told, complaint = said(*asked, *words)
+        assert (status, told, complaint.count("\n")) == (2, "", 1)
+        assert message in complaint
+
+
+def test_an_agent_is_trained_for_every_choice_of_groups(made, tmp_path, said):
+    words = train_words(made, tmp_path / "c", "--combinatorial", "3", "1", "--seeds", "1")
+    status, told, complaint = said(*words)
+    assert (status, complaint) == (0, "")
+    facts = json.loads((tmp_path / "c" / "combinatorial.json").read_text())
+    assert list(facts["splits"]) == ["0", "1", "2"]
+    assert told.count("held out ") == 3
+    found = [growth for of_seeds in facts["splits"].values() for growth in of_seeds.values()]
+    assert facts["worst"] == min(found)
+    assert len(json.loads((tmp_path / "c" / "trials.json").read_text())) == 3
+
+
+MISTAKES = [
+    (["--set", "learning.gama=1"], "learning.gama: Extra inputs are not permitted"),
+    (["--set", "gamma"], "--set must be like"),
+    (["--set", "learning.batch_size=100"], "must divide steps * accounts, 256"),
+    (["--test-days", "9"], "the untouched part would begin -1.0 days after"),
+    (["--timerange", "20210101-20220212"], "no out-of-sample table for the whole period"),
+    (["--walk", "nowhere"], "there is no out-of-sample table"),
+    (["--further", "nowhere"], "--further is of the observation 'published' only"),
+    (["--combinatorial", "2", "2"], "more groups than are held out"),
+    (["--seeds", "0"], "at least 1"),
+    (["--until", "20220301", "--test-days", "2"], "not allowed with"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), MISTAKES)
+def test_mistakes_are_told_in_one_line(words, message, made, said, tmp_path):
+    status, _, complaint = said(*train_words(made, tmp_path / "o", *words))
+    assert (status, complaint.count("\n")) == (2, 1)
+    assert message in complaint
+    assert not list(tmp_path.glob("o/seeds/*"))
+
+
+def test_other_settings_do_not_go_into_the_same_folder(made, agents, said):
+    status, _, complaint = said(*train_words(made, agents, "--set", "learning.gamma=0.9"))
+    assert status == 2
+    assert "made with something else (settings.learning.gamma: 0.99 -> 0.9)" in complaint
+
+
+def test_spot_pairs_are_not_sold_short(made, tmp_path, said):
+    examples.walk_forward(tmp_path / "trees", ("BTC/USDT",))
+    spot = ["--pair", "BTC/USDT", "--data", str(made / "BTC.feather"), "--walk", tmp_path / "trees"]
+    status, _, complaint = said(
+        *train_words(made, tmp_path / "o", *spot, "--set", "market.shorts=true")
+    )
+    assert status == 2
+    assert "BTC/USDT is a spot pair, which cannot be sold short" in complaint
+    status, told, _ = said(*train_words(made, tmp_path / "o", *spot, "--seeds", "1"))
+    assert status == 0
+    assert "note: BTC/USDT is a spot pair" in told
+    assert not Policy.load(tmp_path / "o" / "seeds" / "42").settings.market.shorts
+
+
+def test_pytorch_missing_is_told_with_its_remedy(made, tmp_path, said, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    status, told, complaint = said(*train_words(made, tmp_path / "o"))
+    assert (status, told) == (2, "")
+    assert "not installed: torch; install PyTorch's CPU build first" in complaint
+
+
+def test_a_folder_that_cannot_be_written_is_told(made, tmp_path, said):
+    (tmp_path / "file").write_text("")
+    status, _, complaint = said(*train_words(made, tmp_path / "file" / "out"))
+    assert status == 2
+    assert "cannot be written" in complaint
+
+
+def test_candles_that_have_changed_and_folders_without_agents_are_refused(
+    made, agents, said, tmp_path
+):
+    status, _, complaint = said("agent", "evaluate", "--agents", tmp_path / "none")
+    assert (status, complaint.count("\n")) == (2, 1)
+    assert "there are no agents" in complaint
+    plan = json.loads((agents / "agents.json").read_text())
+    (agents / "agents.json").write_text(json.dumps({**plan, "tapes": ["0", "1"]}))
+    status, _, complaint = said("agent", "evaluate", "--agents", agents)
+    assert status == 2
+    assert "others than those that the agents have learnt from" in complaint
+    (agents / "agents.json").write_text("{")
+    assert "is damaged" in said("agent", "evaluate", "--agents", agents)[2]
+
+
+def test_the_baseline_must_be_ranges(made, agents, said):
+    words = ["agent", "evaluate", "--agents", agents, "--baseline-walk", made / "trees"]
+    status, _, complaint = said(*words)
+    assert status == 2
+    assert "its models are of kind 'trees'; the baseline is 'ranges'" in complaint
+
+
+def test_the_table_of_settings_is_complete():
+    rows = re.findall(
+        r"^\| `([\w.]+)` \| ([^|]*) \| ([^|]*) \| ([^|]+) \|$",
+        (ROOT / "docs" / "agent.md").read_text().partition("## Settings")[2],
+        re.MULTILINE,
+    )
+    told = {key: (default.strip(), published.strip()) for key, default, published, _ in rows}
+    known = {
+        key: (as_in_readme(default), as_in_readme(published) if published != default else "")
+        for (key, default), (_, published) in zip(
+            leaves(AgentSettings()), leaves(PUBLISHED), strict=True
+        )
+    }
+    assert len(rows) == len(told) > 30
+    assert told == known
