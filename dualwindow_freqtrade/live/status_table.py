@@ -55,6 +55,8 @@ def _of_pairs(pairs: Mapping[str, Any]) -> Iterator[str]:
             yield f"{pair}: {trouble} ({text})"
         if why := state.get("left_out"):
             yield f"{pair} has the model of other pairs: {why}"
+        if n := state.get("position_differences"):
+            yield f"{pair}: {n} x another position than by its actions so far"
         for trouble, n in state["counts"].items():
             if n:
                 yield f"{pair}: {n} x {trouble} so far"

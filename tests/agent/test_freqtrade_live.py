@@ -1,16 +1,20 @@
 """A live agent sees what the bot really holds, and does what a backtest does."""
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
 from agent_in_freqtrade import agent_dry_run, made_up  # noqa: F401 - a fixture
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.persistence import Trade, init_db
+from rich.console import Console
 
 from dualwindow.market.candles import Candles
 from dualwindow_agent.freqai.acting import FLAT, Account, Held, act
-from dualwindow_agent.freqai.frames import acted_of, predicted_tape
+from dualwindow_agent.freqai.frames import acted_of, decided_live, predicted_tape
 from dualwindow_freqtrade.freqai.names import ACTING, DO_PREDICT
+from dualwindow_freqtrade.live.status_table import status_table
 from harness.freqai_run import PAIR, at, dry_run, status_of, train_now
 
 pytestmark = pytest.mark.usefixtures("made_up")
@@ -111,6 +115,9 @@ def test_what_the_bot_really_holds_is_seen_and_a_difference_counted_once(bot, ca
     assert facts["position"] == "flat"
     assert facts["position_by_actions"] == side
     assert facts["position_differences"] == 1
+    table = Console(width=200, file=io.StringIO())
+    table.print(status_table("test", status_of(strategy), 0.0))
+    assert f"{PAIR}: 1 x another position than by its actions so far" in table.file.getvalue()
     caplog.clear()
     at(strategy, minutes, row)  # freqtrade comes back with the same candle
     assert status_of(strategy)["pairs"][PAIR]["position_differences"] == 1
@@ -131,7 +138,7 @@ def test_in_doubt_the_agent_stays(tmp_path):
     rate = float(minutes["close"].iloc[FIRST])
     for row in range(FIRST, FIRST + 20):
         seen = shown(strategy, minutes, row, Held(1, rate, row - FIRST))
-        assert seen[DO_PREDICT] == 0
+        assert seen[[DO_PREDICT, *ACTING]].eq(0).all()
         frame = pd.DataFrame([seen])
         signals = strategy.populate_exit_trend(
             strategy.populate_entry_trend(frame, {"pair": PAIR}), {"pair": PAIR}
@@ -153,6 +160,20 @@ def test_without_a_model_nothing_is_left(tmp_path):
     assert (seen["position"], seen["action"]) == (0, 0)
     assert seen["do_predict"] == 0
     strategy.freqai.shutdown()
+
+
+def test_skipped_candles_and_expired_models_have_decided_nothing():
+    stored = pd.DataFrame(
+        {
+            "date_pred": pd.date_range("2024-02-01", periods=4, freq="1min", tz="UTC"),
+            "model_timestamp": [5.0, 0.0, 5.0, 5.0],
+            "do_predict": [1, 0, 2, 0],  # the last is a candle without a prediction
+            "action": [1.0, 0.0, 0.0, -1.0],
+        }
+    )
+    date, wanted = decided_live(stored)
+    assert date.tolist() == [1706745600, 1706745600 + 180]
+    assert wanted.tolist() == [1, -1]
 
 
 def test_a_bot_goes_on_with_its_agent_after_a_restart(bot, tmp_path, caplog):
