@@ -12,7 +12,7 @@ from dualwindow_agent import judging
 from dualwindow_agent.agent_folder import COMBINATORIAL
 from dualwindow_agent.evaluation import follow_all
 from dualwindow_agent.splits import CombinatorialSplit, combinatorial_splits, within
-from dualwindow_agent.tape import Tape, split
+from dualwindow_agent.tape import Tape, common_step
 
 if TYPE_CHECKING:
     from dualwindow_agent.agent_folder import AgentFolder
@@ -70,21 +70,15 @@ def train_combinatorial(
 def _parts(
     tapes: list[Tape], chosen: CombinatorialSplit, share: float, horizon: int
 ) -> tuple[list[Tape], list[Tape]]:
-    """Divide what is learnt from once more: its latest share is for choosing the best policy."""
-    learn = within(tapes, chosen.learn)
-    total = sum(len(tape) - 1 - tape.first for tape in learn)
-    late: list[Tape] = []
-    while learn and sum(len(tape) - 1 - tape.first for tape in late) < share * total:
-        newest = max(learn, key=lambda tape: int(tape.candles.date[-1]))
-        learn = [tape for tape in learn if tape is not newest]
-        missing = share * total - sum(len(tape) - 1 - tape.first for tape in late)
-        length = len(newest) - 1 - newest.first
-        if length <= missing:
-            late.append(newest)
-            continue
-        early, rest = split([newest], missing / length, horizon)
-        learn, late = [*learn, *early], [*late, *rest]
-    return learn, late
+    """Divide what is learnt from once more, at one moment: the latest is for choosing the best."""
+    dates = np.concatenate(
+        [tape.candles.date[tape.first :] for tape in within(tapes, chosen.learn)]
+    )
+    boundary = int(np.quantile(dates, 1 - share, method="nearest"))
+    purged = boundary - horizon * common_step(tapes)
+    early = tuple((a, min(b, purged)) for a, b in chosen.learn if a < purged)
+    late = tuple((max(a, boundary), b) for a, b in chosen.learn if b > boundary)
+    return within(tapes, early), within(tapes, late)
 
 
 def _growth_on(folder: "AgentFolder", name: str, tapes: list[Tape]) -> dict[int, float]:
