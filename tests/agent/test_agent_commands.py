@@ -280,3 +280,17 @@ def test_the_table_of_settings_is_complete():
     }
     assert len(rows) == len(told) > 30
     assert told == known
+
+
+def test_the_published_agent_sees_further_horizons(made, tmp_path, said):
+    further = examples.settings_of(12, pooling="whitelist")
+    examples.walk_forward(tmp_path / "further", settings=further)
+    small = ["learning.policy_units=[8]", "learning.value_units=[8]", "learning.epochs=1"]
+    more = ["--preset", "published", "--further", str(tmp_path / "further"), "--seeds", "1"]
+    status, _, complaint = said(*train_words(made, tmp_path / "p", *more, "--set", *small))
+    assert (status, complaint) == (0, "")
+    policy = Policy.load(tmp_path / "p" / "seeds" / "42")
+    assert len(policy.columns) == 18
+    assert {"class_2", "confidence_2", "SHORT_2", "LONG_2"} < set(policy.columns)
+    assert policy.n_actions == 9
+    assert said("agent", "evaluate", "--agents", tmp_path / "p")[0] == 0
