@@ -105,8 +105,8 @@ def _missing_libraries() -> list[str]:
     if not lacking:
         return []
     return [
-        f"DualWindowAgent needs {', '.join(lacking)}: pip install torch --index-url "
-        "https://download.pytorch.org/whl/cpu, then pip install -e .[agent] (docs/agent.md)"
+        f"DualWindowAgent needs {', '.join(lacking)}: install PyTorch's CPU build first, as its "
+        "site says, then pip install -e '.[agent]' (docs/agent.md)"
     ]
 
 

@@ -272,7 +272,7 @@ def test_without_pytorch_it_says_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setattr(
         agent_configuration, "find_spec", lambda name: None if name == "torch" else 1
     )
-    with pytest.raises(OperationalException, match=r"needs torch: pip install torch --index-url"):
+    with pytest.raises(OperationalException, match=r"needs torch: install PyTorch.s CPU build"):
         load(tmp_path)
 
 
@@ -302,4 +302,4 @@ def test_the_shipped_overlay_is_read():
         {"fee": 0.001, "freqai": freqai}, freqai["dual_window"]["agent"]
     )
     assert problems == []
-    assert block.agent.learning == LearningSettings(timesteps=50_000, evaluate_every=10_000)
+    assert block.agent.learning == LearningSettings(timesteps=500_000)
