@@ -57,7 +57,7 @@ def measure(folder: Path, minutes: float) -> dict[str, Any]:
     words = [*place.options, "--freqaimodel", "DualWindowAgent"]
     checks = {what: dualwindow("check", what, "--", *words) for what in ("parity", "leak")}
     trades, stored = place.trades(), place.predictions()
-    decided = {pair: rows[rows[TRAINED_AT] != 0] for pair, rows in stored.items()}
+    decided = {pair: rows[rows[DO_PREDICT] == 1] for pair, rows in stored.items()}
     return {
         "minutes": minutes,
         "checks": {w: [done.returncode, done.stdout.splitlines()] for w, done in checks.items()},
@@ -65,7 +65,6 @@ def measure(folder: Path, minutes: float) -> dict[str, Any]:
         "trades": len(trades),
         "exits": trades["exit_reason"].value_counts().to_dict(),
         "decided": {pair: len(rows) for pair, rows in decided.items()},
-        "predicted": {pair: int((rows[DO_PREDICT] == 1).sum()) for pair, rows in decided.items()},
         "changes": {
             pair: int((rows[ACTION] != rows[POSITION]).sum()) for pair, rows in decided.items()
         },

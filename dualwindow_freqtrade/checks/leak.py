@@ -105,13 +105,16 @@ def _same(a: Column, b: Column, tolerance: float) -> BoolArray:
 
 
 def _another_future(moment: pd.Timestamp) -> Callable[[DataFrame, str], DataFrame]:
-    """Move every candle that closes after `moment` by some percent, and let three times trade."""
+    """Move candles that close after `moment` by some percent, widen them, and let more trade."""
 
     def change(frame: DataFrame, timeframe: str) -> DataFrame:
         later = frame["date"] + pd.Timedelta(seconds=timeframe_to_seconds(timeframe)) > moment
-        factors = np.exp(chance(0).normal(0, 0.03, int(later.sum())))
+        rng, n = chance(0), int(later.sum())
+        factors, wider = np.exp(rng.normal(0, 0.03, n)), np.exp(np.abs(rng.normal(0, 0.003, n)))
         prices = ["open", "high", "low", "close"]
         frame.loc[later, prices] = frame.loc[later, prices].to_numpy() * factors[:, None]
+        frame.loc[later, "high"] *= wider
+        frame.loc[later, "low"] /= wider
         frame.loc[later, "volume"] *= 3
         return frame
 
