@@ -46,6 +46,7 @@ def train_all(
     tasks: Sequence[AgentTask],
     n_workers: int,
     report: Callable[[int, Progress], None] = lambda index, progress: None,
+    keep: Callable[[int, Trained], None] = lambda index, trained: None,
 ) -> list[Trained]:
     """Train several agents, each in a fresh process with one thread, so many at a time.
 
@@ -56,6 +57,7 @@ def train_all(
     tasks : see there
     n_workers : processes at work at the same time, at least 1
     report : called with the index of a task, and as for `train`
+    keep : called with the index of a task and what came of it, as soon as it is there
 
     Raises
     ------
@@ -64,7 +66,7 @@ def train_all(
     """
     if n_workers < 1:
         raise ValueError(f"n_workers must be at least 1. Received: {n_workers}")
-    return _train(tasks, n_workers, report, lambda: None)
+    return _train(tasks, n_workers, report, lambda: None, keep)
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ def _train(
     n_workers: int,
     report: Callable[[int, Progress], None],
     interrupt: Callable[[], None],
+    keep: Callable[[int, Trained], None] = lambda index, trained: None,
 ) -> list[Trained]:
     require_extra()
     results: dict[int, Trained] = {}
@@ -104,6 +107,7 @@ def _train(
                     results[worker.index] = told
                     working.pop(connection).process.join()
                     connection.close()
+                    keep(worker.index, told)
     finally:
         for connection, worker in working.items():
             worker.end()

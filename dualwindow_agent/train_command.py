@@ -178,11 +178,13 @@ def train_missing(folder: "AgentFolder", tasks: dict[str, "AgentTask"], n_worker
         return
     every = tasks[missing[0]].settings.learning.evaluate_every
     totals = {name: tasks[name].total for name in missing}
+
+    def keep(index: int, trained: "Trained") -> None:
+        folder.save(missing[index], trained)
+        remove_checkpoints(folder.path / missing[index] / "checkpoints")
+
     with training_progress(totals, every) as report:
-        found = train_all([tasks[name] for name in missing], n_workers, report)
-    for name, trained in zip(missing, found, strict=True):
-        folder.save(name, trained)
-        remove_checkpoints(folder.path / name / "checkpoints")
+        train_all([tasks[name] for name in missing], n_workers, report, keep)
 
 
 def best_growth(trained: "Trained | None") -> float:
