@@ -2,7 +2,7 @@
 
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -84,6 +84,18 @@ class Policy:
     def choose(self, seen: FloatArray, allowed: BoolArray) -> IntArray:
         """Take the most preferred action of those allowed: (n,)."""
         return np.where(allowed, self.preferences(seen), -np.inf).argmax(axis=1)
+
+    def made_flat(self) -> "Policy":
+        """Give the same network with a last layer that always prefers the first action.
+
+        With the three positions that is to be flat.
+        """
+        first = np.zeros_like(self.biases[-1])
+        first[0] = 1.0
+        nothing = np.zeros_like(self.weights[-1])
+        return replace(
+            self, weights=(*self.weights[:-1], nothing), biases=(*self.biases[:-1], first)
+        )
 
     def save(self, folder: Path) -> None:
         """Write it into a folder: JSON and plain arrays, no pickle.

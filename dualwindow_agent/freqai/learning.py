@@ -136,7 +136,15 @@ def train_agent(
         raise TrainingError(
             f"the agent cannot be trained: {error} ({BLOCK}, freqai.train_period_days)"
         ) from error
-    _log(tapes, trained.history)
+    best = max(trained.history, key=lambda progress: progress.growth)
+    _log(tapes, trained.history[-1], best)
+    if best.growth < 0:
+        logger.warning(
+            "Agent: all that it has learnt loses on validation, so it stays flat until the next "
+            "training; more days (%s, freqai.train_period_days) or timesteps may help",
+            BLOCK,
+        )
+        return trained.policy.made_flat()
     return trained.policy
 
 
@@ -150,8 +158,7 @@ def _log_progress(progress: Progress) -> None:
     )
 
 
-def _log(tapes: Sequence[Tape], history: Sequence[Progress]) -> None:
-    best = max(history, key=lambda progress: progress.growth)
+def _log(tapes: Sequence[Tape], last: Progress, best: Progress) -> None:
     days = sum((len(t) - t.first) * t.candles.step for t in tapes) / _DAY
     known = sum(int(t.valid[t.first :].sum()) for t in tapes)
     logger.info(
@@ -160,9 +167,9 @@ def _log(tapes: Sequence[Tape], history: Sequence[Progress]) -> None:
         days,
         ", ".join(sorted({tape.pair for tape in tapes})),
         known,
-        history[-1].seconds,
+        last.seconds,
         best.timesteps,
-        history[-1].total,
+        last.total,
         100 * best.growth,
         best.trades_per_day,
     )

@@ -173,12 +173,7 @@ def test_an_account_does_as_one_in_the_arena():
     """As agents are trained and judged, so they act."""
     (tape,) = out_of_sample_tapes([window()], SETTINGS, BLOCK, Classifiers())
     policy = made_up_policy([tape], SETTINGS, BLOCK, None)
-    (course,) = follow(
-        lambda seen, allowed, rows: policy.choose(seen, allowed),
-        [tape],
-        policy.settings,
-        policy.terms,
-    )
+    (course,) = followed(policy, [tape])
     account = Account(tape.candles, policy.terms, tape.first)
     acted = act(policy, tape, account)
     positions = np.array([0, 1, -1])[course.action]
@@ -201,6 +196,29 @@ def test_an_agent_is_trained_on_tapes_in_a_process_of_its_own():
 
     with pytest.raises(KeyboardInterrupt):
         train_agent(tapes, SETTINGS, BLOCK, stop)
+
+
+def followed(policy, tapes):
+    return follow(
+        lambda seen, allowed, rows: policy.choose(seen, allowed),
+        tapes,
+        policy.settings,
+        policy.terms,
+    )
+
+
+def test_an_agent_that_loses_on_validation_stays_flat_and_says_so(caplog):
+    """On a random walk with a fee of one per cent, after a single rollout."""
+    tapes = out_of_sample_tapes([window()], SETTINGS, BLOCK, Classifiers())
+    agent = BLOCK.agent.model_dump(mode="json")
+    agent["market"] |= {"fee": 0.01}
+    agent["learning"] |= {"timesteps": 1}
+    block = BLOCK.model_copy(update={"agent": AgentSettings.model_validate(agent)})
+    policy = train_agent(tapes, SETTINGS, block, lambda: None)
+    assert "all that it has learnt loses on validation, so it stays flat" in caplog.text
+    (course,) = followed(policy, tapes)
+    assert (course.trades, course.profit) == (0, 0.0)
+    assert len(course.action) > 1000
 
 
 def load(tmp_path, change=lambda config: None, **agent):

@@ -48,6 +48,14 @@ def test_only_what_is_allowed_is_chosen() -> None:
     assert small_policy().choose(seen, allowed).tolist() == [0, 2, 1, 0]
 
 
+def test_made_flat_it_leaves_and_never_enters() -> None:
+    flat = small_policy().made_flat()
+    seen = np.random.default_rng(0).normal(0, 100, (200, 2))
+    allowed = np.array([[True, True, True], [True, False, True]] * 100)
+    assert (flat.choose(seen, allowed) == 0).all()
+    assert (small_policy().choose(seen, allowed) != 0).any()
+
+
 def test_a_saved_policy_is_the_same_when_it_is_loaded(tmp_path: Path) -> None:
     policy = small_policy()
     policy.save(tmp_path / "agent")
