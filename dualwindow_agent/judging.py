@@ -150,12 +150,13 @@ def overfitting(growth: FloatArray) -> float | None:
 
     Parameters
     ----------
-    growth : (who, days); of fewer than eight days, or of one alone, nothing is said
+    growth : (who, days); of fewer than eight days, of one alone, or where all did the same, nothing
+        is said
     """
     # Not above: it is an extra's.
     from purgedcv import probability_of_backtest_overfitting
 
-    if len(growth) < 2 or growth.shape[1] < _N_BLOCKS:
+    if growth.shape[1] < _N_BLOCKS or not np.ptp(growth, axis=0).any():
         return None
     found = probability_of_backtest_overfitting(growth, n_splits=_N_BLOCKS, metric=np.mean)
     return float(found.pbo)

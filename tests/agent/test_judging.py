@@ -115,6 +115,7 @@ def test_one_who_is_best_everywhere_is_not_overfitted_and_few_days_tell_nothing(
     assert overfitting(growth) == 0
     assert overfitting(growth[:1]) is None
     assert overfitting(growth[:, :7]) is None
+    assert overfitting(np.zeros((3, 40))) is None  # none of them has ever traded
     best_in_turn = np.kron(np.eye(8), np.ones(5)) - 0.01  # each on its own eighth of the days
     assert overfitting(best_in_turn) > 0.5
 
