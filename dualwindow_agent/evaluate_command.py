@@ -38,7 +38,7 @@ def evaluate_agents(arguments: Namespace) -> int:
     n_trials = folder.n_trials() + arguments.tried
     facts = found.facts(best, n_trials)
     folder.write(EVALUATION, facts)
-    Console(width=max(Console().width, 100)).print(evaluation_table(found, best))
+    Console(width=max(Console().width, 104)).print(evaluation_table(found, best))
     for line in _verdict(facts):
         print(line)
     print(f"all of it in {folder.path / EVALUATION}")

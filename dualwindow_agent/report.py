@@ -11,7 +11,7 @@ from dualwindow_agent.judging import DAYS_OF_YEAR, Worth, difference
 
 
 def evaluation_table(found: Evaluation, best: str) -> Table:
-    """Show all, the agents first; it fits into 100 columns.
+    """Show all, the agents first; it fits into 104 columns.
 
     Parameters
     ----------
