@@ -19,10 +19,10 @@ import numpy as np
 
 from dualwindow.market.candles import Candles
 from dualwindow.market.labels import Barriers
-from dualwindow_agent.accounts import Terms
-from dualwindow_agent.arena import Arena
+from dualwindow_agent.market.accounts import Terms
+from dualwindow_agent.market.arena import Arena
+from dualwindow_agent.market.tape import Tape
 from dualwindow_agent.settings import PUBLISHED, AgentSettings
-from dualwindow_agent.tape import Tape
 
 ACCOUNTS = (1, 16, 64, 256)
 SETTINGS = {"positions": AgentSettings(), "published": PUBLISHED}

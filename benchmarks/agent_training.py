@@ -24,10 +24,10 @@ import pandas as pd
 
 from benchmarks.agent_market import BARRIERS, HORIZON
 from dualwindow.market.candles import Candles
-from dualwindow_agent.observation import N_OWN, market_part, names_of
+from dualwindow_agent.learning.training import AgentTask, leave_tensorflow_out, train
+from dualwindow_agent.market.observation import N_OWN, market_part, names_of
+from dualwindow_agent.market.tape import Tape, split
 from dualwindow_agent.settings import AgentSettings
-from dualwindow_agent.tape import Tape, split
-from dualwindow_agent.training import AgentTask, leave_tensorflow_out, train
 
 DAYS = 30
 _RUN = 20  # candles that a drift lasts
@@ -163,7 +163,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="file to write the figures to")
     arguments = parser.parse_args()
     leave_tensorflow_out()
-    import dualwindow_agent.learner  # noqa: F401 - not part of any time
+    import dualwindow_agent.learning.learner  # noqa: F401 - not part of any time
 
     task = task_of(arguments.timesteps)
     rows = [ours(task, 1), ours(task, 2)]

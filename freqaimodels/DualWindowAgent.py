@@ -15,7 +15,6 @@ from dualwindow.learning.artifact import Artifact, Prediction
 from dualwindow.market.candles import Candles
 from dualwindow.market.labels import Labelling
 from dualwindow.samples.data import TrainingData
-from dualwindow_agent.accounts import Terms
 from dualwindow_agent.freqai.acting import Account, Acted, act
 from dualwindow_agent.freqai.artifact import AgentArtifact
 from dualwindow_agent.freqai.backtest import BacktestAccounts
@@ -25,6 +24,7 @@ from dualwindow_agent.freqai.frames import predicted_tape, shown_tape, with_acte
 from dualwindow_agent.freqai.learning import newest_days, out_of_sample_tapes, train_agent
 from dualwindow_agent.freqai.live import Follower, held_by_bot, whole_end
 from dualwindow_agent.freqai.parity import other_actions
+from dualwindow_agent.market.accounts import Terms
 from dualwindow_freqtrade.backtest.cache import CachedWindow
 from dualwindow_freqtrade.freqai.actions import Ends
 from dualwindow_freqtrade.freqai.configuration import (

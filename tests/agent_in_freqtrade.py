@@ -8,8 +8,8 @@ import pytest
 
 from dualwindow.market.labels import Labelling
 from dualwindow_agent.freqai import learning
-from dualwindow_agent.observation import joined_market, names_of
-from dualwindow_agent.policy import Policy
+from dualwindow_agent.learning.policy import Policy
+from dualwindow_agent.market.observation import joined_market, names_of
 from harness.freqai_run import configuration, live_configuration
 
 RANGES = {"kind": "ranges", "spans": [3, 10]}

@@ -7,9 +7,9 @@ import numpy as np
 
 from dualwindow.market.candles import Candles
 from dualwindow.market.labels import Barriers
+from dualwindow_agent.learning.task import AgentTask
+from dualwindow_agent.market.tape import Tape, split
 from dualwindow_agent.settings import AgentSettings, LearningSettings
-from dualwindow_agent.tape import Tape, split
-from dualwindow_agent.task import AgentTask
 
 HORIZON = 120
 BARRIERS = Barriers(0.05, 0.05, 0.05, 0.05)

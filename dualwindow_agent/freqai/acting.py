@@ -6,11 +6,11 @@ import numpy as np
 
 from dualwindow.arrays import BoolArray, FloatArray, IntArray
 from dualwindow.market.candles import Candles
-from dualwindow_agent.accounts import Accounts, Bars, Terms
-from dualwindow_agent.exchange import Exchange
-from dualwindow_agent.observation import market_part, own_part
-from dualwindow_agent.policy import Policy
-from dualwindow_agent.tape import Tape
+from dualwindow_agent.learning.policy import Policy
+from dualwindow_agent.market.accounts import Accounts, Bars, Terms
+from dualwindow_agent.market.exchange import Exchange
+from dualwindow_agent.market.observation import market_part, own_part
+from dualwindow_agent.market.tape import Tape
 
 # Candles before the first one acted on, which the numbers of the market look back on.
 LOOKBACK = 720

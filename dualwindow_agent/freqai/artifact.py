@@ -10,8 +10,8 @@ import numpy as np
 
 from dualwindow.learning.artifact import FORMAT, Artifact, FormatError
 from dualwindow.learning.record import TrainingRecord
-from dualwindow_agent.policy import FORMAT as POLICY_FORMAT
-from dualwindow_agent.policy import Policy
+from dualwindow_agent.learning.policy import FORMAT as POLICY_FORMAT
+from dualwindow_agent.learning.policy import Policy
 
 _FORMATS = (FORMAT, POLICY_FORMAT)
 

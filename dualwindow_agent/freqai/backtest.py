@@ -8,10 +8,10 @@ from pandas import DataFrame
 
 from dualwindow.arrays import IntArray
 from dualwindow.market.candles import Candles
-from dualwindow_agent.accounts import Terms
 from dualwindow_agent.freqai.acting import Account, Acted, Held, act
 from dualwindow_agent.freqai.frames import acted_of, decided_in_backtest, seconds, shown_tape
-from dualwindow_agent.policy import Policy
+from dualwindow_agent.learning.policy import Policy
+from dualwindow_agent.market.accounts import Terms
 from dualwindow_freqtrade.backtest.cache import CachedWindow
 
 _SAME = 1e-9  # of a rate

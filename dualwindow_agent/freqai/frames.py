@@ -8,7 +8,7 @@ from dualwindow.learning.artifact import Prediction
 from dualwindow.market.candles import Candles
 from dualwindow.market.labels import CLASSES
 from dualwindow_agent.freqai.acting import LOOKBACK, Acted
-from dualwindow_agent.tape import Tape
+from dualwindow_agent.market.tape import Tape
 from dualwindow_freqtrade.freqai.names import (
     ACTING,
     ACTION,

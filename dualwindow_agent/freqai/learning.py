@@ -15,11 +15,11 @@ from dualwindow.samples.pair_data import PairData
 from dualwindow.settings import Settings
 from dualwindow_agent.freqai.acting import LOOKBACK
 from dualwindow_agent.freqai.configuration import BLOCK, AgentBlock
-from dualwindow_agent.policy import Policy
-from dualwindow_agent.processes import train_apart
-from dualwindow_agent.tape import Tape, TapeError, split
-from dualwindow_agent.training import AgentTask, Progress
-from dualwindow_agent.training import TrainingError as AgentTrainingError
+from dualwindow_agent.learning.policy import Policy
+from dualwindow_agent.learning.processes import train_apart
+from dualwindow_agent.learning.training import AgentTask, Progress
+from dualwindow_agent.learning.training import TrainingError as AgentTrainingError
+from dualwindow_agent.market.tape import Tape, TapeError, split
 
 logger = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ from freqtrade.persistence import Trade
 from pandas import DataFrame
 
 from dualwindow.market.candles import Candles
-from dualwindow_agent.accounts import Terms
 from dualwindow_agent.freqai.acting import Account, Held
 from dualwindow_agent.freqai.frames import decided_live
+from dualwindow_agent.market.accounts import Terms
 
 logger = logging.getLogger(__name__)
 

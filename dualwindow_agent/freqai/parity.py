@@ -9,7 +9,7 @@ from dualwindow.market.candles import Candles
 from dualwindow_agent.freqai.acting import Held, decide, is_close_call
 from dualwindow_agent.freqai.artifact import AgentArtifact
 from dualwindow_agent.freqai.frames import acted_of, padded_tape, seconds
-from dualwindow_agent.observation import market_part
+from dualwindow_agent.market.observation import market_part
 from dualwindow_freqtrade.freqai.names import DATE_OF_PREDICTION
 
 _WORDS = {1: "long", -1: "short", 0: "flat"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dualwindow_agent.training import leave_tensorflow_out
+from dualwindow_agent.learning.training import leave_tensorflow_out
 
 leave_tensorflow_out()  # before a test file imports stable-baselines3
 

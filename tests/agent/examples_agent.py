@@ -7,9 +7,9 @@ import numpy as np
 
 from dualwindow.market.candles import Candles
 from dualwindow.market.labels import Barriers
-from dualwindow_agent.accounts import Terms
+from dualwindow_agent.market.accounts import Terms
+from dualwindow_agent.market.tape import Tape
 from dualwindow_agent.settings import AgentSettings, LearningSettings, MarketSettings
-from dualwindow_agent.tape import Tape
 
 BARRIERS = Barriers(0.02, 0.01, 0.015, 0.012)
 HORIZON = 7

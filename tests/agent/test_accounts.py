@@ -6,8 +6,8 @@ import pytest
 from agent.examples_agent import BARRIERS, settings_of, terms_of
 
 from dualwindow.market.labels import Barriers
-from dualwindow_agent.accounts import FLAT, LONG, SHORT, START, Accounts, Bars
-from dualwindow_agent.exchange import Exchange
+from dualwindow_agent.market.accounts import FLAT, LONG, SHORT, START, Accounts, Bars
+from dualwindow_agent.market.exchange import Exchange
 
 BUY_QUARTER, BUY_HALF, BUY_ALL, SELL_QUARTER, SELL_HALF, SELL_ALL, CLOSE, REVERSE = range(1, 9)
 FREE = {"barriers": False, "horizon": False}

@@ -14,13 +14,13 @@ from agent.examples_tables import BEGIN, PAIRS
 from examples import as_in_readme, leaves
 
 from dualwindow.cli import main
-from dualwindow_agent.accounts import Terms
-from dualwindow_agent.asked import boundary_of
-from dualwindow_agent.baselines import Ground, expected_value
-from dualwindow_agent.judging import worth_of
-from dualwindow_agent.policy import Policy
+from dualwindow_agent.commands.asked import boundary_of
+from dualwindow_agent.judging.baselines import Ground, expected_value
+from dualwindow_agent.judging.worth import worth_of
+from dualwindow_agent.learning.policy import Policy
+from dualwindow_agent.market.accounts import Terms
+from dualwindow_agent.market.tables import read_tapes
 from dualwindow_agent.settings import PUBLISHED, AgentSettings
-from dualwindow_agent.tables import read_tapes
 from harness.places import ROOT
 
 LEARNING = ("timesteps=512", "accounts=4", "steps=64", "batch_size=64", "evaluate_every=256")

@@ -7,10 +7,10 @@ from agent.examples_agent import ByHand, flat_tape, random_tape, settings_of, ta
 
 from dualwindow.market.candles import Candles
 from dualwindow.market.labels import Barriers
-from dualwindow_agent.accounts import FLAT, LONG, Accounts
-from dualwindow_agent.arena import Arena
+from dualwindow_agent.market.accounts import FLAT, LONG, Accounts
+from dualwindow_agent.market.arena import Arena
+from dualwindow_agent.market.tape import TapeError
 from dualwindow_agent.settings import PUBLISHED
-from dualwindow_agent.tape import TapeError
 
 OPTIONS = list(
     itertools.product(("positions", "published"), (1.0, 5.0), (0.0, 0.001), *[(True, False)] * 3)

@@ -4,7 +4,7 @@ from agent.examples_agent import BARRIERS, flat_tape, random_tape, settings_of, 
 
 from dualwindow.judging.decisions import ConfidenceError
 from dualwindow.market.labels import Barriers
-from dualwindow_agent.baselines import (
+from dualwindow_agent.judging.baselines import (
     Ground,
     always_flat,
     buy_and_hold,

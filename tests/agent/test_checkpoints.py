@@ -14,15 +14,15 @@ import numpy as np
 import pytest
 from agent_toys import toy_tape, toy_task
 
-from dualwindow_agent.checkpoints import (
+from dualwindow_agent.learning.checkpoints import (
     SHAPING,
     CheckpointError,
     Checkpoints,
     facts_of,
     remove_checkpoints,
 )
-from dualwindow_agent.task import AgentTask, Trained
-from dualwindow_agent.training import train
+from dualwindow_agent.learning.task import AgentTask, Trained
+from dualwindow_agent.learning.training import train
 from harness.places import ROOT
 
 # Of 16 rollouts, checkpoints after the 3rd, 5th, 8th, 10th, 12th, 15th and last.
@@ -104,7 +104,7 @@ def test_a_training_killed_over_and_over_comes_to_the_same(tmp_path: Path, whole
     code = (
         "from pathlib import Path\n"
         "from agent_toys import toy_task\n"
-        "from dualwindow_agent.training import train\n"
+        "from dualwindow_agent.learning.training import train\n"
         f"task = toy_task(checkpoints=Path({str(tmp_path)!r}), **{LEARNING!r})\n"
         "train(task, lambda progress: print(progress.timesteps, flush=True))\n"
     )
@@ -244,16 +244,18 @@ def test_each_array_of_a_tape_is_part_of_the_facts() -> None:
 def test_all_code_that_shapes_a_training_is_part_of_the_facts() -> None:
     code = (
         "import sys\n"
-        "from dualwindow_agent.training import leave_tensorflow_out\n"
+        "from dualwindow_agent.learning.training import leave_tensorflow_out\n"
         "leave_tensorflow_out()\n"
-        "import dualwindow_agent.learner\n"
+        "import dualwindow_agent.learning.learner\n"
         "print(*(m.partition('.')[2] for m in sys.modules if m.startswith('dualwindow_agent.')))"
     )
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
     # Values of settings and tapes are compared themselves.
-    beside = {"settings", "tape", "task", "checkpoints"}
-    assert set(done.stdout.split()) - beside == set(SHAPING)
+    beside = {"settings", "market", "learning"}
+    beside |= {"market.tape", "learning.task", "learning.checkpoints"}
+    shaping = {f"{room}.{name}" for room, names in SHAPING.items() for name in names}
+    assert set(done.stdout.split()) - beside == shaping
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

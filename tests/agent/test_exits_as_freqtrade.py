@@ -10,8 +10,8 @@ from freqtrade.enums import ExitType
 from freqtrade.optimize.backtesting import Backtesting
 from freqtrade.persistence import LocalTrade
 
-from dualwindow_agent.accounts import LONG
-from dualwindow_agent.arena import Arena
+from dualwindow_agent.market.accounts import LONG
+from dualwindow_agent.market.arena import Arena
 from harness.freqai_run import PAIR, configuration, load_strategy, market
 
 FEE = 0.0005

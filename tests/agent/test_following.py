@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from agent.examples_agent import flat_tape, random_tape, settings_of, terms_of
 
-from dualwindow_agent.following import follow
-from dualwindow_agent.tape import TapeError
+from dualwindow_agent.market.following import follow
+from dualwindow_agent.market.tape import TapeError
 
 SETTINGS = settings_of(fee=0.01, barriers=False, horizon=False)
 

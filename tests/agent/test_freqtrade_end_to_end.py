@@ -14,9 +14,9 @@ import pytest
 
 from dualwindow.market.candles import Candles
 from dualwindow.market.labels import Barriers
-from dualwindow_agent.accounts import Terms
 from dualwindow_agent.freqai.acting import Account
 from dualwindow_agent.freqai.frames import acted_of, seconds
+from dualwindow_agent.market.accounts import Terms
 from dualwindow_agent.settings import MarketSettings
 from dualwindow_freqtrade.freqai.names import BACKTEST_PREDICTION, STORED_PREDICTIONS
 from dualwindow_trainer.request import merged

@@ -18,7 +18,6 @@ from dualwindow.market.labels import Labelling
 from dualwindow.samples.data import TrainingData, TrainingError
 from dualwindow.samples.scaling import FeatureScaler
 from dualwindow.settings import LabelSettings, RangesSettings, Settings
-from dualwindow_agent.following import follow
 from dualwindow_agent.freqai import artifact as artifact_module
 from dualwindow_agent.freqai import configuration as agent_configuration
 from dualwindow_agent.freqai.acting import Account, act
@@ -26,6 +25,7 @@ from dualwindow_agent.freqai.artifact import AgentArtifact
 from dualwindow_agent.freqai.configuration import AgentBlock
 from dualwindow_agent.freqai.fingerprint import shaping_beside, shaping_files
 from dualwindow_agent.freqai.learning import newest_days, out_of_sample_tapes, train_agent
+from dualwindow_agent.market.following import follow
 from dualwindow_agent.settings import AgentSettings, LearningSettings
 from harness.freqai_run import market
 from harness.places import ROOT

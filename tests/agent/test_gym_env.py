@@ -3,7 +3,7 @@ import pytest
 from agent.examples_agent import flat_tape, random_tape, settings_of, terms_of
 
 checker = pytest.importorskip("gymnasium.utils.env_checker")
-MarketEnv = pytest.importorskip("dualwindow_agent.gym_env").MarketEnv
+MarketEnv = pytest.importorskip("dualwindow_agent.market.gym_env").MarketEnv
 
 # Prices and profits have no bounds: gymnasium warns of every such space.
 UNBOUNDED = "ignore:.*A Box observation space (minimum|maximum) value is -?infinity"

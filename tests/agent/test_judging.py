@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from agent.examples_agent import random_tape
 
-from dualwindow_agent.following import Course
-from dualwindow_agent.judging import (
+from dualwindow_agent.judging.splits import combinatorial_splits, in_parts, within
+from dualwindow_agent.judging.worth import (
     daily_growth,
     daily_returns,
     deflated_sharpe,
@@ -15,8 +15,8 @@ from dualwindow_agent.judging import (
     sharpe_of,
     worth_of,
 )
-from dualwindow_agent.splits import combinatorial_splits, in_parts, within
-from dualwindow_agent.tape import TapeError
+from dualwindow_agent.market.following import Course
+from dualwindow_agent.market.tape import TapeError
 
 DAY = 86400
 HALF = DAY // 2

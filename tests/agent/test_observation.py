@@ -3,9 +3,9 @@ import pytest
 from agent.examples_agent import BARRIERS, flat_tape, random_tape, settings_of, tape_of, terms_of
 
 from dualwindow.market.labels import Barriers
-from dualwindow_agent.accounts import Accounts
-from dualwindow_agent.arena import Arena
-from dualwindow_agent.observation import (
+from dualwindow_agent.market.accounts import Accounts
+from dualwindow_agent.market.arena import Arena
+from dualwindow_agent.market.observation import (
     N_OWN,
     joined_market,
     market_part,

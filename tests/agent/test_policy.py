@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from agent_toys import BARRIERS, HORIZON
 
-from dualwindow_agent.policy import Policy, PolicyError
+from dualwindow_agent.learning.policy import Policy, PolicyError
 from dualwindow_agent.settings import AgentSettings
 
 NAMES = ("a", "b")

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from agent_toys import toy_task
 
-from dualwindow_agent.checkpoints import CheckpointError
-from dualwindow_agent.processes import train_all, train_apart
-from dualwindow_agent.task import Progress, TrainingError
-from dualwindow_agent.training import train
+from dualwindow_agent.learning.checkpoints import CheckpointError
+from dualwindow_agent.learning.processes import train_all, train_apart
+from dualwindow_agent.learning.task import Progress, TrainingError
+from dualwindow_agent.learning.training import train
 from harness.places import ROOT
 
 LONG: dict[str, Any] = {"timesteps": 1_000_000}  # minutes
@@ -122,7 +122,7 @@ def test_an_error_in_the_process_comes_as_it_was_and_says_where(
     ):
         train_apart(toy_task(timesteps=512, seed=43, checkpoints=tmp_path))
     assert any("in load" in note for note in raised.value.__notes__)
-    assert [record.name for record in caplog.records] == ["dualwindow_agent.checkpoints"]
+    assert [record.name for record in caplog.records] == ["dualwindow_agent.learning.checkpoints"]
     assert "agent-000000099999.npz.damaged" in caplog.text
 
 
@@ -132,7 +132,7 @@ def test_it_ends_with_its_parent_and_runs_no_main_script_again(tmp_path: Path) -
         "from pathlib import Path\n"
         "with Path('ran').open('a') as file: file.write('x')\n"
         "from agent_toys import toy_task\n"
-        "from dualwindow_agent.processes import train_apart\n"
+        "from dualwindow_agent.learning.processes import train_apart\n"
         "from processes_of_agents import children\n"
         "train_apart(toy_task(timesteps=10**6), lambda p: print(*children(), flush=True))\n"
     )

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from agent.examples_agent import flat_tape, random_tape, settings_of, terms_of
 
-from dualwindow_agent.accounts import Accounts
-from dualwindow_agent.arena import Arena
-from dualwindow_agent.rewards import Before, Rewards
+from dualwindow_agent.market.accounts import Accounts
+from dualwindow_agent.market.arena import Arena
+from dualwindow_agent.market.rewards import Before, Rewards
 from dualwindow_agent.settings import RewardSettings
 
 # Of three accounts: before the candle and after it.

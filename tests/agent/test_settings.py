@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from dualwindow_agent.accounts import N_ACTIONS
+from dualwindow_agent.market.accounts import N_ACTIONS
 from dualwindow_agent.settings import (
     PUBLISHED,
     AgentSettings,

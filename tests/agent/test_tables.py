@@ -9,8 +9,8 @@ from agent.examples_tables import BEGIN, END, HORIZON, PAIRS, STEP, candles_of
 
 from dualwindow.market.candles import Candles
 from dualwindow.market.labels import CLASSES, Barriers
-from dualwindow_agent.tables import Span, read_tapes
-from dualwindow_agent.walk_table import TableError
+from dualwindow_agent.market.tables import Span, read_tapes
+from dualwindow_agent.market.walk_table import TableError
 
 BTC, ETH = PAIRS
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from agent.examples_agent import flat_tape, random_tape
 
-from dualwindow_agent.tape import TapeError, split
+from dualwindow_agent.market.tape import TapeError, split
 
 MINUTE = 60.0
 

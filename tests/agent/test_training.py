@@ -11,14 +11,14 @@ import pytest
 import torch
 from agent_toys import BARRIERS, toy_tape, toy_task
 
-from dualwindow_agent.following import follow
-from dualwindow_agent.learner import Learner, apart
-from dualwindow_agent.training import (
+from dualwindow_agent.learning.learner import Learner, apart
+from dualwindow_agent.learning.training import (
     AgentTask,
     Trained,
     judge,
     train,
 )
+from dualwindow_agent.market.following import follow
 from harness.places import ROOT
 
 LAW: dict[str, Any] = {
@@ -100,7 +100,7 @@ def test_same_seed_same_weights_in_another_process() -> None:
     here = train(toy_task()).policy.weight_bytes()
     code = (
         "from agent_toys import toy_task\n"
-        "from dualwindow_agent.training import train\n"
+        "from dualwindow_agent.learning.training import train\n"
         "print(train(toy_task()).policy.weight_bytes().hex())"
     )
     assert in_another_process(code).strip() == here.hex()
@@ -180,7 +180,7 @@ def test_tensorboard_is_written_and_tensorflow_left_out(tmp_path: Path) -> None:
         "import sys, json\n"
         "from pathlib import Path\n"
         "from agent_toys import toy_task\n"
-        "from dualwindow_agent.training import train\n"
+        "from dualwindow_agent.learning.training import train\n"
         f"train(toy_task(timesteps=1024, tensorboard=Path({str(tmp_path)!r})))\n"
         "print(json.dumps(sorted(name for name in sys.modules if '.' not in name)))"
     )
@@ -201,7 +201,7 @@ def test_tensorboard_is_written_and_tensorflow_left_out(tmp_path: Path) -> None:
 def test_without_tensorboard_nothing_is_written(tmp_path: Path) -> None:
     code = (
         "from agent_toys import toy_task\n"
-        "from dualwindow_agent.training import train\n"
+        "from dualwindow_agent.learning.training import train\n"
         "train(toy_task(timesteps=512))"
     )
     in_another_process(code, TMPDIR=str(tmp_path))
@@ -213,8 +213,8 @@ def test_a_missing_extra_is_named_with_the_way_to_it() -> None:
         "import sys\n"
         "sys.modules['torch'] = None\n"  # as if it were not installed
         "from agent_toys import toy_task\n"
-        "from dualwindow_agent.processes import train_apart\n"
-        "from dualwindow_agent.training import train\n"
+        "from dualwindow_agent.learning.processes import train_apart\n"
+        "from dualwindow_agent.learning.training import train\n"
         "for way in (train, train_apart):\n"
         "    try: way(toy_task())\n"
         "    except Exception as error: print(type(error).__name__, error)"
@@ -238,7 +238,7 @@ def test_more_than_one_pair_is_learnt_from() -> None:
 def test_it_needs_no_torch_to_be_imported() -> None:
     code = (
         "import sys\n"
-        "import dualwindow_agent.processes, dualwindow_agent.training\n"
+        "import dualwindow_agent.learning.processes, dualwindow_agent.learning.training\n"
         "print(sorted({'torch', 'tensorflow', 'stable_baselines3'} & set(sys.modules)))"
     )
     assert in_another_process(code).strip() == "[]"

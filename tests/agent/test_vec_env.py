@@ -6,8 +6,8 @@ from sb3_contrib.common.maskable.utils import (
     is_masking_supported,
 )
 
-from dualwindow_agent.arena import Arena
-from dualwindow_agent.vec_env import ArenaVecEnv
+from dualwindow_agent.learning.vec_env import ArenaVecEnv
+from dualwindow_agent.market.arena import Arena
 
 
 def small_arena(n: int = 3, seed: int = 5) -> Arena:

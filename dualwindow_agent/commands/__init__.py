@@ -1,0 +1,1 @@
+"""The command ``dualwindow agent``, and the folder that it fills."""

@@ -1,0 +1,1 @@
+"""What agents are worth, beside those whom they have to beat."""

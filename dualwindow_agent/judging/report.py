@@ -1,0 +1,74 @@
+"""Lay out for a terminal what agents and those whom they have to beat have come to."""
+
+import math
+
+from rich.box import SIMPLE
+from rich.table import Table
+
+from dualwindow.reports.terminal import number
+from dualwindow_agent.judging.evaluation import Evaluation
+from dualwindow_agent.judging.worth import DAYS_OF_YEAR, Worth, difference
+
+
+def evaluation_table(found: Evaluation, best: str) -> Table:
+    """Show all, the agents first; it fits into 104 columns.
+
+    Parameters
+    ----------
+    found : see there
+    best : the one that was best on validation
+    """
+    median, worst = found.median(), found.worst()
+    days = found.worth(median).days
+    table = Table(
+        title=f"Untouched part, {days} days, after costs; in %, growth of the log a day and pair",
+        title_justify="left",
+        caption="\n".join(_captions(found, median)),
+        caption_justify="left",
+        box=SIMPLE,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    table.add_column("who", no_wrap=True)
+    for column in ("growth", "profit", "draw-\ndown", f"Sharpe\n({DAYS_OF_YEAR} d)"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for column in ("trades\na day", "in mar-\nket", "median minus it"):
+        table.add_column(column, justify="right", no_wrap=True)
+    marks = {"m": median, "w": worst, "b": best}
+    for name in found.agents:
+        letters = " ".join(letter for letter, marked in marks.items() if marked == name)
+        table.add_row(f"{name} {letters}", *_cells(found.worth(name)), "")
+    table.add_section()
+    for name, courses in found.others.items():
+        gap = difference(found.agents[median], courses)
+        told = f"{100 * gap.mean:+.2f} ({_percent(gap.low)} to {_percent(gap.high)})"
+        table.add_row(name, *_cells(found.worth(name)), told)
+    return table
+
+
+def _cells(worth: Worth) -> list[str]:
+    return [
+        f"{100 * worth.growth:+.3f}",
+        f"{100 * worth.profit:+.1f}",
+        f"{100 * worth.drawdown:.1f}",
+        number(worth.sharpe, "+.2f"),
+        f"{worth.trades:.2f}",
+        f"{100 * worth.in_market:.1f}",
+    ]
+
+
+def _percent(value: float) -> str:
+    return "-" if math.isnan(value) else f"{100 * value:+.2f}"
+
+
+def _captions(found: Evaluation, median: str) -> list[str]:
+    lines = [
+        "m the median agent, w the worst, b the best on validation, which one would have taken"
+    ]
+    lines += ["in brackets: where the difference lies in 95 of 100 drawings of whole days"]
+    if "expected value" in found.others:
+        rule = found.worth("expected value").growth
+        if rule > 0:
+            ratio = found.worth(median).growth / rule
+            lines.append(f"the median agent grows {ratio:.2f} times as fast as the rule")
+    return lines

@@ -1,0 +1,1 @@
+"""The market an agent acts in, and what it sees of it."""
