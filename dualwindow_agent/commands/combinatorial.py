@@ -1,6 +1,7 @@
 """Train an agent for every choice of groups held out, and judge it on these."""
 
 import argparse
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,10 +10,16 @@ from dualwindow.arrays import FloatArray
 from dualwindow.cli import CommandError
 from dualwindow.outside import cores
 from dualwindow_agent.commands.agent_folder import COMBINATORIAL
-from dualwindow_agent.commands.trainings import best_growth, make_task, seeded, train_missing
+from dualwindow_agent.commands.trainings import make_task, seeded, train_missing
 from dualwindow_agent.judging import worth
 from dualwindow_agent.judging.evaluation import follow_all
-from dualwindow_agent.judging.splits import CombinatorialSplit, combinatorial_splits, within
+from dualwindow_agent.judging.splits import (
+    CombinatorialSplit,
+    acted_on,
+    combinatorial_splits,
+    within,
+)
+from dualwindow_agent.learning.policy import Policy
 from dualwindow_agent.market.tape import Tape, common_step
 
 if TYPE_CHECKING:
@@ -36,34 +43,40 @@ def train_combinatorial(
     Raises
     ------
     CommandError
+        If there are no more groups than are held out.
+    TapeError
         If the groups cannot be made.
     """
     step = told.tapes[0].candles.step
-    early = [tape.between(0, boundary - told.horizon * step) for tape in told.tapes]
-    n_groups, n_held_out = arguments.combinatorial
+    # A pair whose predictions begin later has nothing here.
+    early = acted_on([tape.between(0, boundary - told.horizon * step) for tape in told.tapes])
+    splits = _splits_of(early, arguments.combinatorial, told.horizon)
+    first = settings.learning.seed
+    seeds = range(first, first + arguments.seeds)
+    tasks, held = {}, {}
+    for each in splits:
+        parts = _parts(early, each, settings.learning.validation, told.horizon)
+        for seed in seeds:
+            name = f"splits/{each.name}/{seed}"
+            tasks[name] = make_task(folder, name, seeded(settings, seed), told, parts)
+            held[name] = within(early, each.held_out)
+    found = train_missing(folder, tasks, arguments.workers or cores())
+    folder.remember({name: trained.best.growth for name, trained in found.items()})
+    growths = {name: _growth_on(name, found[name].acting(), held[name]) for name in found}
+    facts = _facts(growths, [each.name for each in splits], list(seeds))
+    folder.write(COMBINATORIAL, facts)
+    _tell(facts, folder)
+    return 0
+
+
+def _splits_of(tapes: list[Tape], groups: Sequence[int], horizon: int) -> list[CombinatorialSplit]:
+    n_groups, n_held_out = groups
     if not 1 <= n_held_out < n_groups:
         raise CommandError(
             "agent: --combinatorial needs more groups than are held out. Received: "
             f"{n_groups} and {n_held_out}"
         )
-    splits = combinatorial_splits(early, n_groups, n_held_out, told.horizon)
-    first = settings.learning.seed
-    seeds = range(first, first + arguments.seeds)
-    tasks, held = {}, {}
-    for seed in seeds:
-        for each in splits:
-            name = f"splits/{each.name}/{seed}"
-            own = seeded(settings, seed)
-            parts = _parts(early, each, settings.learning.validation, told.horizon)
-            tasks[name] = make_task(folder, name, own, told, parts)
-            held[name] = within(early, each.held_out)
-    train_missing(folder, tasks, arguments.workers or cores())
-    folder.remember({name: best_growth(folder.load(name)) for name in tasks})
-    growths = {name: _growth_on(folder, name, tapes) for name, tapes in held.items()}
-    facts = _facts(growths, [each.name for each in splits], list(seeds))
-    folder.write(COMBINATORIAL, facts)
-    _tell(facts, folder)
-    return 0
+    return combinatorial_splits(tapes, n_groups, n_held_out, horizon)
 
 
 def _parts(
@@ -80,11 +93,8 @@ def _parts(
     return within(tapes, early), within(tapes, late)
 
 
-def _growth_on(folder: "AgentFolder", name: str, tapes: list[Tape]) -> dict[int, float]:
+def _growth_on(name: str, policy: Policy, tapes: list[Tape]) -> dict[int, float]:
     """Follow an agent through what was held out: growth of each day, mean of the pairs."""
-    trained = folder.load(name)
-    assert trained is not None, "it is finished"
-    policy = trained.policy
     courses = follow_all({name: policy}, tapes, policy.settings, policy.terms)[name]
     days, table = worth.daily_growth(courses)
     n_pairs = len({tape.pair for tape in tapes})

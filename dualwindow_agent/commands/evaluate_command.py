@@ -17,29 +17,36 @@ if TYPE_CHECKING:
 
 def evaluate_agents(arguments: Namespace) -> int:
     """Judge all, print a table and write a JSON."""
+    from dualwindow_agent.commands.agent_folder import AgentFolder
+    from dualwindow_agent.market.tape import TapeError
+    from dualwindow_agent.market.walk_table import TableError
+
+    folder = AgentFolder(arguments.agents)
+    try:
+        return _judge(folder, arguments.baseline_walk, arguments.tried)
+    except (TableError, TapeError) as error:
+        raise CommandError(f"agent: {error}") from error
+
+
+def _judge(folder: "AgentFolder", baseline_walk: Path | None, n_tried_elsewhere: int) -> int:
     from rich.console import Console
 
-    from dualwindow_agent.commands.agent_folder import EVALUATION, AgentFolder
-    from dualwindow_agent.commands.trainings import best_growth
+    from dualwindow_agent.commands.agent_folder import EVALUATION
     from dualwindow_agent.judging.evaluation import evaluate
     from dualwindow_agent.judging.report import evaluation_table
 
-    folder = AgentFolder(arguments.agents)
     agents = finished(folder)
     plan = folder.plan()
     tapes = untouched(plan, Path(plan["walk"]))
-    baseline = None
-    if arguments.baseline_walk is not None:
-        baseline = untouched(plan, arguments.baseline_walk, is_other=True)
-        _refuse_other_kind(arguments.baseline_walk)
-    policies = {name: trained.policy for name, trained in agents.items()}
-    found = evaluate(policies, tapes, baseline)
-    best = max(agents, key=lambda name: best_growth(agents[name]))
-    n_trials = folder.n_trials() + arguments.tried
-    facts = found.facts(best, n_trials)
+    baseline = None if baseline_walk is None else _baseline(plan, baseline_walk, tapes)
+    found = evaluate({name: trained.acting() for name, trained in agents.items()}, tapes, baseline)
+    best = max(agents, key=lambda name: agents[name].best.growth)
+    flat = [name for name, trained in agents.items() if trained.loses]
+    facts = found.facts(best, folder.n_trials() + n_tried_elsewhere)
+    facts["kept flat"] = flat
     folder.write(EVALUATION, facts)
-    Console(width=max(Console().width, 104)).print(evaluation_table(found, best))
-    for line in _verdict(facts):
+    Console(width=max(Console().width, 104)).print(evaluation_table(found, best, flat))
+    for line in [*(f"note: {note}" for note in found.notes), *_verdict(facts)]:
         print(line)
     print(f"all of it in {folder.path / EVALUATION}")
     return 0
@@ -51,11 +58,17 @@ def finished(folder: "AgentFolder") -> dict[str, "Trained"]:
     Raises
     ------
     CommandError
-        If there are none, or one is damaged.
+        If there are none, or one is damaged, or they are of ``--combinatorial``.
     """
+    from dualwindow_agent.commands.agent_folder import COMBINATORIAL
     from dualwindow_agent.commands.trainings import SEEDS
 
-    folder.plan()  # tells what is wrong with the folder itself
+    if folder.plan()["combinatorial"] is not None:
+        raise CommandError(
+            f"agent: {folder.path} is of 'agent train --combinatorial', whose agents are judged as "
+            f"they are trained, in {folder.path / COMBINATORIAL}; train without it in another "
+            "folder to have agents for the untouched part"
+        )
     paths = (folder.path / SEEDS).glob("*")
     numbers = sorted(int(path.name) for path in paths if path.name.isdecimal())
     loaded = {f"{SEEDS}/{number}": folder.load(f"{SEEDS}/{number}") for number in numbers}
@@ -72,6 +85,8 @@ def finished(folder: "AgentFolder") -> dict[str, "Trained"]:
 def untouched(plan: dict[str, Any], walk: Path, *, is_other: bool = False) -> list["Tape"]:
     """Read the tapes of a plan once more, and cut the part out that nothing was learnt from.
 
+    A pair whose predictions end before it is left out.
+
     Parameters
     ----------
     plan : of the agents
@@ -85,18 +100,46 @@ def untouched(plan: dict[str, Any], walk: Path, *, is_other: bool = False) -> li
     """
     from dualwindow.market.labels import Barriers
     from dualwindow_agent.commands.asked import tapes_of
-    from dualwindow_agent.commands.train_command import tape_digest
+    from dualwindow_agent.judging.splits import acted_on, trimmed
+    from dualwindow_agent.learning.checkpoints import digest_of
 
     labels: tuple[Barriers, int] = (Barriers(**plan["barriers"]), plan["horizon"])
     further = () if is_other else [Path(path) for path in plan["further"]]
     told: Told = tapes_of(_arguments(plan), walk, labels, further)
-    if not is_other and [tape_digest(tape) for tape in told.tapes] != plan["tapes"]:
+    if not is_other and [digest_of(tape) for tape in told.tapes] != plan["tapes"]:
         raise CommandError(
             f"agent: {walk}: predictions or candles are others than those that the agents have "
             "learnt from; train them again"
         )
     end = max(int(tape.candles.date[-1]) + tape.candles.step for tape in told.tapes)
-    return [tape.between(plan["boundary"], end) for tape in told.tapes]
+    found = acted_on([trimmed(tape.between(plan["boundary"], end)) for tape in told.tapes])
+    if not is_other:
+        for pair in sorted({tape.pair for tape in told.tapes} - {tape.pair for tape in found}):
+            print(f"note: {pair}: its predictions end before the untouched part, it is left out")
+    return found
+
+
+def _baseline(plan: dict[str, Any], walk: Path, tapes: list["Tape"]) -> list["Tape"]:
+    """Read the tapes of the same pairs and candles with the predictions of ``ranges``."""
+    _refuse_other_kind(walk)
+    mine = {tape.pair: _span_of(tape) for tape in tapes}
+    found = [tape for tape in untouched(plan, walk, is_other=True) if tape.pair in mine]
+    theirs = {tape.pair: _span_of(tape) for tape in found}
+    for pair, span in mine.items():
+        if theirs.get(pair) != span:
+            raise CommandError(
+                f"agent: --baseline-walk {walk}: {pair}: of the untouched part it tells "
+                f"{theirs.get(pair, 'nothing')}, the agents' predictions {span}; walk forward over "
+                "the same timerange"
+            )
+    return found
+
+
+def _span_of(tape: "Tape") -> str:
+    import numpy as np
+
+    first, last = (np.datetime64(int(tape.candles.date[row]), "s") for row in (tape.first, -1))
+    return f"{first} to {last} UTC"
 
 
 def _arguments(plan: dict[str, Any]) -> Namespace:

@@ -11,13 +11,13 @@ from dualwindow_agent.commands.evaluate_command import add_agents, finished
 def export_agent(arguments: Namespace) -> int:
     """Copy an agent, and write beside it how it came to be."""
     from dualwindow_agent.commands.agent_folder import EVALUATION, AgentFolder
-    from dualwindow_agent.commands.trainings import SEEDS, best_growth
+    from dualwindow_agent.commands.trainings import SEEDS
 
     folder, out = AgentFolder(arguments.agents), AgentFolder(arguments.out)
     agents = finished(folder)
     name = f"{SEEDS}/{arguments.seed}"
     if arguments.seed == "best":
-        name = max(agents, key=lambda each: best_growth(agents[each]))
+        name = max(agents, key=lambda each: agents[each].best.growth)
     if name not in agents:
         there = ", ".join(each.removeprefix(f"{SEEDS}/") for each in agents)
         raise CommandError(
@@ -28,7 +28,8 @@ def export_agent(arguments: Namespace) -> int:
     trained = agents[name]
     summary: dict[str, Any] = {
         "seed": name.removeprefix(f"{SEEDS}/"),
-        "best on validation": best_growth(trained),
+        "best on validation": trained.best.growth,
+        "kept flat": trained.loses,
         "agents tried": folder.n_trials(),
         "validation": [each._asdict() for each in trained.history],
     }
@@ -37,13 +38,15 @@ def export_agent(arguments: Namespace) -> int:
         summary["untouched part"] = found["agents"].get(name)
         summary["others"] = found["others"]
     try:
-        trained.policy.save(out.path)
+        trained.acting().save(out.path)
     except OSError as error:
         raise CommandError(
             f"agent: --out {out.path} cannot be written ({error.strerror})"
         ) from error
     out.write("summary.json", summary)
     print(f"{name} in {out.path}: policy.npz, agent.json and summary.json")
+    if trained.loses:
+        print("note: all that it has learnt loses on validation, so it is kept flat")
     return 0
 
 

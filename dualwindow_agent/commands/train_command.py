@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from dualwindow.cli import CommandError, Topics
 from dualwindow.outside import cores
-from dualwindow_agent.commands.trainings import SEEDS, best_growth, make_task, seeded, train_missing
+from dualwindow_agent.commands.trainings import SEEDS, make_task, seeded, train_missing
 from dualwindow_trainer.arguments import add_candles, days, fee, positive
 
 if TYPE_CHECKING:
     from dualwindow_agent.commands.agent_folder import AgentFolder
     from dualwindow_agent.market.tables import Told
-    from dualwindow_agent.market.tape import Tape
     from dualwindow_agent.settings import AgentSettings
 
 # The handlers import what they need, so that --help does not wait.
@@ -48,6 +47,8 @@ def plan_of(
     arguments: argparse.Namespace, settings: "AgentSettings", told: "Told", boundary: int
 ) -> dict[str, Any]:
     """Name everything that shapes agents beside their seed, and where to find it again."""
+    from dualwindow_agent.learning.checkpoints import digest_of, made_with
+
     data = arguments.data and [str(path.resolve()) for path in arguments.data]
     datadir = arguments.datadir and str(arguments.datadir.resolve())
     return {
@@ -62,28 +63,12 @@ def plan_of(
         "combinatorial": arguments.combinatorial,
         "barriers": vars(told.barriers),
         "horizon": told.horizon,
-        "tapes": [tape_digest(tape) for tape in told.tapes],
+        "tapes": [digest_of(tape) for tape in told.tapes],
+        "made with": made_with(),
         "settings": settings.model_copy(
             update={"learning": settings.learning.model_copy(update={"seed": 0})}
         ).model_dump(mode="json"),
     }
-
-
-def tape_digest(tape: "Tape") -> str:
-    """Digest the predictions and prices of a tape."""
-    from dualwindow.learning.fingerprint import digest_arrays
-
-    c = tape.candles
-    arrays: list[Any] = [
-        c.date,
-        tape.opens,
-        c.high,
-        c.low,
-        c.close,
-        tape.probabilities,
-        *tape.further,
-    ]
-    return digest_arrays(arrays)
 
 
 def _refuse_useless_further(arguments: argparse.Namespace, settings: "AgentSettings") -> None:
@@ -112,8 +97,8 @@ def _train_seeds(
         name: make_task(folder, name, seeded(settings, seed), told, (learn, validate))
         for name, seed in names.items()
     }
-    train_missing(folder, tasks, arguments.workers or cores())
-    n_tried = folder.remember({name: best_growth(folder.load(name)) for name in names})
+    found = train_missing(folder, tasks, arguments.workers or cores())
+    n_tried = folder.remember({name: trained.best.growth for name, trained in found.items()})
     print(
         f"{len(names)} agents in {folder.path / SEEDS}, {n_tried} tried here in all; what they are "
         f"worth: dualwindow agent evaluate --agents {folder.path}"
@@ -142,6 +127,17 @@ def add_train(commands: Topics) -> None:
         help="of walk-forwards of one or two other horizons, which --preset published sees",
     )
     add_candles(command, "of the predictions that are used; default all")
+    _add_time(command)
+    _add_settings(command)
+    command.add_argument("--seeds", type=positive, default=10, metavar="N", help="how many (10)")
+    command.add_argument("--workers", type=positive, metavar="N", help="default all cores")
+    command.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="of the agents; made if not there"
+    )
+    command.set_defaults(handler=train_agents)
+
+
+def _add_time(command: argparse.ArgumentParser) -> None:
     untouched = command.add_mutually_exclusive_group()
     untouched.add_argument(
         "--until", metavar="YYYYMMDD", help="nothing is learnt from this day on (a quarter)"
@@ -149,7 +145,6 @@ def add_train(commands: Topics) -> None:
     untouched.add_argument(
         "--test-days", type=days, metavar="N", help="instead: the last N days are left untouched"
     )
-    command.add_argument("--seeds", type=positive, default=10, metavar="N", help="how many (10)")
     command.add_argument(
         "--combinatorial",
         type=positive,
@@ -158,7 +153,9 @@ def add_train(commands: Topics) -> None:
         help="instead: divide the time before the untouched part into groups, and train an agent "
         "for every choice of groups held out, judged on these",
     )
-    command.add_argument("--workers", type=positive, metavar="N", help="default all cores")
+
+
+def _add_settings(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--preset", choices=["default", "published"], default="default", help="(default)"
     )
@@ -173,7 +170,3 @@ def add_train(commands: Topics) -> None:
     command.add_argument(
         "--fee", type=fee, metavar="RATE", help="of each side; short for --set market.fee=RATE"
     )
-    command.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="of the agents; made if not there"
-    )
-    command.set_defaults(handler=train_agents)

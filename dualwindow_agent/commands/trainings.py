@@ -53,32 +53,49 @@ def make_task(
     )
 
 
-def train_missing(folder: "AgentFolder", tasks: Mapping[str, "AgentTask"], n_workers: int) -> None:
+def train_missing(
+    folder: "AgentFolder", tasks: Mapping[str, "AgentTask"], n_workers: int
+) -> dict[str, "Trained"]:
     """Train all that are not finished, and keep each; one line for each validation."""
+    loaded = {name: folder.load(name) for name in tasks}
+    found = {name: trained for name, trained in loaded.items() if trained is not None}
+    for name in found:
+        print(f"{name}: there from an earlier run")
+    missing = [name for name in tasks if name not in found]
+    if missing:
+        _train(folder, {name: tasks[name] for name in missing}, n_workers, found)
+    _tell_flat([name for name in tasks if found[name].loses])
+    return {name: found[name] for name in tasks}
+
+
+def _train(
+    folder: "AgentFolder",
+    tasks: Mapping[str, "AgentTask"],
+    n_workers: int,
+    found: dict[str, "Trained"],
+) -> None:
     from dualwindow_agent.commands.progress import training_progress
     from dualwindow_agent.learning.checkpoints import remove_checkpoints
     from dualwindow_agent.learning.processes import train_all
 
-    missing = []
-    for name in tasks:
-        if folder.load(name) is None:
-            missing.append(name)
-        else:
-            print(f"{name}: there from an earlier run")
-    if not missing:
-        return
+    missing = list(tasks)
     every = tasks[missing[0]].settings.learning.evaluate_every
-    totals = {name: tasks[name].total for name in missing}
+    totals = {name: task.total for name, task in tasks.items()}
 
     def keep(index: int, trained: "Trained") -> None:
-        folder.save(missing[index], trained)
-        remove_checkpoints(folder.path / missing[index] / "checkpoints")
+        name = missing[index]
+        folder.save(name, trained)
+        folder.remember({name: trained.best.growth})  # at once: what is tried counts
+        found[name] = trained
+        remove_checkpoints(folder.path / name / "checkpoints")
 
     with training_progress(totals, every) as report:
-        train_all([tasks[name] for name in missing], n_workers, report, keep)
+        train_all(list(tasks.values()), n_workers, report, keep)
 
 
-def best_growth(trained: "Trained | None") -> float:
-    """Tell what the kept policy of a training came to on validation."""
-    assert trained is not None, "it is finished"
-    return max(each.growth for each in trained.history)
+def _tell_flat(names: Sequence[str]) -> None:
+    if names:
+        print(
+            f"note: all that {', '.join(names)} learnt loses on validation: kept flat by "
+            "'evaluate' and 'export', as in freqtrade"
+        )

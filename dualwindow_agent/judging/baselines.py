@@ -41,6 +41,12 @@ class Ground:
         plain = settings.model_copy(update={"market": market, "observation": "default"})
         return cls(tuple(tapes), plain, terms._replace(market=market))
 
+    def under(self, **market: bool) -> "Ground":
+        """Change the market's settings."""
+        changed = self.terms.market.model_copy(update=market)
+        settings = self.settings.model_copy(update={"market": changed})
+        return replace(self, settings=settings, terms=self.terms._replace(market=changed))
+
     def follow(self, choose: Chooser) -> list[Course]:
         """Let one account for each tape be decided for."""
         return follow(choose, self.tapes, self.settings, self.terms)
@@ -70,12 +76,7 @@ def always_flat(ground: Ground) -> list[Course]:
 
 def buy_and_hold(ground: Ground) -> list[Course]:
     """Buy at the first open, and keep it: no prediction is asked, no barrier or horizon ends it."""
-    market = ground.terms.market.model_copy(update={"barriers": False, "horizon": False})
-    free = Ground(
-        _unasked(ground.tapes),
-        ground.settings.model_copy(update={"market": market}),
-        ground.terms._replace(market=market),
-    )
+    free = replace(ground, tapes=_unasked(ground.tapes)).under(barriers=False, horizon=False)
     return free.follow(lambda seen, allowed, rows: np.full(len(rows), LONG, np.int64))
 
 
@@ -105,7 +106,8 @@ def expected_value(ground: Ground, margin: float = 0.0) -> list[Course]:
     """Enter what is worth more than both fees, and leave it to the barriers and the horizon.
 
     It is the strategy's rule: flat, and with a prediction, it enters the side whose expected value
-    exceeds the margin. What it holds ends by what ends the agent's. Slippage counts as a fee.
+    exceeds the margin. What it holds ends by the barriers and the horizon, also where they do not
+    end what the agent holds: the rule only enters. Slippage counts as a fee.
 
     Raises
     ------
@@ -118,7 +120,7 @@ def expected_value(ground: Ground, margin: float = 0.0) -> list[Course]:
     for tape in ground.tapes:
         decided = decide(tape.probabilities[tape.first :], rule)
         plans.append(np.select([decided == RISES, decided == FALLS], [LONG, SHORT], _KEEP))
-    return ground.by_plan(plans)
+    return ground.under(barriers=True, horizon=True).by_plan(plans)
 
 
 def same_turnover(
@@ -127,9 +129,9 @@ def same_turnover(
     """Act at random as often as an agent, and hold as long: n times.
 
     The agent's own holding periods are put at random places of its tape, in a random order and on
-    random sides. Each is entered once, also where a barrier ends it early, so as much is traded of
-    the account as by the agent, whatever the market does; an agent that trades in parts is held
-    against whole positions of the same turnover.
+    random sides. Each is entered once, also where a barrier ends it early, so nearly as much is
+    traded as by the agent, for up to as long: a barrier ends some earlier, and one may end with the
+    tape. An agent that trades in parts is held against whole positions of the same turnover.
 
     Parameters
     ----------

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from dualwindow.arrays import BoolArray, FloatArray, IntArray
+from dualwindow.judging.decisions import ConfidenceError
 from dualwindow_agent.judging import baselines, worth
 from dualwindow_agent.judging.baselines import Ground
 from dualwindow_agent.judging.worth import Worth, worth_of
@@ -28,11 +29,13 @@ class Evaluation:
     agents : courses of each agent, by its name
     others : courses of each that they are held against
     step : seconds of a candle
+    notes : who was left out, and why
     """
 
     agents: dict[str, list[Course]]
     others: dict[str, list[Course]]
     step: int
+    notes: tuple[str, ...] = ()
 
     def median(self) -> str:
         """Name the agent in the middle; of an even number, the lower of the two."""
@@ -75,6 +78,7 @@ class Evaluation:
             "deflated sharpe of best on validation": self.deflated(best, n_trials),
             "trials": n_trials,
             "probability of overfitting": worth.overfitting(growth),
+            "notes": list(self.notes),
         }
 
     def deflated(self, name: str, n_trials: int) -> float | None:
@@ -112,12 +116,15 @@ def evaluate(
         "always flat": baselines.always_flat(ground),
         "buy and hold": baselines.buy_and_hold(ground),
     }
-    if first.barriers.has_take_profits:
+    notes = []
+    try:
         others["expected value"] = baselines.expected_value(ground)
         if baseline is not None:
             of_ranges = Ground.of(baseline, first.settings, first.terms)
             others["ranges, expected value"] = baselines.expected_value(of_ranges)
-    found = Evaluation(agents, others, tapes[0].candles.step)
+    except ConfidenceError as error:
+        notes.append(f"the rule of the expected value is left out: {error}")
+    found = Evaluation(agents, others, tapes[0].candles.step, tuple(notes))
     by_chance = baselines.same_turnover(ground, agents[found.median()], BY_CHANCE)
     by_chance.sort(key=lambda courses: worth_of(courses, found.step).growth)
     others["random, same turnover"] = by_chance[(BY_CHANCE - 1) // 2]

@@ -1,6 +1,6 @@
 """Divide the time of tapes: into parts that are followed side by side, and into groups held out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
 
@@ -52,8 +52,12 @@ def within(tapes: Sequence[Tape], spans: Spans) -> list[Tape]:
     tapes : of one agent
     spans : ``[start, stop)``, seconds since 1970 UTC, of when candles open
     """
-    cut = [trimmed(tape.between(a, b)) for tape in tapes for a, b in spans]
-    return [tape for tape in cut if len(tape) - tape.first >= _LEAST]
+    return acted_on([trimmed(tape.between(a, b)) for tape in tapes for a, b in spans])
+
+
+def acted_on(tapes: Sequence[Tape]) -> list[Tape]:
+    """Leave out those that have nothing to act on."""
+    return [tape for tape in tapes if len(tape) - tape.first >= _LEAST]
 
 
 @dataclass(frozen=True)
@@ -98,9 +102,6 @@ def combinatorial_splits(
     TapeError
         If a group would be no longer than the two horizons that are purged around it.
     """
-    # Not above: it is an extra's.
-    from purgedcv import CombinatorialPurgedCV
-
     step = common_step(tapes)
     begin = min(int(tape.candles.date[tape.first]) for tape in tapes)
     end = max(int(tape.candles.date[-1]) + step for tape in tapes)
@@ -110,20 +111,31 @@ def combinatorial_splits(
             f"{n_groups} groups of {len(date)} candles are no longer than the two horizons of "
             f"{horizon} that are purged around each; take fewer groups, or more days"
         )
-    moments = pd.Series(pd.to_datetime(date, unit="s"))
-    reach = pd.Timedelta(seconds=horizon * step)
-    folds = CombinatorialPurgedCV(
-        n_groups,
-        n_held_out,
-        prediction_times=moments,
-        evaluation_times=moments + reach,
-        embargo=reach,
-    ).split(np.zeros((len(date), 1)))
     choices = combinations(range(n_groups), n_held_out)
+    folds = _purged(date, n_groups, n_held_out, horizon * step)
     return [
         CombinatorialSplit(groups, _spans(date[learn], step), _spans(date[held_out], step))
         for groups, (learn, held_out) in zip(choices, folds, strict=True)
     ]
+
+
+def _purged(
+    date: IntArray, n_groups: int, n_held_out: int, reach: int
+) -> Iterator[tuple[IntArray, IntArray]]:
+    """Give rows to learn from and rows held out, of every choice; `reach` is seconds."""
+    # Not above: it is an extra's.
+    from purgedcv import CombinatorialPurgedCV
+
+    moments = pd.Series(pd.to_datetime(date, unit="s"))
+    length = pd.Timedelta(seconds=reach)
+    found: Iterator[tuple[IntArray, IntArray]] = CombinatorialPurgedCV(
+        n_groups,
+        n_held_out,
+        prediction_times=moments,
+        evaluation_times=moments + length,
+        embargo=length,
+    ).split(np.zeros((len(date), 1)))
+    return found
 
 
 def _spans(date: IntArray, step: int) -> Spans:

@@ -9,6 +9,7 @@ import numpy as np
 
 from dualwindow.arrays import FloatArray, IntArray
 from dualwindow.judging.comparison import Interval, block_interval
+from dualwindow_agent.market.arena import BROKEN
 from dualwindow_agent.market.following import Course
 
 _DAY = 86400
@@ -30,6 +31,7 @@ class Worth:
     trades : positions opened, per day and pair
     turnover : traded per day and pair, in units of the account
     in_market : share of the candles at whose end something was held
+    alive : share of the candles until an account was broken; growth over it is that while alive
     """
 
     growth: float
@@ -40,6 +42,7 @@ class Worth:
     trades: float
     turnover: float
     in_market: float
+    alive: float
 
     def facts(self) -> dict[str, Any]:
         """Lay it out for JSON; what is unknown is None."""
@@ -85,7 +88,15 @@ def worth_of(courses: Sequence[Course], step: int) -> Worth:
         trades=sum(course.trades for course in courses) / pair_days,
         turnover=sum(float(course.traded.sum()) for course in courses) / pair_days,
         in_market=sum(int((course.side != 0).sum()) for course in courses) / n_candles,
+        alive=sum(_n_alive(course) for course in courses) / n_candles,
     )
+
+
+def _n_alive(course: Course) -> int:
+    worth = np.cumsum(course.growth)
+    peak = np.maximum.accumulate(np.maximum(worth, 0.0))
+    broken = worth < peak + math.log(BROKEN)
+    return int(broken.argmax()) + 1 if broken.any() else len(worth)
 
 
 def sharpe_of(returns: FloatArray) -> float:
@@ -117,7 +128,8 @@ def deflated_sharpe(returns: FloatArray, tried: Sequence[float], n_trials: int) 
     """Estimate how likely the true Sharpe ratio of the best of many trials is above 0.
 
     It is held against the Sharpe ratio that the best of so many would have by chance, if none were
-    worth anything.
+    worth anything. Few Sharpe ratios, or such of agents alike, tell too little of how they scatter
+    by chance: their variance counts as at least that of one worth nothing, 1 / days.
 
     Source: D. Bailey and M. Lopez de Prado, "The Deflated Sharpe Ratio", Journal of Portfolio
     Management 2014.
@@ -139,7 +151,8 @@ def deflated_sharpe(returns: FloatArray, tried: Sequence[float], n_trials: int) 
     if len(returns) < 3 or not returns.std() > 0:
         return math.nan
     variance = float(np.var(known, ddof=1)) if len(known) > 1 else 0.0
-    return float(deflated_sharpe_ratio(returns, max(n_trials, len(known), 1), variance))
+    scatter = max(variance, 1 / len(returns))
+    return float(deflated_sharpe_ratio(returns, max(n_trials, len(known), 1), scatter))
 
 
 def overfitting(growth: FloatArray) -> float | None:
@@ -150,13 +163,14 @@ def overfitting(growth: FloatArray) -> float | None:
 
     Parameters
     ----------
-    growth : (who, days); of fewer than eight days, of one alone, or where all did the same, nothing
-        is said
+    growth : (who, days); of fewer than eight days, of one alone, or where most did the same, as
+        those do who never trade, nothing is said
     """
     # Not above: it is an extra's.
     from purgedcv import probability_of_backtest_overfitting
 
-    if growth.shape[1] < _N_BLOCKS or not np.ptp(growth, axis=0).any():
+    n_ways = len(np.unique(growth, axis=0))
+    if growth.shape[1] < _N_BLOCKS or n_ways < 2 or 2 * n_ways < len(growth):
         return None
     found = probability_of_backtest_overfitting(growth, n_splits=_N_BLOCKS, metric=np.mean)
     return float(found.pbo)

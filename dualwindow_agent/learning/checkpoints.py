@@ -53,20 +53,25 @@ def facts_of(task: AgentTask, threads: int) -> dict[str, Any]:
     settings["learning"].pop("checkpoint_every")
     parts = {"learn": task.learn, "validate": task.validate}
     tapes = {
-        f"{part} on {i + 1}, {tape.pair}": _digest_of(tape)
+        f"{part} on {i + 1}, {tape.pair}": digest_of(tape)
         for part, tapes in parts.items()
         for i, tape in enumerate(tapes)
     }
+    labels = {"barriers": vars(task.barriers), "horizon": task.horizon}
+    told = {"format": _FORMAT, "threads": threads}
+    return {**flatten(settings), **flatten(labels), **tapes, **made_with(), **told}
+
+
+def made_with() -> dict[str, str]:
+    """Name the code and the packages that shape trainings, by names and digests."""
     package = Path(__file__).parents[1]
     files = [package / room / f"{name}.py" for room, names in SHAPING.items() for name in names]
-    code = digest(path.read_bytes() for path in files)
-    labels = {"barriers": vars(task.barriers), "horizon": task.horizon}
     packages = {f"version of {name}": version(name) for name in _PACKAGES}
-    told = {"format": _FORMAT, "code": code, "threads": threads}
-    return {**flatten(settings), **flatten(labels), **tapes, **packages, **told}
+    return {"code": digest(path.read_bytes() for path in files), **packages}
 
 
-def _digest_of(tape: Tape) -> str:
+def digest_of(tape: Tape) -> str:
+    """Digest all that an agent can see of a tape, or that it trades at."""
     candles = tape.candles
     arrays: list[Any] = [candles.date, tape.opens, candles.high, candles.low, candles.close]
     arrays += [candles.volume, tape.probabilities, tape.valid, *tape.further]

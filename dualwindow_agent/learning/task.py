@@ -75,3 +75,17 @@ class Trained(NamedTuple):
 
     policy: Policy
     history: tuple[Progress, ...]
+
+    @property
+    def best(self) -> Progress:
+        """The validation that the policy was chosen by."""
+        return max(self.history, key=lambda progress: progress.growth)
+
+    @property
+    def loses(self) -> bool:
+        """Whether even the best policy loses on validation."""
+        return self.best.growth < 0
+
+    def acting(self) -> Policy:
+        """Give what every host lets act: the best policy, kept flat where even that loses."""
+        return self.policy.made_flat() if self.loses else self.policy

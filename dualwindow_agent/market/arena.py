@@ -14,7 +14,7 @@ from dualwindow_agent.market.rewards import Before, Rewards
 from dualwindow_agent.market.tape import Tape, TapeError, common_step
 from dualwindow_agent.settings import AgentSettings
 
-_BROKEN = 0.01  # share of its peak below which an account is at its end
+BROKEN = 0.01  # share of its peak below which an account is at its end
 
 
 class Arena:
@@ -130,7 +130,7 @@ class Arena:
         halts = self._ended if live is None else self._ended | ~live
         halted = halts.nonzero()[0]
         left = self.accounts.some(halted) if len(halted) else None
-        before = Before(self.accounts.worth, self.accounts.costs.copy())
+        before = Before.of(self.accounts)
         self._row += ~halts
         self.exchange.step(self.accounts, actions, Bars(*self._prices.take(self._row, axis=1)))
         self.accounts.refused += invalid
@@ -145,7 +145,7 @@ class Arena:
 
     def _ends(self) -> tuple[BoolArray, BoolArray]:
         """Mark which accounts are broken, and which are out of candles."""
-        broken = self.accounts.worth < _BROKEN * self.accounts.peak
+        broken = self.accounts.worth < BROKEN * self.accounts.peak
         return broken, self._row >= self._until
 
     def reopen(self, which: BoolArray) -> FloatArray:

@@ -95,13 +95,17 @@ def _tape(
     first, end = (int(i) for i in np.searchsorted(candles.date, [made.date[0], made.date[-1] + 1]))
     begin = max(first - _LOOK_BACK, _after_gap(candles, first))
     part, n_before = candles[begin:end], first - begin
+    further = [_of_other(each, pair, made, candles) for each in others]
+    # A further prediction that is missing would be seen as a certain one: nothing is entered there.
+    known = [np.isfinite(each).all(axis=1) for each in further]
+    valid = np.logical_and.reduce([made.valid, *known])
     tape = Tape(
         pair,
         part,
         _padded(made.probabilities, n_before),
-        np.concatenate([np.zeros(n_before, dtype=bool), made.valid]),
+        np.concatenate([np.zeros(n_before, dtype=bool), valid]),
         n_before,
-        tuple(_padded(_of_other(each, pair, made, candles), n_before) for each in others),
+        tuple(_padded(each, n_before) for each in further),
     )
     return tape.between(span.start, span.stop)
 
