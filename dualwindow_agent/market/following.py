@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from dualwindow.arrays import BoolArray, FloatArray, IntArray
-from dualwindow_agent.market.accounts import Terms
+from dualwindow_agent.market.accounts import Accounts, Terms
 from dualwindow_agent.market.arena import Arena
 from dualwindow_agent.market.tape import Tape, TapeError
 from dualwindow_agent.settings import AgentSettings
@@ -66,12 +67,7 @@ def follow(
     TapeError
         If a tape has no candle to act on.
     """
-    for tape in tapes:
-        if len(tape) - tape.first < 2:
-            raise TapeError(
-                f"{tape.pair}: none of its {len(tape)} candles can be acted on; that needs two of "
-                f"them from row {tape.first} on"
-            )
+    _refuse_too_short(tapes)
     arena = Arena(tapes, settings, terms, len(tapes), seed=0)
     first, last = arena.whole_tapes()
     seen, length = arena.begin(first, last), last - first
@@ -88,18 +84,29 @@ def follow(
         worth, seen = arena.accounts.worth, arena.seen()
         side[i], growth[i] = arena.accounts.side, np.log(worth / before)
         traded[i] = (arena.accounts.turnover - turnover) / before
-    accounts = arena.accounts  # those of tapes that ended early are as they were
+    rows = {"action": action, "side": side, "growth": growth, "traded": traded}
     return [
-        Course(
-            tape.pair,
-            tape.candles.date[tape.first : tape.first + n],
-            action[:n, j],
-            side[:n, j],
-            growth[:n, j],
-            traded[:n, j],
-            float(accounts.costs[j]),
-            int(accounts.trades[j]),
-            float(accounts.turnover[j]),
-        )
+        _course(tape, {name: each[:n, j] for name, each in rows.items()}, arena.accounts, j)
         for j, (tape, n) in enumerate(zip(tapes, length.tolist(), strict=True))
     ]
+
+
+def _refuse_too_short(tapes: Sequence[Tape]) -> None:
+    for tape in tapes:
+        if len(tape) - tape.first < 2:
+            raise TapeError(
+                f"{tape.pair}: none of its {len(tape)} candles can be acted on; that needs two of "
+                f"them from row {tape.first} on"
+            )
+
+
+def _course(tape: Tape, rows: dict[str, Any], accounts: Accounts, j: int) -> Course:
+    """Put together what became of account `j`; that of a tape that ended early is as it was."""
+    return Course(
+        pair=tape.pair,
+        date=tape.candles.date[tape.first : tape.first + len(rows["action"])],
+        costs=float(accounts.costs[j]),
+        trades=int(accounts.trades[j]),
+        turnover=float(accounts.turnover[j]),
+        **rows,
+    )
