@@ -24,7 +24,7 @@ class Tape:
     pair : name
     candles : (n) with their opens, each a step after the one before
     probabilities : (n, 3) of SHORT, HOLD, LONG, out of sample; NaN where not `valid`
-    valid : (n,) where there is a prediction
+    valid : (n,) where there is a prediction, of the further horizons, too
     first : row from which on the agent acts; those before are only looked back on
     further : probabilities of other horizons, each as `probabilities`
     """
