@@ -107,6 +107,12 @@ class Learner:
             dict(task.facts),
         )
 
+    def is_finite(self) -> bool:
+        """Tell whether all weights, and what observations are normalised by, are finite numbers."""
+        rms = self._env.obs_rms
+        arrays = [*map(_array, self.model.policy.parameters()), rms.mean, rms.var]
+        return all(np.isfinite(array).all() for array in arrays)
+
     def state(self) -> dict[str, Any]:
         """Copy all that changes while it learns, random generators included.
 

@@ -20,6 +20,8 @@ __all__ = ["AgentTask", "Progress", "Trained", "TrainingError", "train"]
 _DAY = 86400
 _EXTRA = ("torch", "stable_baselines3", "sb3_contrib", "gymnasium")
 
+_DIVERGED = "a weight is not a finite number; train with a lower learning_rate"
+
 Report = Callable[[Progress], None]
 
 
@@ -44,7 +46,7 @@ def train(
     Raises
     ------
     TrainingError
-        If the extra `agent` is not installed.
+        If the extra `agent` is not installed, or a weight is no finite number any more.
     CheckpointError
         If a checkpoint is of another training, or cannot be written.
     """
@@ -56,7 +58,12 @@ def train(
         learner = Learner(task)
         course = _Training(task, learner, report, threads)
         course.go_on()
-        learner.learn(course.at_rollout, interrupt)
+        try:
+            learner.learn(course.at_rollout, interrupt)
+        except ValueError as error:  # of PolicyError, or of PyTorch's distributions
+            if learner.is_finite():
+                raise
+            raise TrainingError(_DIVERGED) from error
     assert course.best is not None
     return Trained(course.best, tuple(course.history))
 
