@@ -14,13 +14,14 @@ from dualwindow.arrays import IntArray
 from dualwindow.learning.artifact import Artifact, Prediction
 from dualwindow.market.candles import Candles
 from dualwindow.market.labels import Labelling
+from dualwindow.outside import elapsed
 from dualwindow.samples.data import TrainingData
 from dualwindow_agent.freqai.acting import Account, Acted, act
 from dualwindow_agent.freqai.artifact import AgentArtifact
 from dualwindow_agent.freqai.backtest import BacktestAccounts
 from dualwindow_agent.freqai.configuration import divided, read_agent
 from dualwindow_agent.freqai.fingerprint import shaping_beside
-from dualwindow_agent.freqai.frames import predicted_tape, shown_tape, with_acted
+from dualwindow_agent.freqai.frames import let_stay, predicted_tape, shown_tape, with_acted
 from dualwindow_agent.freqai.learning import newest_days, out_of_sample_tapes, train_agent
 from dualwindow_agent.freqai.live import Follower, held_by_bot, whole_end
 from dualwindow_agent.freqai.parity import other_actions
@@ -80,13 +81,15 @@ class DualWindowAgent(DualWindowLSTM):
         Nothing later than the end of the data is seen, and the agent sees no prediction of a
         classifier that has seen the candle.
         """
-        learn = partial(super().learn, dk=dk, previous=None)
+        began, learn = elapsed(), partial(super().learn, dk=dk, previous=None)
         with in_users_words():
             tapes = out_of_sample_tapes(group, self.settings, self.agent, learn)
             interrupt = self._live_loop.stop_if_asked
-            policy = train_agent(tapes, self.settings, self.agent, interrupt)
+            logs = dk.data_path / "tensorboard" / "agent" if self.activate_tensorboard else None
+            policy = train_agent(tapes, self.settings, self.agent, interrupt, logs)
         models = learn(newest_days(group, self.settings, self.agent.classifier_days))
-        return {pair: AgentArtifact.of(model, policy) for pair, model in models.items()}
+        seconds = elapsed() - began
+        return {pair: AgentArtifact.of(model, policy, seconds) for pair, model in models.items()}
 
     def begin_windows(
         self, pair: str, candles: Candles, windows: Sequence[CachedWindow], reused: Sequence[bool]
@@ -103,9 +106,7 @@ class DualWindowAgent(DualWindowLSTM):
             acted = self._act_live(dk.pair, predicted, do_predict)
         else:
             dated = predicted.assign(date=unfiltered_df["date"].to_numpy())
-            acted = self._backtest_accounts.act(
-                dk.pair, self.model.policy, dated, do_predict, dk.full_df
-            )
+            acted = self._backtest_accounts.act(dk.pair, self.model, dated, do_predict, dk.full_df)
         return with_acted(predicted, acted), do_predict
 
     def _act_live(self, pair: str, predicted: DataFrame, do_predict: IntArray) -> Acted:
@@ -115,10 +116,21 @@ class DualWindowAgent(DualWindowLSTM):
         stored = self.dd.historic_predictions[pair]
         self._follower.compare(pair, candles, policy.terms, stored, real)
         tape = shown_tape(pair, candles, predicted.tail(1), do_predict[-1:])
-        acted = act(policy, tape, Account(candles, policy.terms, newest, real))
-        if self._live_watch.is_sound(pair):
-            return acted
-        return acted._replace(wanted=acted.side)  # what is in doubt moves nothing
+        account, is_sound = Account(candles, policy.terms, newest, real), self._live_watch.is_sound
+        return act(policy, tape, account, may_move=is_sound(pair))  # what is in doubt moves nothing
+
+    def withdraw_newest(self, dk: FreqaiDataKitchen) -> None:
+        """Withdraw the stored action, too, on which accounts would go on: nothing is moved."""
+        super().withdraw_newest(dk)
+        stored = self.dd.historic_predictions.get(dk.pair)
+        if stored is not None and len(stored):
+            let_stay(stored)
+
+    def forget_pair(self, pair: str) -> None:
+        """Forget its position by its actions, and its candles, too."""
+        super().forget_pair(pair)
+        self._follower.forget(pair)
+        self._frames.pop(pair, None)
 
     def build_strategy_return_arrays(
         self, dataframe: DataFrame, dk: FreqaiDataKitchen, pair: str, trained_timestamp: int
@@ -134,7 +146,8 @@ class DualWindowAgent(DualWindowLSTM):
         assert isinstance(model, AgentArtifact)
         pair, is_constant = model.record.pair, model.record.is_constant
         tape = predicted_tape(pair, candles, prediction, is_constant=is_constant)
-        acted = act(model.policy, tape, Account(tape.candles, model.policy.terms, tape.first))
+        account = Account(tape.candles, model.policy.terms, tape.first)
+        acted = act(model.policy, tape, account, may_move=not is_constant)
         return {ACTION: np.concatenate([np.zeros(tape.first, dtype=np.int64), acted.wanted])}
 
     def other_actions(

@@ -162,8 +162,12 @@ class DualWindowLSTM(BaseClassifierModel):
         self._live_watch.notice_silence(now, analysed)
         for pair in self._live_watch.gone(analysed):
             if not self._live_loop.is_training(pair) and self.dd.let_go(pair):
-                self._live_watch.forget(pair)
-                self._saved_models.forget(pair)
+                self.forget_pair(pair)
+
+    def forget_pair(self, pair: str) -> None:
+        """Forget a pair that has left the whitelist, until it is analysed again."""
+        self._live_watch.forget(pair)
+        self._saved_models.forget(pair)
 
     def define_data_pipeline(self, threads: int = -1) -> Pipeline:
         """FreqAI's pipeline (scaler, PCA, SVM, dissimilarity index) with the chosen scaler."""
@@ -300,8 +304,12 @@ class DualWindowLSTM(BaseClassifierModel):
             self._live_watch.start_clock(pair)
             dk = super().start_live(dataframe, metadata, strategy, dk)
             if not self._live_watch.finish(dataframe["date"].iloc[-1].timestamp(), dk):
-                freqai_frames.withdraw_newest(dk.return_dataframe, self.columns_beside)
+                self.withdraw_newest(dk)
         return dk
+
+    def withdraw_newest(self, dk: FreqaiDataKitchen) -> None:
+        """Make the newest row that the strategy is given no prediction."""
+        freqai_frames.withdraw_newest(dk.return_dataframe, self.columns_beside)
 
     def _prepare_live(self, pair: str, strategy: IStrategy, dk: FreqaiDataKitchen) -> None:
         """Do what is done once: in a process, or for a pair that joins later."""

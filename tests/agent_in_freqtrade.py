@@ -57,7 +57,7 @@ _LEANS = {
 }
 
 
-def made_up_policy(tapes, settings, block, interrupt) -> Policy:
+def made_up_policy(tapes, settings, block, interrupt=None, tensorboard=None) -> Policy:
     """Give a policy that changes its mind every few candles, in one layer."""
     labelling = Labelling.of(settings)
     columns, market = names_of("default"), joined_market(tapes, "default")

@@ -106,7 +106,7 @@ class Account:
             self.go_on(by_date.get(int(self._date[self.row]), self.held.side))
 
 
-def act(policy: Policy, tape: Tape, account: Account) -> Acted:
+def act(policy: Policy, tape: Tape, account: Account, *, may_move: bool = True) -> Acted:
     """Decide on every row from `tape.first` to its last, and act on all but the last.
 
     Row *t* looks at the candles up to *t*, at the prediction of *t*, and at the account at the
@@ -117,6 +117,7 @@ def act(policy: Policy, tape: Tape, account: Account) -> Acted:
     policy : decides
     tape : its rows are those of the account's candles, up to the one that is decided on last
     account : at the close of row `tape.first`; it ends at the close of the last row
+    may_move : if not, what is held is wanted, until a barrier or the horizon ends it
     """
     rows = range(tape.first, len(tape))
     market = market_part(tape, policy.settings.observation)
@@ -125,7 +126,9 @@ def act(policy: Policy, tape: Tape, account: Account) -> Acted:
     found = Acted(wanted, side, np.zeros(n), age)
     for i, row in enumerate(rows):
         held = account.held
-        now = decide(policy, market[row], account.accounts, may_enter=bool(tape.valid[row]))
+        now = held.side
+        if may_move:
+            now = decide(policy, market[row], account.accounts, may_enter=bool(tape.valid[row]))
         for values, value in zip(found, (now, *held), strict=True):
             values[i] = value
         if row + 1 < len(tape):

@@ -41,9 +41,17 @@ class AgentArtifact(Artifact):
     facts: str
 
     @classmethod
-    def of(cls, model: Artifact, policy: Policy) -> "AgentArtifact":
-        """Put both together."""
+    def of(cls, model: Artifact, policy: Policy, seconds: float) -> "AgentArtifact":
+        """Put both together.
+
+        Parameters
+        ----------
+        model, policy : as they were trained
+        seconds : that all of it took; the record of `model` has those of its own training, and a
+            bot works out by it whether retraining keeps up
+        """
         parts = {f.name: getattr(model, f.name) for f in fields(Artifact)}
+        parts["record"] = model.record.model_copy(update={"seconds": seconds})
         return cls(**parts, weights=policy.weight_bytes(), facts=json.dumps(policy.to_facts()))
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -9,8 +9,8 @@ from pandas import DataFrame
 from dualwindow.arrays import IntArray
 from dualwindow.market.candles import Candles
 from dualwindow_agent.freqai.acting import Account, Acted, Held, act
+from dualwindow_agent.freqai.artifact import AgentArtifact
 from dualwindow_agent.freqai.frames import acted_of, decided_in_backtest, seconds, shown_tape
-from dualwindow_agent.learning.policy import Policy
 from dualwindow_agent.market.accounts import Terms
 from dualwindow_freqtrade.backtest.cache import CachedWindow
 
@@ -64,14 +64,15 @@ class BacktestAccounts:
                 window.prediction.unlink(missing_ok=True)
 
     def act(
-        self, pair: str, policy: Policy, frame: DataFrame, shown: IntArray, before: DataFrame
+        self, pair: str, model: AgentArtifact, frame: DataFrame, shown: IntArray, before: DataFrame
     ) -> Acted:
         """Act on a window.
 
         Parameters
         ----------
         pair : name
-        policy : decides
+        model : decides, but where its classifier tells no two candles apart: there all stays, as
+            live, where a guard doubts such a model
         frame : m predictions, with their dates
         shown : (m,) FreqAI's ``do_predict``
         before : all windows before, cached or not, as FreqAI keeps them
@@ -81,7 +82,7 @@ class BacktestAccounts:
         if not before.empty:
             account.replay(*decided_in_backtest(before), first)
         tape = shown_tape(pair, candles[slice(first + len(frame))], frame, shown)
-        return act(policy, tape, account)
+        return act(model.policy, tape, account, may_move=not model.record.is_constant)
 
 
 def _row(candles: Candles, second: int) -> int:

@@ -17,6 +17,7 @@ _NOT_HERE = {
     "market.fee": "it is the configuration's 'fee'",
     "market.shorts": "it follows from 'trading_mode'",
     "market.leverage": "freqtrade's accounts begin with leverage 1 here",
+    "learning.checkpoint_every": "a training in freqtrade keeps no checkpoints, it begins anew",
     "market.actions": "freqtrade can hold a pair or not; only 'positions' says that",
     "observation": (
         "'published' looks at cash, which freqtrade divides between pairs, and at models of other "
@@ -68,27 +69,10 @@ def read_agent(config: Mapping[str, Any], block: Any) -> tuple[AgentBlock | None
     """
     if not isinstance(block, Mapping):
         return None, [f"{BLOCK} must be a block of settings. Received: {block!r}"]
-    problems = [*_missing_libraries(), *_misplaced(block)]
-    fee, days = config.get("fee"), config["freqai"].get("train_period_days", 0)
-    if fee is None:
-        problems.append(
-            "fee is missing: the agent must know what trading costs; set 'fee' to what an entry or "
-            "an exit costs (0.001 is 0.1 %)"
-        )
-    if config["freqai"].get("continual_learning"):
-        problems.append(
-            "freqai.continual_learning must be false: the agent learns on classifiers that begin "
-            "afresh, and would act on one that has seen more than they"
-        )
-    lengths = {k: block[k] for k in ("classifier_days", "window_days") if k in block}
-    market = block.get("market", {})
-    if isinstance(market, Mapping):
-        shorts = str(config.get("trading_mode", "spot")) != "spot"
-        market = {**market, "fee": fee or 0.0, "shorts": shorts}
-    rest = {**{k: v for k, v in block.items() if k not in lengths}, "market": market}
+    problems = [*_missing_libraries(), *_misplaced(block), *_unfit(config)]
+    days = config["freqai"].get("train_period_days", 0)
     try:
-        given = {"classifier_days": days / 2, **lengths, "agent": rest}
-        found = AgentBlock.model_validate(given)
+        found = AgentBlock.model_validate(_completed(config, block, days))
     except ValidationError as error:
         return None, [*problems, *map(_described, error.errors())]
     if found.classifier_days + found.window_days > days:
@@ -98,6 +82,33 @@ def read_agent(config: Mapping[str, Any], block: Any) -> tuple[AgentBlock | None
             "nothing is left for the agent to learn from; lower them or raise it"
         )
     return (None if problems else found), problems
+
+
+def _unfit(config: Mapping[str, Any]) -> list[str]:
+    """Name what the rest of the configuration must say otherwise."""
+    problems = []
+    if config.get("fee") is None:
+        problems.append(
+            "fee is missing: the agent must know what trading costs; set 'fee' to what an entry or "
+            "an exit costs (0.001 is 0.1 %)"
+        )
+    if config["freqai"].get("continual_learning"):
+        problems.append(
+            "freqai.continual_learning must be false: the agent learns on classifiers that begin "
+            "afresh, and would act on one that has seen more than they"
+        )
+    return problems
+
+
+def _completed(config: Mapping[str, Any], block: Mapping[str, Any], days: float) -> dict[str, Any]:
+    """Add what the rest of the configuration says to what stands in the block."""
+    lengths = {k: block[k] for k in ("classifier_days", "window_days") if k in block}
+    market = block.get("market", {})
+    if isinstance(market, Mapping):
+        shorts = str(config.get("trading_mode", "spot")) != "spot"
+        market = {**market, "fee": config.get("fee") or 0.0, "shorts": shorts}
+    rest = {**{k: v for k, v in block.items() if k not in lengths}, "market": market}
+    return {"classifier_days": days / 2, **lengths, "agent": rest}
 
 
 def _missing_libraries() -> list[str]:

@@ -13,7 +13,9 @@ from dualwindow_freqtrade.freqai.fingerprint import Beside
 
 _LIBRARIES = ("torch", "stable-baselines3", "sb3-contrib", "gymnasium")
 _PACKAGE = Path(dualwindow_agent.__file__).parent
-_ROOTS = ("freqai/learning.py", "freqai/acting.py", "freqai/artifact.py", "freqai/live.py")
+_ROOTS = tuple(
+    f"freqai/{name}.py" for name in ("learning", "acting", "artifact", "backtest", "live")
+)
 # The values of the settings are compared themselves.
 _NOT_SHAPING = {"settings.py", "freqai/configuration.py"}
 

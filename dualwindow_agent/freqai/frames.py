@@ -9,11 +9,13 @@ from dualwindow.market.candles import Candles
 from dualwindow.market.labels import CLASSES
 from dualwindow_agent.freqai.acting import LOOKBACK, Acted
 from dualwindow_agent.market.tape import Tape
+from dualwindow_freqtrade.freqai.frames import withdraw_newest
 from dualwindow_freqtrade.freqai.names import (
     ACTING,
     ACTION,
     DATE_OF_PREDICTION,
     DO_PREDICT,
+    POSITION,
     TRAINED_AT,
 )
 
@@ -88,6 +90,15 @@ def decided_live(stored: DataFrame) -> tuple[IntArray, IntArray]:
     made = (stored[TRAINED_AT].to_numpy(np.float64) != 0) & (stored[DO_PREDICT].to_numpy() != 2)
     wanted = stored[ACTION].to_numpy(np.float64).astype(np.int64)
     return seconds(stored, DATE_OF_PREDICTION)[made], wanted[made]
+
+
+def let_stay(stored: DataFrame) -> None:
+    """Make the newest stored row one that was in doubt: no prediction, and what was held stays."""
+    newest = stored.index[-1]
+    if stored.loc[newest, DO_PREDICT] != 1:  # it is already, or its model had expired
+        return
+    withdraw_newest(stored)
+    stored.loc[newest, ACTION] = stored.loc[newest, POSITION]
 
 
 def seconds(frame: DataFrame, column: str) -> IntArray:

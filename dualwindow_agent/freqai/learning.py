@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -111,9 +112,20 @@ def _whole_pieces(candles: Candles) -> list[slice]:
 
 
 def train_agent(
-    tapes: Sequence[Tape], settings: Settings, block: AgentBlock, interrupt: Callable[[], None]
+    tapes: Sequence[Tape],
+    settings: Settings,
+    block: AgentBlock,
+    interrupt: Callable[[], None],
+    tensorboard: Path | None = None,
 ) -> Policy:
     """Train the agent in a process of its own, and choose the best on the latest share.
+
+    Parameters
+    ----------
+    tapes : to learn from, and to choose on
+    settings, block : of the classifier, and of the agent
+    interrupt : what it raises ends the training
+    tensorboard : folder of its logs, or None
 
     Raises
     ------
@@ -130,22 +142,21 @@ def train_agent(
             labelling.barriers,
             labelling.horizon,
             {"pairs": sorted({tape.pair for tape in tapes})},
+            tensorboard=tensorboard,
         )
         trained = train_apart(task, _log_progress, interrupt)
     except (TapeError, AgentTrainingError) as error:
         raise TrainingError(
             f"the agent cannot be trained: {error} ({BLOCK}, freqai.train_period_days)"
         ) from error
-    best = max(trained.history, key=lambda progress: progress.growth)
-    _log(tapes, trained.history[-1], best)
-    if best.growth < 0:
+    _log(tapes, trained.history[-1], trained.best)
+    if trained.loses:
         logger.warning(
             "Agent: all that it has learnt loses on validation, so it stays flat until the next "
             "training; more days (%s, freqai.train_period_days) or timesteps may help",
             BLOCK,
         )
-        return trained.policy.made_flat()
-    return trained.policy
+    return trained.acting()
 
 
 def _log_progress(progress: Progress) -> None:

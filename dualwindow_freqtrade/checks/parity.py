@@ -8,7 +8,7 @@ import pandas as pd
 from freqtrade.exceptions import OperationalException
 from pandas import DataFrame
 
-from dualwindow.arrays import BoolArray
+from dualwindow.arrays import BoolArray, FloatArray
 from dualwindow.learning.artifact import Artifact
 from dualwindow.learning.fingerprint import all_differences
 from dualwindow.market.candles import Candles
@@ -25,6 +25,7 @@ from dualwindow_freqtrade.live.stored_predictions import stored_predictions
 
 _TOLERANCE = 1e-4  # of a probability; float32 in batches of other sizes differs by 1e-7
 _SHOWN = 5
+_EXPIRED = 2  # FreqAI's `do_predict` of a model that is too old to be asked
 
 
 def check_parity(bench: Workbench) -> Report:
@@ -63,7 +64,7 @@ def _compare_one_pair(bench: Workbench, pair: str, stored: DataFrame, report: Re
         trained = int(cast(float, second))
         name = f"{pair}, model of {pd.Timestamp(trained, unit='s')}Z"
         model = models.get(trained)
-        part = rows[_is_prediction(rows, model)]
+        part = rows[_is_prediction(rows, model) | _is_decided(rows, bench)]
         if part.empty:
             continue
         if model is None:
@@ -86,6 +87,12 @@ def _is_prediction(rows: DataFrame, model: Artifact | None) -> BoolArray:
     return np.isclose(rows[list(CLASSES)].to_numpy(np.float64).sum(axis=1), 1, atol=1e-3)
 
 
+def _is_decided(rows: DataFrame, bench: Workbench) -> BoolArray:
+    """Mark on what a model that acts has decided: also on candles without a prediction."""
+    decided = (rows[TRAINED_AT] != 0) & (rows[DO_PREDICT] != _EXPIRED)
+    return (decided & bool(bench.model.columns_beside)).to_numpy()
+
+
 def _changes(model: Artifact, bench: Workbench) -> str:
     return "; ".join(all_differences(model.record.made_from, bench.model.fingerprint.facts()))
 
@@ -106,23 +113,28 @@ def _compare_one_model(
             "download-data -t 1m 1h --timerange YYYYMMDD- fetches them"
         )
     live, rows = live[rows >= 0], rows[rows >= 0]
-    difference = np.abs(live[list(CLASSES)].to_numpy(np.float64) - again[rows]).max(axis=1)
-    wrong = ~(difference <= _TOLERANCE)  # NaN is wrong, too
-    report.checked += len(rows)
-    for i in np.flatnonzero(wrong)[:_SHOWN]:
-        candle = live.iloc[i]
-        report.problems.append(
-            f"{name}: {candle[DATE_OF_PREDICTION]} live {_shown(candle[list(CLASSES)])}, "
-            f"as a backtest {_shown(again[rows[i]])}"
-        )
-    if wrong.sum() > _SHOWN:
-        report.problems.append(f"{name}: {wrong.sum()} of {len(rows)} differ")
     candles = Candles.from_frame(frame, bench.model.base_tf_seconds)
     others = bench.model.other_actions(model, candles, prediction, live)
     report.checked += len(rows) if bench.model.columns_beside else 0
     report.problems += [f"{name}: {other}" for other in others[:_SHOWN]]
     if len(others) > _SHOWN:
         report.problems.append(f"{name}: {len(others)} of {len(rows)} actions differ")
+    predicted = _is_prediction(live, model)
+    _compare_probabilities(live[predicted], again[rows[predicted]], name, report)
+
+
+def _compare_probabilities(live: DataFrame, again: FloatArray, name: str, report: Report) -> None:
+    difference = np.abs(live[list(CLASSES)].to_numpy(np.float64) - again).max(axis=1, initial=0)
+    wrong = ~(difference <= _TOLERANCE)  # NaN is wrong, too
+    report.checked += len(live)
+    for i in np.flatnonzero(wrong)[:_SHOWN]:
+        candle = live.iloc[i]
+        report.problems.append(
+            f"{name}: {candle[DATE_OF_PREDICTION]} live {_shown(candle[list(CLASSES)])}, "
+            f"as a backtest {_shown(again[i])}"
+        )
+    if wrong.sum() > _SHOWN:
+        report.problems.append(f"{name}: {wrong.sum()} of {len(live)} differ")
 
 
 def _shown(probabilities: Any) -> str:

@@ -143,7 +143,7 @@ def trained() -> AgentArtifact:
     data = window()
     model = Classifiers()([data])[data.pair]
     tapes = out_of_sample_tapes([data], SETTINGS, BLOCK, Classifiers())
-    return AgentArtifact.of(model, made_up_policy(tapes, SETTINGS, BLOCK, None))
+    return AgentArtifact.of(model, made_up_policy(tapes, SETTINGS, BLOCK), seconds=77.0)
 
 
 def test_an_artifact_is_pickled_with_its_agent_and_keeps_it():
