@@ -140,13 +140,20 @@ class DualWindowStrategy(IStrategy):
             **self.plot_config,
             "subplots": {**self.plot_config["subplots"], **PLOTS},
         }
-        n_pairs = len(self.config["exchange"].get("pair_whitelist", []))
+        n_pairs = len(self._whitelist())
         if 0 <= self.config.get("max_open_trades", n_pairs) < n_pairs:
             logger.warning(
                 "max_open_trades is lower than %d, the number of pairs: the agent will want "
                 "positions that freqtrade does not open",
                 n_pairs,
             )
+
+    def _whitelist(self) -> list[str]:
+        """Give the pairs as they are now, which the configuration does not name of a pairlist."""
+        try:
+            return self.dp.current_whitelist()
+        except (AttributeError, OperationalException):  # where there are no pairlists, as in checks
+            return self.config["exchange"].get("pair_whitelist", [])
 
     def _take_stops(self) -> None:
         """Let freqtrade begin with a stop that is not nearer than the barrier.
