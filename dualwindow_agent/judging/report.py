@@ -71,8 +71,7 @@ def _captions(found: Evaluation, median: str, *, has_flat: bool) -> list[str]:
         lines.append("f kept flat, because all that it has learnt loses on validation")
     lines += ["in brackets: where the difference lies in 95 of 100 drawings of whole days"]
     if "expected value" in found.others:
-        rule = found.worth("expected value").growth
-        if rule > 0:
-            ratio = found.worth(median).growth / rule
-            lines.append(f"the median agent grows {ratio:.2f} times as fast as the rule")
+        rule, mine = (found.worth(name).growth for name in ("expected value", median))
+        if min(rule, mine) > 0:
+            lines.append(f"the median agent grows {mine / rule:.2f} times as fast as the rule")
     return lines

@@ -6,15 +6,19 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from agent import examples_tables as examples
-from agent.examples_tables import BEGIN, PAIRS
+from agent.examples_tables import BEGIN, END, PAIRS
 from examples import as_in_readme, leaves
 
 from dualwindow.cli import main
+from dualwindow_agent.commands.agent_folder import AgentFolder
 from dualwindow_agent.commands.asked import boundary_of
+from dualwindow_agent.commands.evaluate_command import untouched
 from dualwindow_agent.judging.baselines import Ground, expected_value
 from dualwindow_agent.judging.worth import worth_of
 from dualwindow_agent.learning.policy import Policy
@@ -73,8 +77,36 @@ def trained(made, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def agents(trained, tmp_path) -> Path:
-    """A copy that may be spoilt."""
-    return Path(shutil.copytree(trained, tmp_path / "agents"))
+    """A copy that may be spoilt; each has gained on validation, whatever two rollouts brought."""
+    folder = Path(shutil.copytree(trained, tmp_path / "agents"))
+    for seed, gain in (("42", 0.01), ("43", 0.02)):
+        rewrite_growth(folder, seed, gain)
+    return folder
+
+
+def rewrite_growth(folder: Path, seed: str, growth: float) -> None:
+    """Let every validation of an agent have found this."""
+    path = folder / "seeds" / seed / "history.json"
+    rows = [[*row[:2], growth, *row[3:]] for row in json.loads(path.read_text())]
+    path.write_text(json.dumps(rows))
+
+
+def rewrite_plan(folder: Path, **changes: Any) -> None:
+    path = folder / "agents.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def cut_table(made: Path, folder: Path, pair: str, *, begin: int = 0, stop: int) -> Path:
+    """Copy the walk-forward, with the predictions of one pair in `[begin, stop)` only."""
+    shutil.copytree(made / "trees", folder)
+    first, end = (pd.Timestamp(second, unit="s", tz="UTC") for second in (begin, stop))
+    examples.rewrite_table(
+        folder,
+        lambda table: table[
+            (table["pair"] != pair) | ((table["date"] >= first) & (table["date"] < end))
+        ],
+    )
+    return folder
 
 
 def test_every_seed_gets_an_agent_and_a_second_run_finds_them(made, agents, said):
@@ -134,6 +166,30 @@ def test_the_table_and_the_json_tell_the_same(made, agents, said):
     assert json.loads((agents / "evaluation.json").read_text())["trials"] == 7
 
 
+def test_an_agent_that_loses_on_validation_is_kept_flat_and_told_so(made, agents, said, tmp_path):
+    rewrite_growth(agents, "43", -0.01)
+    status, told, _ = said(*train_words(made, agents))
+    assert status == 0
+    assert "note: all that seeds/43 learnt loses on validation: kept flat" in told
+    status, told, _ = said("agent", "evaluate", "--agents", agents)
+    assert status == 0
+    assert re.search(r"^ *seeds/43 .*f\b", told, re.MULTILINE)
+    assert "f kept flat" in told
+    facts = json.loads((agents / "evaluation.json").read_text())
+    assert facts["kept flat"] == ["seeds/43"]
+    assert facts["agents"]["seeds/43"]["turnover"] == 0
+    assert facts["agents"]["seeds/42"]["turnover"] > 0
+    for seed, is_flat in (("42", False), ("43", True)):
+        words = ["agent", "export", "--agents", agents, "--seed", seed, "--out", tmp_path / seed]
+        status, told, _ = said(*words)
+        assert (status, "kept flat" in told) == (0, is_flat)
+        summary = json.loads((tmp_path / seed / "summary.json").read_text())
+        assert summary["kept flat"] == is_flat
+        assert (not Policy.load(tmp_path / seed).weights[-1].any()) == is_flat
+    # What it came to is not lost.
+    assert {row["growth"] for row in summary["validation"]} == {-0.01}
+
+
 def test_only_the_untouched_part_is_judged(made, agents, said):
     assert said("agent", "evaluate", "--agents", agents)[0] == 0
     facts = json.loads((agents / "evaluation.json").read_text())
@@ -175,6 +231,98 @@ def test_the_agent_that_is_best_on_validation_can_be_taken_away(agents, said, tm
         assert message in complaint
 
 
+def test_what_was_tried_is_remembered_as_soon_as_it_is_there(made, tmp_path, said, monkeypatch):
+    """Whoever looks at some agents and stops has tried them."""
+    remembered = []
+    remember = AgentFolder.remember
+
+    def watched(folder: AgentFolder, tried: Any) -> int:
+        remembered.append(sorted(tried))
+        return remember(folder, tried)
+
+    monkeypatch.setattr(AgentFolder, "remember", watched)
+    assert said(*train_words(made, tmp_path / "a", "--workers", "1"))[0] == 0
+    assert remembered[:2] == [["seeds/42"], ["seeds/43"]]
+
+
+def test_only_what_is_looked_back_on_lies_before_the_untouched_part(made, agents):
+    plan = AgentFolder(agents).plan()
+    tapes = untouched(plan, made / "trees")
+    assert [tape.first for tape in tapes] == [1440, 1440]
+    assert [tape.candles.date[1440] for tape in tapes] == [plan["boundary"]] * 2
+
+
+def test_a_pair_that_ends_before_the_untouched_part_is_left_out(made, tmp_path, said):
+    walk = cut_table(made, tmp_path / "trees", PAIRS[1], stop=BEGIN + 5 * 86400)
+    words = train_words(made, tmp_path / "a", "--walk", str(walk), "--seeds", "1")
+    assert said(*words)[0] == 0
+    asked = ["agent", "evaluate", "--agents", tmp_path / "a", "--baseline-walk", made / "ranges"]
+    status, told, complaint = said(*asked)
+    assert (status, complaint) == (0, "")
+    assert "note: ETH/USDT:USDT: its predictions end before the untouched part" in told
+    # The rule on the predictions of ranges lives through the same candles, of BTC alone.
+    others = json.loads((tmp_path / "a" / "evaluation.json").read_text())["others"]
+    assert others["ranges, expected value"]["days"] == others["buy and hold"]["days"] == TEST_DAYS
+
+
+def test_costs_that_no_signal_could_bear_leave_the_rule_out(made, tmp_path, said):
+    assert said(*train_words(made, tmp_path / "a", "--fee", "0.02", "--seeds", "1"))[0] == 0
+    asked = ["agent", "evaluate", "--agents", tmp_path / "a", "--baseline-walk", made / "ranges"]
+    status, told, complaint = said(*asked)
+    assert (status, complaint) == (0, "")
+    assert "note: the rule of the expected value is left out" in told
+    facts = json.loads((tmp_path / "a" / "evaluation.json").read_text())
+    assert not any("expected value" in name for name in facts["others"])
+    assert len(facts["notes"]) == 1
+
+
+def test_the_baseline_must_reach_over_the_same_days(made, agents, said, tmp_path):
+    shutil.copytree(made / "ranges", tmp_path / "ranges")
+    last = pd.Timestamp(END - 86400, unit="s", tz="UTC")
+    examples.rewrite_table(tmp_path / "ranges", lambda table: table[table["date"] < last])
+    words = ["agent", "evaluate", "--agents", agents, "--baseline-walk", tmp_path / "ranges"]
+    status, _, complaint = said(*words)
+    assert (status, complaint.count("\n")) == (2, 1)
+    for day in (BEGIN + 6 * 86400, END - 86400 - 300, END - 300):
+        assert str(np.datetime64(day, "s")) in complaint
+
+
+def test_damaged_tables_are_told_by_evaluate(agents, said, tmp_path):
+    words = ["agent", "evaluate", "--agents", agents, "--baseline-walk", tmp_path / "none"]
+    status, _, complaint = said(*words)
+    assert (status, complaint.count("\n")) == (2, 1)
+    assert "there is no out-of-sample table" in complaint
+
+
+def test_other_code_does_not_go_into_the_same_folder(made, agents, said):
+    plan = AgentFolder(agents).plan()
+    assert {"code", "version of torch"} < plan["made with"].keys()
+    rewrite_plan(agents, **{"made with": {**plan["made with"], "code": "0"}})
+    status, _, complaint = said(*train_words(made, agents, "--seeds", "3"))
+    assert status == 2
+    assert "made with something else (made with.code: 0 -> " in complaint
+
+
+def test_volume_is_a_part_of_what_was_learnt_from(made, agents, said, tmp_path):
+    frame = examples.frame_of(PAIRS[0])
+    frame["volume"] *= 2
+    frame.to_feather(tmp_path / "BTC.feather")
+    data = [str(tmp_path / "BTC.feather"), str(made / "ETH.feather")]
+    rewrite_plan(agents, data=data)
+    status, _, complaint = said("agent", "evaluate", "--agents", agents)
+    assert status == 2
+    assert "others than those that the agents have learnt from" in complaint
+
+
+def test_a_pair_that_begins_later_is_no_hindrance_to_groups(made, tmp_path, said):
+    late = BEGIN + 6 * 86400
+    walk = cut_table(made, tmp_path / "trees", PAIRS[1], begin=late, stop=END)
+    more = ["--walk", str(walk), "--combinatorial", "3", "1", "--seeds", "1"]
+    status, told, complaint = said(*train_words(made, tmp_path / "c", *more))
+    assert (status, complaint) == (0, "")
+    assert told.count("held out ") == 3
+
+
 def test_an_agent_is_trained_for_every_choice_of_groups(made, tmp_path, said):
     words = train_words(made, tmp_path / "c", "--combinatorial", "3", "1", "--seeds", "1")
     status, told, complaint = said(*words)
@@ -185,6 +333,10 @@ def test_an_agent_is_trained_for_every_choice_of_groups(made, tmp_path, said):
     found = [growth for of_seeds in facts["splits"].values() for growth in of_seeds.values()]
     assert facts["worst"] == min(found)
     assert len(json.loads((tmp_path / "c" / "trials.json").read_text())) == 3
+    for words in (["evaluate"], ["export", "--out", str(tmp_path / "one")]):
+        status, _, complaint = said("agent", *words, "--agents", tmp_path / "c")
+        assert (status, complaint.count("\n")) == (2, 1)
+        assert f"are trained, in {tmp_path / 'c' / 'combinatorial.json'}" in complaint
 
 
 MISTAKES = [
@@ -249,8 +401,7 @@ def test_candles_that_have_changed_and_folders_without_agents_are_refused(
     status, _, complaint = said("agent", "evaluate", "--agents", tmp_path / "none")
     assert (status, complaint.count("\n")) == (2, 1)
     assert "there are no agents" in complaint
-    plan = json.loads((agents / "agents.json").read_text())
-    (agents / "agents.json").write_text(json.dumps({**plan, "tapes": ["0", "1"]}))
+    rewrite_plan(agents, tapes=["0", "1"])
     status, _, complaint = said("agent", "evaluate", "--agents", agents)
     assert status == 2
     assert "others than those that the agents have learnt from" in complaint

@@ -13,6 +13,7 @@ from dualwindow_agent.judging.baselines import (
     same_turnover,
     uniform,
 )
+from dualwindow_agent.settings import PUBLISHED
 
 UP, DOWN, NONE = [0.0, 0.05, 0.95], [0.95, 0.05, 0.0], [0.1, 0.8, 0.1]
 
@@ -74,6 +75,16 @@ def test_the_rule_needs_a_prediction_and_both_costs():
 def test_without_shorts_the_rule_stays_out():
     (course,) = expected_value(ground([told([DOWN, DOWN, DOWN, UP, NONE])], shorts=False))
     assert course.side.tolist() == [0, 0, 0, 1]
+
+
+def test_the_rule_leaves_by_barriers_and_horizon_also_where_the_agent_does_not():
+    rows = [NONE, UP, DOWN, NONE, DOWN, DOWN, UP, UP, NONE, NONE]
+    here = Ground.of([told(rows)], PUBLISHED, terms_of(PUBLISHED, horizon=3))
+    (course,) = expected_value(here)
+    assert course.side.tolist() == [0, 1, 1, 1, 0, -1, -1, -1, 0]
+    # The terms of the others stay the agent's.
+    (course,) = here.by_plan([np.array([1] + [-1] * 9)])
+    assert course.side.tolist() == [1] * 9
 
 
 def test_labels_without_take_profits_have_no_rule():

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from agent.examples_agent import random_tape
+from scipy.stats import norm
 
 from dualwindow_agent.judging.splits import combinatorial_splits, in_parts, within
 from dualwindow_agent.judging.worth import (
@@ -108,6 +109,18 @@ def test_deflated_sharpe_ratio_of_the_paper():
     assert deflated_sharpe(returns, [spread, math.nan, -spread], 100) == pytest.approx(found)
 
 
+@pytest.mark.parametrize("tried", [[0.2], [0.2, math.nan], [0.2, 0.2]])
+def test_what_was_tried_deflates_also_where_few_sharpe_ratios_are_known(tried):
+    returns = np.random.default_rng(1).normal(0.2, 1, 100)
+    alone, among_many = (deflated_sharpe(returns, tried, n) for n in (len(tried), 101))
+    assert alone > 0.7
+    # By chance the best of 101 who are worth nothing has about 2.5 / sqrt(100) in 100 days.
+    assert among_many == pytest.approx(
+        norm.cdf((sharpe_of(returns) - 0.25) * math.sqrt(99)), abs=0.05
+    )
+    assert among_many < alone - 0.4
+
+
 def test_one_who_is_best_everywhere_is_not_overfitted_and_few_days_tell_nothing():
     rng = np.random.default_rng(0)
     growth = rng.normal(0, 0.01, (5, 40))
@@ -116,8 +129,22 @@ def test_one_who_is_best_everywhere_is_not_overfitted_and_few_days_tell_nothing(
     assert overfitting(growth[:1]) is None
     assert overfitting(growth[:, :7]) is None
     assert overfitting(np.zeros((3, 40))) is None  # none of them has ever traded
+    mostly_flat = np.concatenate([np.zeros((8, 40)), growth[:2]])
+    assert overfitting(mostly_flat) is None  # three ways to trade among ten
+    assert overfitting(mostly_flat[5:]) is not None
     best_in_turn = np.kron(np.eye(8), np.ones(5)) - 0.01  # each on its own eighth of the days
     assert overfitting(best_in_turn) > 0.5
+
+
+def test_the_rate_while_alive_is_that_until_an_account_is_broken():
+    lost = course_of([math.log(0.05), math.log(0.1), 0, 0])
+    lives = course_of([math.log(0.05), math.log(10), 0, 0])
+    found = worth_of([lost, lives], HALF)
+    assert found.alive == pytest.approx((2 + 4) / 8)
+    # A hundredth of the peak, not of the beginning.
+    risen = course_of([math.log(8), math.log(0.005), 0, 0])
+    assert worth_of([risen], HALF).alive == pytest.approx(0.5)
+    assert worth_of([course_of([math.log(0.02)] + [0.0] * 3)], HALF).alive == 1
 
 
 def tape_of_days(n_days: int, **others):

@@ -182,6 +182,16 @@ def test_further_tables_bring_the_probabilities_of_other_horizons(made, candles,
     rows = pd.read_parquet(other / "predictions.parquet")
     own = rows[rows["pair"] == ETH][list(CLASSES)].to_numpy()
     np.testing.assert_array_equal(tape.further[0][tape.first :], own)
+    assert tape.valid[tape.first :].all()
+    odd = pd.Timestamp(BEGIN + 5 * STEP, unit="s", tz="UTC")
+
+    def without_one(table: pd.DataFrame) -> pd.DataFrame:
+        return table.assign(valid=table["valid"] & (table["date"] != odd))
+
+    examples.rewrite_table(other, without_one)
+    tape = read_tapes(made, candles, further=[other]).tapes[1]
+    # Seen as a number it would be a sure thing: nothing may be entered there.
+    assert np.flatnonzero(~tape.valid[tape.first :]).tolist() == [5]
     with pytest.raises(TableError, match="horizon 24 is that of"):
         read_tapes(made, candles, further=[made])
     with pytest.raises(TableError, match="can be 2 tables"):
