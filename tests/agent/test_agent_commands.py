@@ -15,6 +15,7 @@ from agent import examples_tables as examples
 from agent.examples_tables import BEGIN, END, PAIRS
 from examples import as_in_readme, leaves
 
+from benchmarks import agent_study
 from dualwindow.cli import main
 from dualwindow_agent.commands.agent_folder import AgentFolder
 from dualwindow_agent.commands.asked import boundary_of
@@ -414,6 +415,48 @@ def test_the_baseline_must_be_ranges(made, agents, said):
     status, _, complaint = said(*words)
     assert status == 2
     assert "its models are of kind 'trees'; the baseline is 'ranges'" in complaint
+
+
+def study_words(*asked: str) -> list[list[str]]:
+    found = [
+        [list(words) for words in agent_study.steps(study, Path("nowhere") / name, 2)]
+        for name, study in agent_study.studies(agent_study.parser_of().parse_args(asked))
+    ]
+    return [words for of_study in found for words in of_study]
+
+
+def test_the_study_asks_for_the_market_and_the_timesteps_that_it_is_told():
+    words = study_words("--market", "random-walk", "--market-seed", "7", "--timesteps", "300")
+    assert [" ".join(each[:2]) for each in words] == [
+        "sandbox data",
+        "train --walk-forward",
+        "train --walk-forward",
+        "agent train",
+        "agent evaluate",
+    ]
+    assert words[0][words[0].index("--seed") + 1] == "7"
+    assert words[0][words[0].index("--market") + 1] == "random-walk"
+    assert "learning.timesteps=300" in words[3]
+    assert len(study_words()) == 10  # both markets
+    assert len(study_words("--quick")) == 5
+
+
+def test_the_study_takes_real_candles_instead():
+    files = ["BTC.feather", "ETH.feather"]
+    words = study_words(
+        *("--pair", *PAIRS, "--data", *files, "--timerange", "20230901-20240229"),
+        *("--train-days", "60"),
+    )
+    assert [each[0] for each in words] == ["train", "train", "agent", "agent"]
+    for each in words[:3]:
+        assert each[each.index("--pair") + 1 : each.index("--data") + 3] == [
+            *PAIRS,
+            "--data",
+            *files,
+        ]
+    for each in words[:2]:
+        assert "20230901-20240229" in each
+        assert each[each.index("--train-days") + 1] == "60"
 
 
 def test_the_table_of_settings_is_complete():
