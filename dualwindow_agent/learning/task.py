@@ -1,6 +1,6 @@
 """What the training of an agent is given, and what it tells."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -87,5 +87,11 @@ class Trained(NamedTuple):
         return self.best.growth < 0
 
     def acting(self) -> Policy:
-        """Give what every host lets act: the best policy, kept flat where even that loses."""
-        return self.policy.made_flat() if self.loses else self.policy
+        """Give what every host lets act: the best policy, kept flat where even that loses.
+
+        Then its facts say so, with the growth a day and pair on validation.
+        """
+        if not self.loses:
+            return self.policy
+        facts = {**self.policy.facts, "kept flat, growth on validation": self.best.growth}
+        return replace(self.policy.made_flat(), facts=facts)

@@ -102,7 +102,7 @@ def _tape(
     tape = Tape(
         pair,
         part,
-        _padded(made.probabilities, n_before),
+        _padded(np.where(valid[:, None], made.probabilities, np.nan), n_before),
         np.concatenate([np.zeros(n_before, dtype=bool), valid]),
         n_before,
         tuple(_padded(each, n_before) for each in further),

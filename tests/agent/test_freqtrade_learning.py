@@ -27,7 +27,7 @@ from dualwindow_agent.freqai.fingerprint import shaping_beside, shaping_files
 from dualwindow_agent.freqai.learning import newest_days, out_of_sample_tapes, train_agent
 from dualwindow_agent.market.following import follow
 from dualwindow_agent.settings import AgentSettings, LearningSettings
-from harness.freqai_run import market
+from harness.freqai_run import load_strategy, market
 from harness.places import ROOT
 
 DAY = 1440
@@ -183,10 +183,11 @@ def test_an_account_does_as_one_in_the_arena():
     assert (np.diff(acted.side) != 0).sum() > 50
 
 
-def test_an_agent_is_trained_on_tapes_in_a_process_of_its_own():
+def test_an_agent_is_trained_on_tapes_in_a_process_of_its_own(tmp_path):
     tapes = out_of_sample_tapes([window()], SETTINGS, BLOCK, Classifiers())
     called = []
-    policy = train_agent(tapes, SETTINGS, BLOCK, lambda: called.append(1))
+    policy = train_agent(tapes, SETTINGS, BLOCK, lambda: called.append(1), tmp_path / "logs")
+    assert len(list((tmp_path / "logs").glob("events*"))) == 1
     assert policy.barriers == Labelling.of(SETTINGS).barriers
     assert policy.horizon == SETTINGS.horizon
     assert len(called) >= 1
@@ -257,7 +258,10 @@ REFUSED = {
     "window_day": [(1, r"agent\.window_day is unknown; did you mean 'window_days'\?")],
     "window_days": [(0, r"agent\.window_days: Input should be greater than 0"),
                     (0.6, r"window_days 0\.6, together more than freqai\.train_period_days, 1")],
-    "learning": [({"batch_size": 100}, r"agent\.learning: batch_size must divide")],
+    "learning": [
+        ({"batch_size": 100}, r"agent\.learning: batch_size must divide"),
+        ({"checkpoint_every": 9}, r"agent\.learning\.checkpoint_every must not be set: .* begins"),
+    ],
 }  # fmt: skip
 
 
@@ -302,6 +306,7 @@ def test_the_classifier_alone_refuses_the_agents_block(tmp_path):
 
 def test_all_that_shapes_actions_counts():
     files = {path.name for path in shaping_files()}
+    assert {"backtest.py", "frames.py", "live.py"} <= files
     assert {"acting.py", "exchange.py", "orders.py", "learner.py", "policy.py", "tape.py"} <= files
     assert not {"commands.py", "settings.py", "configuration.py"} & files
     beside = shaping_beside(BLOCK, ["x"])
@@ -309,6 +314,16 @@ def test_all_that_shapes_actions_counts():
     assert beside.settings["freqai.dual_window.agent.classifier_days"] == 1.0
     assert {"torch", "stable-baselines3", "sb3-contrib"} <= beside.libraries.keys()
     assert "x" in beside.code
+
+
+def test_slots_are_held_against_the_pairs_that_a_pairlist_gives(tmp_path, caplog):
+    config = agent_backtest(tmp_path) | {"max_open_trades": 2}
+    strategy = load_strategy(config, market())
+    assert "max_open_trades" not in caplog.text  # of one pair
+    strategy.dp.others = {"ETH/USDT:USDT": {}, "SOL/USDT:USDT": {}}
+    strategy.bot_start()
+    assert "max_open_trades is lower than 3, the number of pairs" in caplog.text
+    strategy.freqai.shutdown()
 
 
 def test_the_shipped_overlay_is_read():

@@ -11,10 +11,12 @@ import pytest
 import torch
 from agent_toys import BARRIERS, toy_tape, toy_task
 
+from dualwindow_agent.learning import learner as learner_module
 from dualwindow_agent.learning.learner import Learner, apart
 from dualwindow_agent.learning.training import (
     AgentTask,
     Trained,
+    TrainingError,
     judge,
     train,
 )
@@ -226,6 +228,48 @@ def test_a_missing_extra_is_named_with_the_way_to_it() -> None:
         assert "torch; install PyTorch's CPU build first" in line
         assert ".[agent]" in line
         assert "docs/agent.md" in line
+
+
+@pytest.mark.parametrize("moment", ["validation", "rollout"])
+def test_weights_that_are_no_numbers_end_a_training(monkeypatch, moment) -> None:
+    class Diverging(Learner):
+        def learn(self, at_rollout, at_step) -> None:
+            def spoil() -> None:
+                with torch.no_grad():
+                    self.model.policy.action_net.weight.fill_(float("nan"))
+
+            if moment == "validation":
+                super().learn(lambda timesteps: (spoil(), at_rollout(timesteps)), at_step)
+            else:
+                super().learn(at_rollout, spoil)
+
+    monkeypatch.setattr(learner_module, "Learner", Diverging)
+    with pytest.raises(TrainingError, match="not a finite number; train with a lower learning_ra"):
+        train(toy_task())
+
+
+def test_another_error_of_a_value_is_not_taken_for_divergence() -> None:
+    def interrupt() -> None:
+        raise ValueError("of the caller")
+
+    with pytest.raises(ValueError, match="of the caller"):
+        train(toy_task(), interrupt=interrupt)
+
+
+def test_a_policy_that_loses_on_validation_is_kept_flat_and_says_so() -> None:
+    trained = train(toy_task())
+    first = trained.history[0]
+    loses, gains, even = (
+        trained._replace(history=(first._replace(growth=growth), first._replace(growth=-1.0)))
+        for growth in (-0.001, 0.001, 0.0)
+    )
+    assert gains.acting() is even.acting() is trained.policy
+    flat = loses.acting()
+    seen = np.random.default_rng(0).normal(size=(50, len(flat.columns)))
+    assert not flat.choose(seen, np.ones((50, 3), dtype=bool)).any()
+    told = {"made from": "a toy", "kept flat, growth on validation": -0.001}
+    assert flat.facts == told
+    assert trained.policy.facts == {"made from": "a toy"}
 
 
 def test_more_than_one_pair_is_learnt_from() -> None:
