@@ -133,8 +133,9 @@ class DualWindowStrategy(IStrategy):
         """Get ready to follow an agent, to which the rule and its parameters mean nothing."""
         if self.config["runmode"] == RunMode.HYPEROPT:
             raise OperationalException(
-                "hyperopt searches values of the confidence rule, which an agent does not ask; use "
-                "--freqaimodel DualWindowLSTM, or train the agent with other settings"
+                "hyperopt searches values of the confidence rule, which an agent does not ask; run "
+                "it with --freqaimodel DualWindowLSTM and without freqai.dual_window.agent (-c "
+                "config/agent.json has both)"
             )
         self.plot_config = {
             **self.plot_config,
@@ -147,6 +148,11 @@ class DualWindowStrategy(IStrategy):
                 "positions that freqtrade does not open",
                 n_pairs,
             )
+        logger.info(
+            "An agent decides what to hold; the confidence rule and its parameters are not asked. "
+            "Beside it, positions end %s",
+            self.ends,
+        )
 
     def _whitelist(self) -> list[str]:
         """Give the pairs as they are now, which the configuration does not name of a pairlist."""

@@ -166,10 +166,23 @@ def _work(task: AgentTask, sender: Connection, parent: int) -> None:
             os._exit(1)
 
     try:
-        sender.send(train(task, sender.send, end_with_parent))
+        told = _result(task, sender, end_with_parent)
+        sender.send(told)
+    except BrokenPipeError:  # nobody listens any more: a word now would stand in nobody's terminal
+        os._exit(1)
+
+
+def _result(
+    task: AgentTask, sender: Connection, end_with_parent: Callable[[], None]
+) -> Trained | Exception:
+    """Train, and give what came of it or went wrong."""
+    try:
+        return train(task, sender.send, end_with_parent)
+    except BrokenPipeError:
+        raise
     except Exception as error:
         error.add_note(traceback.format_exc())
-        sender.send(_portable(error))
+        return _portable(error)
 
 
 def _portable(error: Exception) -> Exception:

@@ -16,6 +16,10 @@ class Ends(NamedTuple):
     barriers: bool
     horizon: bool
 
+    def __str__(self) -> str:
+        named = {"at the barriers": self.barriers, "after the horizon": self.horizon}
+        return " and ".join(words for words, holds in named.items() if holds) or "nowhere"
+
 
 def enter_as_wanted(dataframe: DataFrame, *, can_short: bool) -> None:
     """Enter where nothing is held and a side is wanted, on candles that are predicted.

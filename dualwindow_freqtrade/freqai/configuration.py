@@ -96,7 +96,7 @@ _FREQAIS_OWN = (
     "include_shifted_candles",
     "continual_learning",
 )
-_ELSEWHERE = {"agent": " here; it needs --freqaimodel DualWindowAgent"}
+_ELSEWHERE = {"agent": " here: it needs --freqaimodel DualWindowAgent; leave it out otherwise"}
 _MEMBER_KINDS = [kind for kind in KINDS if kind != "ensemble"]
 _LABELS = ["settings", "labels"]
 
@@ -106,7 +106,7 @@ class ConfigurationError(ValueError):
 
     def __init__(self, problems: list[str]) -> None:
         lines = "\n".join(f"  - {problem}" for problem in problems)
-        super().__init__(f"DualWindowLSTM cannot run with this configuration:\n{lines}")
+        super().__init__(f"freqai cannot run with this configuration:\n{lines}")
         self.problems = problems
 
 

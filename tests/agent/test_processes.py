@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from agent_toys import toy_task
 
+from dualwindow_agent.learning import processes
 from dualwindow_agent.learning.checkpoints import CheckpointError
 from dualwindow_agent.learning.processes import train_all, train_apart
 from dualwindow_agent.learning.task import Progress, TrainingError
@@ -140,13 +141,17 @@ def test_it_ends_with_its_parent_and_runs_no_main_script_again(tmp_path: Path) -
         "import os\nfrom pathlib import Path\n" + _source_of_children()
     )
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests"), str(tmp_path)])
-    with subprocess.Popen(
-        [sys.executable, str(script)],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": path},
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with (
+        (tmp_path / "complaints").open("w") as complaints,
+        subprocess.Popen(
+            [sys.executable, str(script)],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": path},
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            text=True,
+        ) as process,
+    ):
         assert process.stdout is not None
         child = int(process.stdout.readline())
         assert (tmp_path / "ran").read_text() == "x"
@@ -155,6 +160,15 @@ def test_it_ends_with_its_parent_and_runs_no_main_script_again(tmp_path: Path) -
     while Path(f"/proc/{child}").exists() and time.monotonic() < until:
         time.sleep(0.1)
     assert not Path(f"/proc/{child}").exists()
+    assert "Traceback" not in (tmp_path / "complaints").read_text()
+
+
+def test_a_process_that_nobody_listens_to_ends_without_a_word(capfd) -> None:
+    receiver, process = processes._started(toy_task(timesteps=10**6))
+    receiver.close()
+    process.join(60)
+    assert process.exitcode == 1
+    assert capfd.readouterr().err == ""
 
 
 def _source_of_children() -> str:
