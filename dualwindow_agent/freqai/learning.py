@@ -69,7 +69,14 @@ def out_of_sample_tapes(
     for remark in remarks:
         logger.info("Agent: %s", remark)
     found: dict[str, list[tuple[Member, Artifact]]] = {pair.pair: [] for pair in pairs}
-    for task in wanted:
+    for i, task in enumerate(wanted):
+        fold = task.members[0].fold
+        logger.info(
+            "Agent: classifier %d of %d learns from %s on and predicts %s to %s for it",
+            i + 1,
+            len(wanted),
+            *(np.datetime64(second, "m") for second in (fold.train_from, fold.start, fold.stop)),
+        )
         models = learn([member.data for member in task.members])
         for member in task.members:
             found[member.fold.pair].append((member, models[member.fold.pair]))
@@ -144,12 +151,13 @@ def train_agent(
             {"pairs": sorted({tape.pair for tape in tapes})},
             tensorboard=tensorboard,
         )
+        _log_begin(tapes, task.total)
         trained = train_apart(task, _log_progress, interrupt)
     except (TapeError, AgentTrainingError) as error:
         raise TrainingError(
             f"the agent cannot be trained: {error} ({BLOCK}, freqai.train_period_days)"
         ) from error
-    _log(tapes, trained.history[-1], trained.best)
+    _log_end(trained.history[-1], trained.best)
     if trained.loses:
         logger.warning(
             "Agent: all that it has learnt loses on validation, so it stays flat until the next "
@@ -169,20 +177,28 @@ def _log_progress(progress: Progress) -> None:
     )
 
 
-def _log(tapes: Sequence[Tape], last: Progress, best: Progress) -> None:
+def _log_begin(tapes: Sequence[Tape], timesteps: int) -> None:
     days = sum((len(t) - t.first) * t.candles.step for t in tapes) / _DAY
-    known = sum(int(t.valid[t.first :].sum()) for t in tapes)
+    pairs = sorted({tape.pair for tape in tapes})
     logger.info(
-        "Agent: learnt from %.1f days of predictions of %s (%d candles) in %.0f s; best after %d "
-        "of %d candles, on validation %.3f %% and %.1f trades a day and pair",
-        days,
-        ", ".join(sorted({tape.pair for tape in tapes})),
-        known,
+        "Agent: learns for %s timesteps from %.1f days of out-of-sample predictions of %s",
+        f"{timesteps:,}",
+        days / len(pairs),
+        ", ".join(pairs),
+    )
+
+
+def _log_end(last: Progress, best: Progress) -> None:
+    flat = "; it has learnt to stay flat" if best.trades_per_day == 0 else ""
+    logger.info(
+        "Agent: learnt in %.0f s; best after %s of %s timesteps: on validation %+.3f %% and %.1f "
+        "trades a day and pair%s",
         last.seconds,
-        best.timesteps,
-        last.total,
+        f"{best.timesteps:,}",
+        f"{last.total:,}",
         100 * best.growth,
         best.trades_per_day,
+        flat,
     )
 
 
