@@ -459,6 +459,35 @@ def test_the_study_takes_real_candles_instead():
         assert each[each.index("--train-days") + 1] == "60"
 
 
+def test_the_table_of_results_is_that_of_the_stored_studies():
+    told = (ROOT / "docs" / "agent.md").read_text().partition("## Results")[2]
+    told = told.partition("Real candles")[0]
+    rows = dict(re.findall(r"^\| ([^|]+) \| ([+-].*) \|$", told, re.MULTILINE))
+    for column, study in enumerate(("planted", "random-walk")):
+        path = ROOT / "benchmarks" / "agent_results" / f"{study}.json"
+        facts = json.loads(path.read_text())
+        agents = {name: 100 * each["growth"] for name, each in facts["agents"].items()}
+        first = facts["others"]["random, first turnover"]
+        known = {
+            "median agent": agents[facts["median"]],
+            "worst agent": agents[facts["worst"]],
+            "expected value, same predictions": 100 * facts["others"]["expected value"]["growth"],
+            "`ranges`, expected value": 100 * facts["others"]["ranges, expected value"]["growth"],
+            "random, same turnover": 100 * facts["others"]["random, same turnover"]["growth"],
+            "random, first turnover, while its account lives": 100
+            * first["growth"]
+            / first["alive"],
+            "buy and hold": 100 * facts["others"]["buy and hold"]["growth"],
+            "median agent minus expected value": 100
+            * facts["median against"]["expected value"]["mean"],
+        }
+        for who, growth in known.items():
+            number = rows[who].split(" | ")[column].split(" ")[0]
+            digits = len(number.partition(".")[2])
+            assert digits > 0
+            assert number == f"{growth:+.{digits}f}", (study, who)
+
+
 def test_the_table_of_settings_is_complete():
     rows = re.findall(
         r"^\| `([\w.]+)` \| ([^|]*) \| ([^|]*) \| ([^|]+) \|$",
