@@ -41,7 +41,8 @@ class AgentFolder:
         if path.is_file():
             before = self.plan()
             changed = all_differences(flatten(before), flatten(told))
-            if changed:
+            is_bound = any(each.name != _PLAN for each in self.path.iterdir())
+            if changed and is_bound:  # a plan without agents binds nobody
                 raise CommandError(
                     f"agent: {self.path} holds agents that were made with something else "
                     f"({'; '.join(changed)}); choose another folder, or delete this one"
@@ -130,7 +131,9 @@ class AgentFolder:
         try:
             return Trained(Policy.load(self.path / name), history)
         except PolicyError as error:
-            raise CommandError(f"agent: {error}") from error
+            raise CommandError(
+                f"agent: {error}; delete {self.path / name} and run 'dualwindow agent train' again"
+            ) from error
 
     def remember(self, tried: Mapping[str, float]) -> int:
         """Count what was tried here so far: each of these agents, and all that were before.

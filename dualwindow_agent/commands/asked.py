@@ -3,12 +3,14 @@
 import argparse
 import json
 import math
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from dualwindow.cli import CommandError
+from dualwindow.learning.fingerprint import flatten
 from dualwindow_agent.market.tables import Span, Told, read_tapes
 from dualwindow_agent.market.tape import Tape, TapeError
 from dualwindow_agent.market.walk_table import TableError
@@ -43,10 +45,7 @@ def settings_of(arguments: argparse.Namespace) -> AgentSettings:
     try:
         found = AgentSettings.model_validate(_merged(base, changes))
     except ValidationError as error:
-        problems = [
-            f"{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}"
-            for e in error.errors()
-        ]
+        problems = [_problem(each) for each in error.errors()]
         raise CommandError(f"agent: {'; '.join(problems)}") from error
     if spot and found.market.shorts:
         raise CommandError(
@@ -54,6 +53,18 @@ def settings_of(arguments: argparse.Namespace) -> AgentSettings:
             "market.shorts=false, or name futures pairs like BTC/USDT:USDT"
         )
     return found
+
+
+def _problem(error: Any) -> str:
+    """Put what pydantic has found into the words of the other commands."""
+    key = ".".join(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden":
+        known = [*flatten(AgentSettings().model_dump(mode="json"))]
+        by_end = [name for name in known if name.rpartition(".")[2] == key]
+        close = by_end or get_close_matches(key, known, n=1)
+        return f"{key} is unknown" + (f"; did you mean '{close[0]}'?" if close else "")
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{key}: {message}. Received: {error['input']!r}"
 
 
 def _put(changes: dict[str, Any], words: str) -> None:

@@ -18,7 +18,7 @@ from dualwindow_agent.settings import AgentSettings
 
 FORMAT = 1
 _WEIGHTS, _FACTS = "policy.npz", "agent.json"
-_DIGEST = "digest of policy.npz"
+_DIGEST = "digest"  # of both files, without itself
 _EPSILON, _CLIP = 1e-8, 10.0  # as VecNormalize of stable-baselines3 has them
 
 
@@ -107,7 +107,8 @@ class Policy:
         """
         folder.mkdir(parents=True, exist_ok=True)
         weights = self.weight_bytes()
-        facts = {**self.to_facts(), _DIGEST: digest([weights])}
+        facts = self.to_facts()
+        facts |= {_DIGEST: _digest_of(weights, facts)}
         write_aside(folder / _WEIGHTS, weights)
         write_aside(folder / _FACTS, json.dumps(facts, indent=1).encode())
 
@@ -149,8 +150,9 @@ class Policy:
         try:
             facts = json.loads((folder / _FACTS).read_text())
             weights = (folder / _WEIGHTS).read_bytes()
-            if facts.pop(_DIGEST, None) != digest([weights]):
-                raise ValueError(f"{_WEIGHTS} is not what {_FACTS} was written with")
+            _refuse_other_format(facts)
+            if facts.pop(_DIGEST, None) != _digest_of(weights, facts):
+                raise ValueError(f"{_WEIGHTS} and {_FACTS} are not what was written together")
             with np.load(io.BytesIO(weights), allow_pickle=False) as arrays:
                 found = {name: arrays[name] for name in arrays.files}
             return cls.of_parts(facts, found)
@@ -168,11 +170,7 @@ class Policy:
     @classmethod
     def of_parts(cls, facts: dict[str, Any], arrays: dict[str, FloatArray]) -> "Policy":
         """Put it together again from `to_facts` and `arrays`."""
-        if facts.get("format") != FORMAT:
-            raise PolicyError(
-                f"the agent was written by another version (format {facts.get('format')}, this one "
-                f"has {FORMAT}); train it again"
-            )
+        _refuse_other_format(facts)
         named = ("format", "settings", "barriers", "horizon", "columns")
         n_layers = sum(name.startswith("weights_") for name in arrays)
         return cls(
@@ -185,4 +183,16 @@ class Policy:
             tuple(arrays[f"weights_{i}"] for i in range(n_layers)),
             tuple(arrays[f"biases_{i}"] for i in range(n_layers)),
             {name: value for name, value in facts.items() if name not in named},
+        )
+
+
+def _digest_of(weights: bytes, facts: dict[str, Any]) -> str:
+    return digest([weights, json.dumps(facts, sort_keys=True).encode()])
+
+
+def _refuse_other_format(facts: dict[str, Any]) -> None:
+    if facts.get("format") != FORMAT:
+        raise PolicyError(
+            f"the agent was written by another version (format {facts.get('format')}, this one "
+            f"has {FORMAT}); train it again"
         )

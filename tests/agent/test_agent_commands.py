@@ -16,7 +16,7 @@ from agent.examples_tables import BEGIN, END, PAIRS
 from examples import as_in_readme, leaves
 
 from benchmarks import agent_study
-from dualwindow.cli import main
+from dualwindow.cli import CommandError, main
 from dualwindow_agent.commands.agent_folder import AgentFolder
 from dualwindow_agent.commands.asked import boundary_of
 from dualwindow_agent.commands.evaluate_command import untouched
@@ -341,7 +341,8 @@ def test_an_agent_is_trained_for_every_choice_of_groups(made, tmp_path, said):
 
 
 MISTAKES = [
-    (["--set", "learning.gama=1"], "learning.gama: Extra inputs are not permitted"),
+    (["--set", "learning.gama=1"], "learning.gama is unknown; did you mean 'learning.gamma'?"),
+    (["--set", "timesteps=5"], "timesteps is unknown; did you mean 'learning.timesteps'?"),
     (["--set", "gamma"], "--set must be like"),
     (["--set", "learning.batch_size=100"], "must divide steps * accounts, 256"),
     (["--test-days", "9"], "the untouched part would begin -1.0 days after"),
@@ -517,3 +518,14 @@ def test_the_published_agent_sees_further_horizons(made, tmp_path, said):
     assert {"class_2", "confidence_2", "SHORT_2", "LONG_2"} < set(policy.columns)
     assert policy.n_actions == 9
     assert said("agent", "evaluate", "--agents", tmp_path / "p")[0] == 0
+
+
+def test_a_plan_that_led_to_no_agent_binds_nobody(tmp_path):
+    folder = AgentFolder(tmp_path / "agents")
+    folder.begin({"groups": 1})
+    folder.begin({"groups": 4})
+    assert folder.plan() == {"groups": 4}
+    (tmp_path / "agents" / "seeds").mkdir()
+    with pytest.raises(CommandError, match=r"made with something else \(groups: 4 -> 5\)"):
+        folder.begin({"groups": 5})
+    assert folder.plan() == {"groups": 4}

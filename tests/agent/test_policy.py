@@ -73,7 +73,7 @@ def test_weights_of_another_agent_are_refused(tmp_path: Path) -> None:
     small_policy().save(tmp_path / "a")
     small_policy(mean=np.array([2.0, 10.0])).save(tmp_path / "b")
     (tmp_path / "b/policy.npz").replace(tmp_path / "a/policy.npz")
-    with pytest.raises(PolicyError, match=r"policy\.npz is not what agent\.json was written with"):
+    with pytest.raises(PolicyError, match=r"policy\.npz and agent\.json are not what was"):
         Policy.load(tmp_path / "a")
 
 
@@ -83,6 +83,16 @@ def test_a_damaged_file_is_refused(tmp_path: Path, name: str) -> None:
     content = (tmp_path / name).read_bytes()
     (tmp_path / name).write_bytes(content[: len(content) // 2])
     with pytest.raises(PolicyError, match=r"the agent is damaged \(.*\); train it again"):
+        Policy.load(tmp_path)
+
+
+def test_facts_that_were_tampered_with_are_refused(tmp_path: Path) -> None:
+    small_policy().save(tmp_path)
+    path = tmp_path / "agent.json"
+    text = path.read_text()
+    assert '"fee": 0.0005' in text
+    path.write_text(text.replace('"fee": 0.0005', '"fee": 0.0'))
+    with pytest.raises(PolicyError, match=r"are not what was written together"):
         Policy.load(tmp_path)
 
 
