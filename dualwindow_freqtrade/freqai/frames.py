@@ -19,6 +19,8 @@ from dualwindow.samples.data import TrainingData
 from dualwindow.settings import Settings
 from dualwindow_freqtrade.freqai.names import COLUMNS, DO_PREDICT, TARGET, TRAINED_AT, trained_at
 
+_DIGITS = 12
+
 
 def true_labels(candles: Candles, settings: Settings) -> IntArray:
     """Label the candles by what came after them; UNKNOWN where the future has not happened."""
@@ -140,8 +142,10 @@ def describe_training(
     total = max(counts.total, 1)
     shares = {name: getattr(counts, name.removesuffix("_raw")) / total for name in COLUMNS}
     shares |= dict.fromkeys(beside, 0.0)
-    dk.data["labels_mean"] = shares
-    dk.data["labels_std"] = {n: float(np.sqrt(p * (1 - p))) for n, p in shares.items()}
+    # Of longer numbers FreqAI's reader of JSON loses the last bit: a window that is predicted by a
+    # saved model would differ from one that was predicted where the model was trained.
+    dk.data["labels_mean"] = {name: round(share, _DIGITS) for name, share in shares.items()}
+    dk.data["labels_std"] = {n: round((p * (1 - p)) ** 0.5, _DIGITS) for n, p in shares.items()}
     # Live, FreqAI names the files only after training; the timestamp is already in the path.
     second = trained_at(dk.data_path)
     dk.data["extra_returns_per_train"] = {

@@ -200,6 +200,18 @@ def test_a_run_that_is_killed_goes_on_and_a_backtest_of_saved_models_follows(pla
     assert "all as it should be" in leak.stdout
 
 
+def test_a_model_that_was_saved_predicts_as_where_it_was_trained(place, here):
+    """As after a kill between the two."""
+    freqai = {"backtest_period_days": 0.5, "save_backtest_models": True}
+    here(**freqai)
+    before = place.predictions("test")
+    for path in place.models("test").rglob(f"*{BACKTEST_PREDICTION}"):
+        path.unlink()
+    n, steps = here(**freqai)
+    assert (n, len(steps), len(before)) == (8, 8, 8)
+    assert place.predictions("test") == before
+
+
 def test_trainings_of_all_pairs_together_are_the_same_side_by_side(place, here):
     """In the real freqtrade, whose pairs come one after the other."""
     freqai = {"dual_window": {"pooling": "whitelist"}, "save_backtest_models": True}
