@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from dualwindow.learning.artifact import Artifact
-from dualwindow.learning.folds import FoldError, Schedule
+from dualwindow.learning.folds import Fold, FoldError, Schedule
 from dualwindow.learning.walk_forward import Member, tasks
 from dualwindow.market.candles import Candles
 from dualwindow.market.labels import Labelling
@@ -70,13 +70,7 @@ def out_of_sample_tapes(
         logger.info("Agent: %s", remark)
     found: dict[str, list[tuple[Member, Artifact]]] = {pair.pair: [] for pair in pairs}
     for i, task in enumerate(wanted):
-        fold = task.members[0].fold
-        logger.info(
-            "Agent: classifier %d of %d learns from %s on and predicts %s to %s for it",
-            i + 1,
-            len(wanted),
-            *(np.datetime64(second, "m") for second in (fold.train_from, fold.start, fold.stop)),
-        )
+        _log_classifier(i + 1, len(wanted), task.members[0].fold)
         models = learn([member.data for member in task.members])
         for member in task.members:
             found[member.fold.pair].append((member, models[member.fold.pair]))
@@ -174,6 +168,16 @@ def _log_progress(progress: Progress) -> None:
         progress.total,
         100 * progress.growth,
         progress.trades_per_day,
+    )
+
+
+def _log_classifier(number: int, n: int, fold: Fold) -> None:
+    moments = np.array([fold.train_from, fold.start, fold.stop], dtype="datetime64[s]")
+    logger.info(
+        "Agent: classifier %d of %d learns from %s on and predicts %s to %s for it",
+        number,
+        n,
+        *moments.astype("datetime64[m]"),
     )
 
 

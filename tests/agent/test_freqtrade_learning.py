@@ -65,6 +65,16 @@ class Classifiers:
         return {model.record.pair: model for model in models}
 
 
+def test_the_log_says_which_days_each_classifier_is_for(caplog):
+    caplog.set_level("INFO")
+    data = window()
+    out_of_sample_tapes([data], SETTINGS, BLOCK, Classifiers())
+    day = data.candles.date[0].astype("datetime64[s]").astype("datetime64[D]")
+    begin, middle = f"{day}T00:00", f"{day + 1}T12:00"
+    told = f"classifier 1 of 4 learns from {begin} on and predicts {day + 1}T00:00 to {middle}"
+    assert told in caplog.text
+
+
 def test_each_candle_is_predicted_by_a_classifier_that_has_not_seen_it():
     learn, data = Classifiers(), window()
     (tape,) = out_of_sample_tapes([data], SETTINGS, BLOCK, learn)
