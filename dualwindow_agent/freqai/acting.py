@@ -10,6 +10,7 @@ from dualwindow_agent.learning.policy import Policy
 from dualwindow_agent.market.accounts import Accounts, Bars, Terms
 from dualwindow_agent.market.exchange import Exchange
 from dualwindow_agent.market.observation import market_part, own_part
+from dualwindow_agent.market.orders import Orders
 from dualwindow_agent.market.tape import Tape
 
 # Candles before the first one acted on, which the numbers of the market look back on.
@@ -159,5 +160,5 @@ def _seen(
     policy: Policy, market: FloatArray, accounts: Accounts, *, may_enter: bool
 ) -> tuple[FloatArray, BoolArray]:
     own = own_part(accounts, policy.terms, policy.settings.observation)
-    allowed = Exchange(policy.terms).allowed(accounts, np.array([may_enter]))
+    allowed = Orders(policy.settings.market).allowed(accounts, np.array([may_enter]))
     return np.concatenate([market[None], own], axis=1), allowed

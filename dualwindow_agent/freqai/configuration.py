@@ -2,16 +2,15 @@
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from importlib.util import find_spec
 from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
 from dualwindow.settings import Frozen
+from dualwindow_agent.learning.training import missing_packages
 from dualwindow_agent.settings import AgentSettings
 
 BLOCK = "freqai.dual_window.agent"
-_LIBRARIES = ("torch", "stable_baselines3", "sb3_contrib", "gymnasium")
 # What the rest of the configuration says, or freqtrade cannot do.
 _NOT_HERE = {
     "market.fee": "it is the configuration's 'fee'",
@@ -112,7 +111,7 @@ def _completed(config: Mapping[str, Any], block: Mapping[str, Any], days: float)
 
 
 def _missing_libraries() -> list[str]:
-    lacking = [name for name in _LIBRARIES if find_spec(name) is None]
+    lacking = missing_packages()
     if not lacking:
         return []
     return [

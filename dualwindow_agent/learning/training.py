@@ -68,6 +68,11 @@ def train(
     return Trained(course.best, tuple(course.history))
 
 
+def missing_packages() -> list[str]:
+    """Name the packages of the extra that are not installed."""
+    return [name for name in _EXTRA if find_spec(name) is None]
+
+
 def require_extra() -> None:
     """Refuse where a package is missing that a training needs.
 
@@ -76,8 +81,7 @@ def require_extra() -> None:
     TrainingError
         If so.
     """
-    missing = [name for name in _EXTRA if find_spec(name) is None]
-    if missing:
+    if missing := missing_packages():
         raise TrainingError(
             f"training an agent needs packages that are not installed: {', '.join(missing)}; "
             "install PyTorch's CPU build first, then the rest by pip install -e '.[agent]', see "

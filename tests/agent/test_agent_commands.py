@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -53,20 +52,6 @@ def source(folder: Path, pairs: tuple[str, ...] = PAIRS) -> list[str]:
 def train_words(folder: Path, out: Path, *more: str) -> list[str]:
     asked = ["--walk", str(folder / "trees"), *source(folder), "--test-days", str(TEST_DAYS)]
     return ["agent", "train", *asked, "--seeds", "2", "--out", str(out), *SMALL, *more]
-
-
-@pytest.fixture
-def said(capsys) -> Callable[..., tuple[int, str, str]]:
-    """Run a command: status, output, complaint."""
-
-    def run(*words: object) -> tuple[int, str, str]:
-        try:
-            status = main([str(word) for word in words])
-        except SystemExit as end:
-            status = int(end.code or 0)
-        return status, *capsys.readouterr()
-
-    return run
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from agent.test_freqtrade_learning import trained, window
-from agent.test_freqtrade_live import FIRST, LAST, hold, started
+from agent.test_freqtrade_live import FIRST, as_backtest, hold, started
 from agent_in_freqtrade import agent_dry_run, made_up, made_up_policy  # noqa: F401 - a fixture
-from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.persistence import init_db
 
-from dualwindow.market.candles import Candles
 from dualwindow.market.labels import CLASSES
 from dualwindow_agent.freqai import learning
 from dualwindow_agent.freqai.acting import FLAT, Held, decide
@@ -55,19 +53,6 @@ def stored_rows(strategy, minutes) -> pd.DataFrame:
         )
         at(strategy, minutes, row)
     return strategy.freqai.dd.historic_predictions[PAIR].tail(ROWS)
-
-
-def as_backtest(strategy, minutes):
-    """Predict the same candles as a backtest does."""
-    model = strategy.freqai.dd.model_dictionary[PAIR]
-    strategy.dp.frames["1m"] = minutes
-    kitchen = FreqaiDataKitchen(strategy.config, live=True, pair=PAIR)
-    frame = kitchen.use_strategy_to_populate_indicators(
-        strategy, prediction_dataframe=minutes.iloc[FIRST - 1200 : LAST].copy(), pair=PAIR
-    ).reset_index(drop=True)
-    candles = Candles.from_frame(frame, 60)
-    features = frame[list(model.record.features)].to_numpy(np.float64)
-    return model, candles, model.predict(candles, features)
 
 
 @pytest.mark.parametrize("bot", [IN_DOUBT], indirect=True)

@@ -25,6 +25,7 @@ from dualwindow_agent.freqai.artifact import AgentArtifact
 from dualwindow_agent.freqai.configuration import AgentBlock
 from dualwindow_agent.freqai.fingerprint import shaping_beside, shaping_files
 from dualwindow_agent.freqai.learning import newest_days, out_of_sample_tapes, train_agent
+from dualwindow_agent.learning import training as agent_training
 from dualwindow_agent.market.following import follow
 from dualwindow_agent.settings import AgentSettings, LearningSettings
 from harness.freqai_run import load_strategy, market
@@ -301,9 +302,7 @@ def test_what_the_rest_must_say_is_told_with_everything_else(tmp_path):
 
 
 def test_without_pytorch_it_says_how_to_get_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        agent_configuration, "find_spec", lambda name: None if name == "torch" else 1
-    )
+    monkeypatch.setattr(agent_training, "find_spec", lambda name: None if name == "torch" else 1)
     with pytest.raises(OperationalException, match=r"needs torch: install PyTorch.s CPU build"):
         load(tmp_path)
 

@@ -72,6 +72,19 @@ def shown(strategy, minutes, row: int, held: Held) -> pd.Series:
     return at(strategy, minutes, row).iloc[-1]
 
 
+def as_backtest(strategy, minutes):
+    """Predict the same candles as a backtest does."""
+    model = strategy.freqai.dd.model_dictionary[PAIR]
+    strategy.dp.frames["1m"] = minutes
+    kitchen = FreqaiDataKitchen(strategy.config, live=True, pair=PAIR)
+    frame = kitchen.use_strategy_to_populate_indicators(
+        strategy, prediction_dataframe=minutes.iloc[FIRST - 1200 : LAST].copy(), pair=PAIR
+    ).reset_index(drop=True)
+    candles = Candles.from_frame(frame, 60)
+    features = frame[list(model.record.features)].to_numpy(np.float64)
+    return model, candles, model.predict(candles, features)
+
+
 def test_live_does_what_a_backtest_does_on_the_same_candles(bot):
     strategy, minutes = bot
     account, rows = account_of(strategy, minutes), []
@@ -80,14 +93,7 @@ def test_live_does_what_a_backtest_does_on_the_same_candles(bot):
         account.go_on(int(rows[-1]["action"]))
     live = acted_of(pd.DataFrame(rows))
 
-    model = strategy.freqai.dd.model_dictionary[PAIR]
-    strategy.dp.frames["1m"] = minutes
-    kitchen = FreqaiDataKitchen(strategy.config, live=True, pair=PAIR)
-    frame = kitchen.use_strategy_to_populate_indicators(
-        strategy, prediction_dataframe=minutes.iloc[FIRST - 1200 : LAST].copy(), pair=PAIR
-    ).reset_index(drop=True)
-    candles = Candles.from_frame(frame, 60)
-    prediction = model.predict(candles, frame[list(model.record.features)].to_numpy(np.float64))
+    model, candles, prediction = as_backtest(strategy, minutes)
     tape = predicted_tape(PAIR, candles, prediction, is_constant=model.record.is_constant)
     tape = tape.between(candles.date[1200], candles.date[-1] + 60)
     again = act(model.policy, tape, Account(tape.candles, model.policy.terms, tape.first))

@@ -1,6 +1,5 @@
 """Candles of five minutes in a file, and the command that is typed."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -28,20 +27,6 @@ def folder(tmp_path_factory) -> Path:
     for seed, coin in ((1, "BTC"), (2, "ETH")):
         candles(f"{coin}/USDT", seed).to_csv(folder / f"{coin}.csv", index=False)
     return folder
-
-
-@pytest.fixture
-def said(capsys) -> Callable[..., tuple[int, str, str]]:
-    """Run a command: status, output, complaint."""
-
-    def run(*words: object) -> tuple[int, str, str]:
-        try:
-            status = main([str(word) for word in words])
-        except SystemExit as end:
-            status = int(end.code or 0)
-        return status, *capsys.readouterr()
-
-    return run
 
 
 @pytest.fixture
