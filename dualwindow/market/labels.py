@@ -13,13 +13,14 @@ Learning* (2018), chapter 3, with the time barrier as the HOLD class. The mean c
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
 from dualwindow.arrays import BoolArray, FloatArray, IntArray
 from dualwindow.market.candles import Candles, count_ahead, count_back
 from dualwindow.market.moves import LEAST_MOVE, smoothed_moves
+from dualwindow.market.touches import extreme_ahead, falls_of, rises_of
 from dualwindow.settings import Settings, SmoothedLabelSettings
 
 SHORT, HOLD, LONG = 0, 1, 2
@@ -65,6 +66,15 @@ class Levels:
     short_stop: FloatArray | float
 
 
+class Touches(NamedTuple):
+    """How many candles until each level is touched, from 1; more than the horizon means never."""
+
+    long_take: IntArray
+    long_stop: IntArray
+    short_take: IntArray
+    short_stop: IntArray
+
+
 def exclusive(candles: Candles, levels: Levels, horizon: int) -> IntArray:
     """Label by which take-profit is touched while its stop never is, whatever the order.
 
@@ -81,11 +91,18 @@ def exclusive(candles: Candles, levels: Levels, horizon: int) -> IntArray:
     -------
     (n - horizon,) int8 of SHORT, HOLD, LONG. Gaps are not looked at here.
     """
-    top = _extreme_ahead(np.maximum, candles.high, horizon)
-    bottom = _extreme_ahead(np.minimum, candles.low, horizon)
+    top = extreme_ahead(np.maximum, candles.high, horizon)
+    bottom = extreme_ahead(np.minimum, candles.low, horizon)
     long_wins = (top >= levels.long_take) & (bottom > levels.long_stop)
     short_wins = (bottom <= levels.short_take) & (top < levels.short_stop)
-    return _decide(long_wins & ~short_wins, short_wins & ~long_wins)
+    return _unless_both(long_wins, short_wins)
+
+
+def exclusive_by_touches(touches: Touches, horizon: int) -> IntArray:
+    """Give the labels of `exclusive` to those who know when each level is touched: (n,) int8."""
+    long_wins = (touches.long_take <= horizon) & (touches.long_stop > horizon)
+    short_wins = (touches.short_take <= horizon) & (touches.short_stop > horizon)
+    return _unless_both(long_wins, short_wins)
 
 
 def first_touch(candles: Candles, levels: Levels, horizon: int) -> IntArray:
@@ -97,11 +114,21 @@ def first_touch(candles: Candles, levels: Levels, horizon: int) -> IntArray:
 
     Parameters and return value as for `exclusive`.
     """
-    rises = _FirstTouch(np.maximum, np.greater_equal, -np.inf, candles.high, horizon)
-    falls = _FirstTouch(np.minimum, np.less_equal, np.inf, candles.low, horizon)
-    long_at, short_at = rises(levels.long_take), falls(levels.short_take)
-    long_wins = (long_at < falls(levels.long_stop)) & (long_at <= horizon)
-    short_wins = (short_at < rises(levels.short_stop)) & (short_at <= horizon)
+    rises, falls = rises_of(candles.high, horizon), falls_of(candles.low, horizon)
+    touches = Touches(
+        rises(levels.long_take),
+        falls(levels.long_stop),
+        falls(levels.short_take),
+        rises(levels.short_stop),
+    )
+    return first_touch_by_touches(touches, horizon)
+
+
+def first_touch_by_touches(touches: Touches, horizon: int) -> IntArray:
+    """Give the labels of `first_touch` to those who know when each level is touched: (n,) int8."""
+    long_at, short_at = touches.long_take, touches.short_take
+    long_wins = (long_at < touches.long_stop) & (long_at <= horizon)
+    short_wins = (short_at < touches.short_stop) & (short_at <= horizon)
     return _decide(
         long_wins & (~short_wins | (long_at < short_at)),
         short_wins & (~long_wins | (short_at < long_at)),
@@ -109,6 +136,10 @@ def first_touch(candles: Candles, levels: Levels, horizon: int) -> IntArray:
 
 
 RULES: dict[str, LabelRule] = {"exclusive": exclusive, "first_touch": first_touch}
+RULES_BY_TOUCHES: dict[str, Callable[[Touches, int], IntArray]] = {
+    "exclusive": exclusive_by_touches,
+    "first_touch": first_touch_by_touches,
+}
 
 
 @dataclass(frozen=True)
@@ -233,51 +264,9 @@ class Labelling:
         return known
 
 
+def _unless_both(long_wins: BoolArray, short_wins: BoolArray) -> IntArray:
+    return _decide(long_wins & ~short_wins, short_wins & ~long_wins)
+
+
 def _decide(is_long: BoolArray, is_short: BoolArray) -> IntArray:
     return HOLD + is_long.astype(np.int8) - is_short.astype(np.int8)
-
-
-def _extreme_ahead(extreme: np.ufunc, values: FloatArray, horizon: int) -> FloatArray:
-    """Extreme of ``values[t+1 .. t+horizon]``, by doubling: (n - horizon,)."""
-    n = len(values) - horizon
-    table, width = values[1:], 1
-    while 2 * width <= horizon:
-        table = extreme(table[:-width], table[width:])
-        width *= 2
-    result: FloatArray = extreme(table[:n], table[horizon - width :][:n])
-    return result
-
-
-class _FirstTouch:
-    """How many candles until a level is first touched, by binary descent over running extremes.
-
-    Table *k* holds the extreme of the ``2**k`` values that start at each row, so a level is found
-    in ``log2(horizon)`` look-ups instead of `horizon` comparisons.
-    """
-
-    def __init__(
-        self,
-        extreme: np.ufunc,
-        touches: np.ufunc,
-        beyond: float,
-        values: FloatArray,
-        horizon: int,
-    ) -> None:
-        depth = horizon.bit_length()
-        # NaN would spread over a whole block, and blocks reach past the horizon.
-        filled = np.where(np.isnan(values), beyond, values)
-        table = np.concatenate([filled, np.full(1 << depth, beyond)])
-        self._tables: list[Any] = []
-        for k in range(depth):
-            self._tables.append(table)
-            table = extreme(table[: -(1 << k)], table[1 << k :])
-        self._touches = touches
-        self._first = np.arange(1, len(values) - horizon + 1)
-
-    def __call__(self, level: FloatArray | float) -> IntArray:
-        """Candles until the touch, from 1; any number above the horizon means never."""
-        position = self._first.copy()
-        for k in reversed(range(len(self._tables))):
-            missed = ~self._touches(self._tables[k][position], level)
-            position += missed.astype(np.int64) << k
-        return position - self._first + 1
