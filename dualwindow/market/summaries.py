@@ -59,6 +59,39 @@ def closes_to_means(candles: Candles, ends: IntArray, spans: tuple[int, ...]) ->
     return found
 
 
+def running_log_ranges(candles: Candles, spans: tuple[int, ...]) -> FloatArray:
+    """Compute what `mean_log_ranges` does for every row, from running sums.
+
+    Made for many rows: it is the same but for rounding, which depends on where the candles begin.
+
+    Returns
+    -------
+    (n, s) float64; NaN where a price that is looked at is unknown, or lies before the first candle
+    """
+    ranges = _log_ranges(candles)
+    found = np.stack([_running_mean(ranges, span) for span in spans], axis=1)
+    return np.log(np.maximum(found, _LEAST_RANGE))
+
+
+def running_closes_to_means(candles: Candles, spans: tuple[int, ...]) -> FloatArray:
+    """Compute what `closes_to_means` does for every row, as `running_log_ranges` does."""
+    closes = np.where(candles.priced, candles.close, np.nan)
+    return np.stack([closes / _running_mean(closes, span) - 1 for span in spans], axis=1)
+
+
+def _running_mean(values: FloatArray, span: int) -> FloatArray:
+    """Average the last `span` values up to each: (n,), NaN where any is, or there are fewer."""
+    unknown = np.isnan(values)
+    sums = np.concatenate([[0.0], np.cumsum(np.where(unknown, 0.0, values))])
+    lost = np.concatenate([[0], np.cumsum(unknown)])
+    means = np.full(len(values), np.nan)
+    if len(values) >= span:
+        means[span - 1 :] = np.where(
+            lost[span:] == lost[:-span], (sums[span:] - sums[:-span]) / span, np.nan
+        )
+    return means
+
+
 def summary_names(spans: tuple[int, ...]) -> tuple[str, ...]:
     """Name the columns of `summaries`, in order."""
     per_span = [f"{what}_{span}" for span in spans for what in _PER_SPAN]

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import softmax
@@ -23,6 +24,42 @@ _ABSENT = -50.0  # log odds of a class that the training part does not hold
 Inputs = Callable[[Candles, IntArray, tuple[int, ...]], FloatArray]
 
 
+class Line(NamedTuple):
+    """What a logistic regression on x numbers has learnt; see `FittedLine`."""
+
+    mean: FloatArray
+    deviation: FloatArray
+    slopes: FloatArray
+    levels: FloatArray
+
+    def scores(self, x: FloatArray) -> FloatArray:
+        """Give the softmax of the lines at (m, x) numbers: (m, 3)."""
+        scaled = (x - self.mean) / self.deviation
+        return np.asarray(softmax(scaled @ self.slopes.T + self.levels, axis=1))
+
+
+def fit_line(x: FloatArray, labels: IntArray, weights: FloatArray, penalty: float) -> Line:
+    """Fit a logistic regression to numbers that are scaled alike; a class may be absent.
+
+    Parameters
+    ----------
+    x : (m, x) finite numbers
+    labels : (m,) of SHORT, HOLD, LONG, at least two of them
+    weights : (m,) how much each counts
+    penalty : how strongly slopes are held near 0
+    """
+    mean, deviation = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-9)
+    model = LogisticRegression(C=1 / penalty, max_iter=1000, tol=1e-8)
+    model.fit((x - mean) / deviation, labels, weights)
+    slopes = np.zeros((len(CLASSES), x.shape[1]))
+    levels = np.full(len(CLASSES), _ABSENT)
+    # Of two classes, scikit-learn gives the odds of the second alone.
+    two = len(model.classes_) == 2
+    slopes[model.classes_] = np.vstack([0 * model.coef_, model.coef_]) if two else model.coef_
+    levels[model.classes_] = [0, *model.intercept_] if two else model.intercept_
+    return Line(mean, deviation, slopes, levels)
+
+
 @dataclass(frozen=True)
 class LineClassifier:
     """A multinomial logistic regression on what `inputs` makes of the candles of several spans."""
@@ -37,17 +74,9 @@ class LineClassifier:
         """Fit it to the training part alone; it has no epochs and always begins anew."""
         hooks.interrupt()
         x = self.inputs(training.rows.candles, training.ends, self.spans)
-        mean, deviation = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-9)
-        model = LogisticRegression(C=1 / self.settings.penalty, max_iter=1000, tol=1e-8)
-        model.fit((x - mean) / deviation, training.labels, training.weights)
-        slopes = np.zeros((len(CLASSES), x.shape[1]))
-        levels = np.full(len(CLASSES), _ABSENT)
-        # Of two classes, scikit-learn gives the odds of the second alone.
-        two = len(model.classes_) == 2
-        slopes[model.classes_] = np.vstack([0 * model.coef_, model.coef_]) if two else model.coef_
-        levels[model.classes_] = [0, *model.intercept_] if two else model.intercept_
+        line = fit_line(x, training.labels, training.weights, self.settings.penalty)
         hooks.interrupt()
-        return FittedLine(self.inputs, self.spans, mean, deviation, slopes, levels)
+        return FittedLine(self.inputs, self.spans, *line)
 
     def from_bytes(self, content: bytes) -> "FittedLine":
         """Read the JSON text."""
@@ -84,8 +113,8 @@ class FittedLine:
         """Give the softmax of the lines."""
         if len(ends) == 0:
             return np.empty((0, len(CLASSES)))
-        x = (self.inputs(rows.candles, ends, self.spans) - self.mean) / self.deviation
-        return np.asarray(softmax(x @ self.slopes.T + self.levels, axis=1))
+        line = Line(self.mean, self.deviation, self.slopes, self.levels)
+        return line.scores(self.inputs(rows.candles, ends, self.spans))
 
     def is_sound(self) -> bool:
         """Tell whether all that it has learnt are finite numbers."""
