@@ -10,7 +10,8 @@ from sklearn.metrics import classification_report, confusion_matrix
 
 from dualwindow.arrays import IntArray
 from dualwindow.judging.decisions import decide, most_probable, rule_of
-from dualwindow.judging.evaluation import Costs, Quality, Record, follow, quality
+from dualwindow.judging.evaluation import Quality, Record, follow, quality
+from dualwindow.judging.outcomes import Costs
 from dualwindow.learning.artifact import Artifact
 from dualwindow.learning.group import boundary_of
 from dualwindow.market.labels import CLASSES, UNKNOWN, Labelling

@@ -9,8 +9,9 @@ from sklearn.metrics import precision_recall_fscore_support
 
 from dualwindow.arrays import BoolArray, FloatArray, IntArray
 from dualwindow.judging.decisions import break_even
+from dualwindow.judging.outcomes import Costs, ends_of, independent
 from dualwindow.market.candles import Candles
-from dualwindow.market.labels import CLASSES, HOLD, LONG, SHORT, UNKNOWN, Barriers, Labelling
+from dualwindow.market.labels import CLASSES, HOLD, LONG, SHORT, UNKNOWN
 
 
 class Direction(NamedTuple):
@@ -58,13 +59,6 @@ class Quality(NamedTuple):
     signals_per_day: float
     short: Direction
     long: Direction
-
-
-class Costs(NamedTuple):
-    """What decides how a trade ends and what it pays: fees of entry plus exit."""
-
-    labelling: Labelling
-    fees: float
 
 
 class Record(NamedTuple):
@@ -147,13 +141,10 @@ def _by_class(truth: IntArray, chosen: IntArray) -> tuple[FloatArray, FloatArray
 def _independent_outcomes(
     candles: Candles, signal: BoolArray, side: int, costs: Costs
 ) -> list[float]:
-    outcomes, free = [], -1
-    for row in np.flatnonzero(signal).tolist():
-        if row >= free:
-            profit, length = outcome(candles, row, side, costs)
-            outcomes.append(profit)
-            free = row + length
-    return outcomes
+    if not signal.any():
+        return []
+    ends = ends_of(candles, side, costs)
+    return ends.profit[independent(signal, ends)].tolist()
 
 
 def _pooled_outcomes(records: Sequence[Record], i: int) -> list[float] | None:
@@ -179,38 +170,3 @@ def _direction(
         float(np.mean(outcomes)) if n else math.nan,
         float(np.std(outcomes, ddof=1) / np.sqrt(n)) if n > 1 else math.nan,
     )
-
-
-def _distances(barriers: Barriers, side: int) -> tuple[float, float]:
-    if side == LONG:
-        return barriers.long_take_profit, barriers.long_stop_loss
-    return barriers.short_take_profit, barriers.short_stop_loss
-
-
-def outcome(candles: Candles, row: int, side: int, costs: Costs) -> tuple[float, int]:
-    """Follow a trade that is entered at the close of a candle.
-
-    It ends at the barrier that is touched first (the stop, if one candle touches both) or at the
-    close of the last candle of the horizon.
-
-    Returns
-    -------
-    Profit after fees as a fraction of the stake, and the number of candles until the end.
-    """
-    take, stop = _distances(costs.labelling.barriers, side)
-    ahead = slice(row + 1, row + 1 + costs.labelling.horizon)
-    entry, high, low = candles.close[row], candles.high[ahead], candles.low[ahead]
-    level = costs.labelling.watched(entry)
-    if side == LONG:
-        won, lost = high >= level.long_take, low <= level.long_stop
-    else:
-        won, lost = low <= level.short_take, high >= level.short_stop
-    n = len(won)
-    first_win = int(won.argmax()) if won.any() else n
-    first_loss = int(lost.argmax()) if lost.any() else n
-    if first_loss <= first_win and first_loss < n:
-        return -stop - costs.fees, first_loss + 1
-    if first_win < n:
-        return take - costs.fees, first_win + 1
-    move = candles.close[ahead][-1] / entry - 1 if n else 0.0
-    return float(move if side == LONG else -move) - costs.fees, max(n, 1)

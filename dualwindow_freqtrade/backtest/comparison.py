@@ -6,7 +6,8 @@ import numpy as np
 from rich.console import Console
 
 from dualwindow.arrays import IntArray
-from dualwindow.judging.evaluation import Costs, Record, follow, quality
+from dualwindow.judging.evaluation import Record, follow, quality
+from dualwindow.judging.outcomes import Costs
 from dualwindow.market.candles import Candles
 from dualwindow.market.labels import UNKNOWN, Labelling
 from dualwindow.reports.terminal import comparison_table, window_table

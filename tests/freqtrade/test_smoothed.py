@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from freqtrade.exceptions import OperationalException
 
-from dualwindow.judging.evaluation import Costs, follow, quality
+from dualwindow.judging.evaluation import follow, quality
+from dualwindow.judging.outcomes import Costs
 from dualwindow.learning.record import TrainingRecord
 from dualwindow.market.candles import Candles
 from dualwindow.market.labels import CLASSES, LONG, SHORT, UNKNOWN, Labelling

@@ -10,17 +10,66 @@ from examples import make_candles, random_candles
 from rich.console import Console
 from sklearn.metrics import f1_score
 
-from dualwindow.judging.evaluation import (
-    Costs,
-    follow,
-    outcome,
-    quality,
-)
+from dualwindow.judging.evaluation import follow, quality
+from dualwindow.judging.outcomes import Costs, ends_of, independent
 from dualwindow.market.labels import HOLD, LONG, SHORT, UNKNOWN, Barriers, Labelling, first_touch
 from dualwindow.reports.terminal import comparison_table, window_table
 
 BARRIERS = Barriers(0.01, 0.005, 0.02, 0.01)
 COSTS = Costs(Labelling(first_touch, BARRIERS, 3, 15), fees=0.001)
+
+
+def outcome(candles, row, side, costs):
+    """Of one candle: profit and length."""
+    ends = ends_of(candles, side, costs)
+    return float(ends.profit[row]), int(ends.length[row])
+
+
+def plain_outcome(candles, row, side, costs):
+    """The slow, obvious version: candle by candle until something happens."""
+    barriers, entry, profit = costs.labelling.barriers, candles.close[row], 0.0
+    sign = 1 if side == LONG else -1
+    take, stop = (
+        (barriers.long_take_profit, barriers.long_stop_loss)
+        if side == LONG
+        else (barriers.short_take_profit, barriers.short_stop_loss)
+    )
+    last = min(row + costs.labelling.horizon, len(candles) - 1)
+    for later in range(row + 1, last + 1):
+        best, worst = candles.high[later], candles.low[later]
+        if side == SHORT:
+            best, worst = worst, best
+        if sign * (worst / entry - 1) <= -stop:
+            return -stop - costs.fees, later - row
+        if sign * (best / entry - 1) >= take:
+            return take - costs.fees, later - row
+    profit = sign * (candles.close[last] / entry - 1)
+    return profit - costs.fees, max(last - row, 1)
+
+
+def plain_independent(signal, length):
+    chosen, free = [], -1
+    for row in np.flatnonzero(signal):
+        if row >= free:
+            chosen.append(int(row))
+            free = row + length[row]
+    return chosen
+
+
+@pytest.mark.parametrize("side", [SHORT, LONG])
+def test_outcomes_are_those_of_a_plain_loop(side, seed):
+    candles = random_candles(400, seed, 0.003)
+    broken = np.where(np.arange(400) == 200, np.nan, candles.high)
+    candles = replace(candles, high=broken, low=np.where(np.isnan(broken), np.nan, candles.low))
+    costs = Costs(Labelling(first_touch, BARRIERS, 20, 15), fees=0.001)
+    ends = ends_of(candles, side, costs)
+    told = np.array([plain_outcome(candles, row, side, costs) for row in range(400)])
+    np.testing.assert_allclose(ends.profit, told[:, 0], atol=1e-15)
+    np.testing.assert_array_equal(ends.length, told[:, 1])
+    assert len(np.unique(ends.length)) > 10
+    signal = np.random.default_rng(seed).random(400) < 0.3
+    assert independent(signal, ends).tolist() == plain_independent(signal, ends.length)
+    assert independent(np.zeros(400, dtype=bool), ends).tolist() == []
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from examples import make_candles, random_candles, shared_frame, small_settings
 
-from dualwindow.judging.evaluation import Costs, outcome
+from dualwindow.judging.outcomes import Costs, ends_of
 from dualwindow.market.candles import Candles
 from dualwindow.market.labels import (
     HOLD,
@@ -182,7 +182,7 @@ def test_a_decimal_on_the_barrier_is_met_and_one_tick_short_is_not(decimals, dis
         candles = make_candles(*pairs)
         assert (labelling.label(candles)[::2] == expected).all()
         for side in (SHORT, LONG):
-            wins = [outcome(candles, 2 * i, side, costs)[0] == float(x) for i in range(len(close))]
+            wins = ends_of(candles, side, costs).profit[::2][: len(close)] == float(x)
             assert all(won == (side == expected) for won in wins)
 
 
