@@ -15,12 +15,15 @@ RUN apt-get update \
     && useradd --uid 1000 --create-home ftuser \
     && install --directory --owner ftuser --group ftuser user_data strategies
 
-COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY pyproject.toml setup.py constraints.txt README.md LICENSE ./
+COPY config ./config
 COPY dualwindow ./dualwindow
 COPY dualwindow_agent ./dualwindow_agent
 COPY dualwindow_freqtrade ./dualwindow_freqtrade
 COPY dualwindow_sandbox ./dualwindow_sandbox
 COPY dualwindow_trainer ./dualwindow_trainer
+COPY freqaimodels ./freqaimodels
+COPY strategies ./strategies
 
 # With "tensorflow[and-cuda]" CUDA comes along as Python packages; the driver is the host's.
 ARG TENSORFLOW=tensorflow
@@ -37,9 +40,6 @@ RUN freqtrade install-ui
 # both on the mounted volume; --db-url would mix them.
 RUN ln -s user_data/tradesv3.sqlite user_data/tradesv3.dryrun.sqlite .
 
-COPY config ./config
-COPY freqaimodels ./freqaimodels
-COPY strategies ./strategies
 COPY user_data/config.json ./user_data/
 
 USER ftuser

@@ -2,9 +2,9 @@
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 BIN := .venv/bin
 
-.PHONY: agent demo test test-agent test-bot test-rest lint mutants bench bench-skill bench-live soak clean
+.PHONY: agent demo test test-agent test-bot test-rest lint mutants bench bench-skill bench-live soak wheel clean
 
-.venv/installed: pyproject.toml constraints.txt
+.venv/installed: pyproject.toml setup.py constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
 	touch $@
@@ -16,6 +16,10 @@ BIN := .venv/bin
 demo: .venv/installed ## the main job on synthetic candles, without the internet
 	rm -rf user_data/sandbox/planted-1/models/demo user_data/sandbox/planted-1/strategies
 	FREQTRADE__FREQAI__IDENTIFIER=demo $(BIN)/dualwindow sandbox run -- $(BIN)/freqtrade backtesting --freqaimodel DualWindowLSTM --cache none
+
+wheel: .venv/installed ## into dist/, to be installed into one's own freqtrade: docs/install.md
+	rm -rf build dist # setuptools would build in what has been deleted since
+	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 
 agent: .venv/installed-agent ## agents on a market with something to be found in it: train, judge, a table; minutes
 	$(BIN)/python -W ignore -m benchmarks.agent_study --quick $(ARGS)
@@ -29,7 +33,11 @@ test-bot: .venv/installed ## bots trade for twenty minutes, mostly waiting
 test-rest: lint ## on two cores, behind the bots
 	nice $(BIN)/pytest --numprocesses 2 --dist loadfile --ignore tests/agent --ignore tests/freqtrade/test_live_run.py --ignore tests/benchmarks/test_soak.py
 
-test-agent: .venv/installed-agent ## what needs the extra agent, PyTorch among it
+test-wheel: .venv/installed ## into dist/, to be installed into one's own freqtrade: docs/install.md
+	rm -rf build dist # setuptools would build in what has been deleted since
+	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+
+agent: .venv/installed-agent ## what needs the extra agent, PyTorch among it
 	nice $(BIN)/pytest --numprocesses 2 --dist loadfile dualwindow_agent tests/agent
 
 lint: .venv/installed
@@ -56,4 +64,4 @@ soak: .venv/installed ## bots in faults that a seed fixes: make soak SEED=1 RUNS
 	$(BIN)/python -W ignore -m benchmarks.soak $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(ARGS)
 
 clean:
-	rm -rf .venv build mutants *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv build dist mutants *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -11,6 +11,7 @@ from typing import Any
 import rapidjson
 
 from dualwindow.cli import CommandError
+from dualwindow.shipped import shipped
 from dualwindow_freqtrade.freqai.configuration import (
     Configuration,
     ConfigurationError,
@@ -19,7 +20,6 @@ from dualwindow_freqtrade.freqai.configuration import (
 )
 
 _FEE = 0.0005
-_PRESETS = Path("config", "presets")
 _BLOCKS = (
     "feature_parameters",
     "data_split_parameters",
@@ -104,10 +104,11 @@ def _block(value: Any, name: str) -> Mapping[str, Any]:
 def _preset(name: str | None) -> list[Path]:
     if name is None:
         return []
-    path = _PRESETS / f"{name}.json"
+    presets = shipped("config") / "presets"
+    path = presets / f"{name}.json"
     if not path.is_file():
-        there = ", ".join(sorted(p.stem for p in _PRESETS.glob("*.json"))) or "none"
-        raise CommandError(f"--preset {name}: there is no {path}; there are: {there}")
+        there = ", ".join(sorted(p.stem for p in presets.glob("*.json")))
+        raise CommandError(f"--preset {name}: there is no such preset; there are: {there}")
     return [path]
 
 

@@ -28,6 +28,7 @@ from freqtrade.constants import (
     HYPEROPT_LOSS_BUILTIN,
 )
 
+from dualwindow.shipped import shipped
 from dualwindow_freqtrade.live.guards import Limits, Reading
 from dualwindow_freqtrade.live.pace import Pace
 from dualwindow_freqtrade.live.status import Status
@@ -235,11 +236,13 @@ def test_every_copied_folder_is_mounted(name):
 
 def test_every_package_is_copied():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    found = project["tool"]["setuptools"]["packages"]["find"]["include"]
-    packages = {name.removesuffix(".*") for name in found}
+    packages = {path.parent.name for path in ROOT.glob("dualwindow*/__init__.py")}
     parts = ("", "_agent", "_freqtrade", "_sandbox", "_trainer")
     assert packages == {f"dualwindow{part}" for part in parts}
-    assert packages <= set(copied())
+    built = {
+        str(shipped(name).relative_to(ROOT)) for name in ("config", "freqaimodels", "strategies")
+    }
+    assert {*packages, *built, "setup.py"} <= set(copied())
     assert project["project"]["readme"] in copied()
 
 

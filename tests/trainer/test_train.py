@@ -205,7 +205,7 @@ MISTAKES = [
     pytest.param(["--epochs", "0"], "must be a whole number, at least 1", id="no-epochs"),
     pytest.param(["--set", "conv_width"], "--set must be like conv_width=180", id="set"),
     pytest.param(["--set", "conv_with=9"], "did you mean 'conv_width'?", id="misspelt"),
-    pytest.param(["--preset", "none"], "there is no config/presets/none.json", id="preset"),
+    pytest.param(["--preset", "none"], "none: there is no such preset; there are: production", id="preset"),
     pytest.param(["-c", "nowhere.json"], "--config nowhere.json: ", id="config"),
     pytest.param(["--timeframe", "2h"], "must be at most 1h", id="timeframe"),
     pytest.param(["--timeframe", "15m"], "is this another timeframe?", id="another"),
