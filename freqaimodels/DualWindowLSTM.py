@@ -1,7 +1,7 @@
 """FreqAI's hooks on one side, the `dualwindow` core on the other."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -25,7 +25,6 @@ from dualwindow.samples.data import TrainingData
 from dualwindow_freqtrade.backtest import drawer as backtest_drawer
 from dualwindow_freqtrade.backtest import pooling as backtest_pooling
 from dualwindow_freqtrade.backtest.cache import BacktestCache, CachedWindow
-from dualwindow_freqtrade.backtest.comparison import BacktestComparison
 from dualwindow_freqtrade.backtest.windows import (
     cached_windows,
     populate_from_candles,
@@ -56,6 +55,7 @@ from dualwindow_freqtrade.live.saved_models import SavedModels, load_backtest_mo
 from dualwindow_freqtrade.live.status import Status
 from dualwindow_freqtrade.live.stored_predictions import stored_predictions
 from dualwindow_freqtrade.live.watch import LiveWatch, limits_of
+from dualwindow_freqtrade.reporting.telling import Telling
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ class DualWindowLSTM(BaseClassifierModel):
         self.fingerprint = Fingerprint(self, self.settings, pooling, self.shaping_beside())
         self._backtest_cache = BacktestCache(self.full_path, self.fingerprint)
         self._backtest_pooling: backtest_pooling.SharedTrainings | None = None
-        self._comparison = BacktestComparison(self.settings)
+        self._telling = Telling(self.full_path, config, self.base_tf_seconds)
         guards, pace = self.configuration.guards, Pace.of(self.freqai_info)
         self._status = status = Status(self.full_path, limits_of(config, guards), pace)
         late_inputs = LateInputs(self.dd, guards.max_candle_age)
@@ -120,28 +120,14 @@ class DualWindowLSTM(BaseClassifierModel):
         labels = freqai_frames.true_labels(self._candles(dataframe), self.settings)
         return freqai_frames.with_targets(dataframe, labels)
 
-    def compare(
-        self,
-        dataframe: DataFrame,
-        pair: str,
-        ways: Mapping[str, IntArray],
-        fees: float,
-        *,
-        is_last: bool,
-    ) -> None:
-        """Print how ways of deciding did in each window of a backtest, and at last over all pairs.
-
-        Parameters
-        ----------
-        dataframe : n candles of the pair with their predictions
-        ways, fees : as for `BacktestComparison.show_pair`
-        is_last : whether this is the last pair
-        """
-        spans = self._backtest_cache.spans(pair, self.settings)
-        if spans:  # predictions of a live run have none
-            self._comparison.show_pair(pair, self._candles(dataframe), ways, spans, fees)
-        if spans and is_last:
-            self._comparison.show_overall(fees)
+    def start(
+        self, dataframe: DataFrame, metadata: dict[str, Any], strategy: IStrategy
+    ) -> DataFrame:
+        """Predict one pair; after the last one, a backtest says what it has found."""
+        predict = partial(super().start, dataframe, metadata, strategy)
+        pair = metadata["pair"]
+        windows = partial(self._backtest_cache.windows, pair)
+        return self._telling.follow(pair, strategy, predict, windows)
 
     def watch_whitelist(self, now: float, provider: DataProvider) -> None:
         """Look whether every pair is still analysed; for a strategy's `bot_loop_start`.

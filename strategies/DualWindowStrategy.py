@@ -17,11 +17,12 @@ from freqtrade.strategy import (
 )
 from pandas import DataFrame
 
-from dualwindow.judging.decisions import MODES, Rule, decide, most_probable
+from dualwindow.judging.decisions import MODES, Rule, decide
 from dualwindow.market.candles import Candles
 from dualwindow.market.features import FEATURES, candle_features
 from dualwindow.market.hours import HourlyLevels, fresh_levels, hourly_levels
 from dualwindow.market.labels import CLASSES, HOLD, LONG, SHORT, UNKNOWN, Labelling
+from dualwindow.settings import ConfidenceSettings
 from dualwindow_freqtrade.freqai.actions import PLOTS, enter_as_wanted, leave_as_wanted
 from dualwindow_freqtrade.freqai.names import ACTION
 from dualwindow_freqtrade.live.candles import refuse_short_frames
@@ -30,6 +31,7 @@ from dualwindow_freqtrade.strategy.hyperopt_file import values_found
 from dualwindow_freqtrade.strategy.rule_parameters import (
     Begun,
     begin_parameters,
+    confidence_of,
     limit_margin,
     read_fees,
     rule_of,
@@ -243,18 +245,12 @@ class DualWindowStrategy(IStrategy):
         return self.freqai.set_targets(dataframe)
 
     def populate_indicators(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
-        """Train and predict; in a backtest, compare what argmax and confidence make of it."""
-        predicted = self.freqai.start(dataframe, metadata, self)
-        if self.dp.runmode == RunMode.BACKTEST and not self.follows_agent:
-            ways = {
-                "argmax": self._most_probable(predicted),
-                self.mode.value: self._decide(predicted),
-            }
-            pairs = reversed(self.dp.current_whitelist())  # those without candles never come
-            last = next(p for p in pairs if len(self.dp.get_pair_dataframe(p, self.timeframe)))
-            is_last = metadata["pair"] == last
-            self.freqai.compare(predicted, metadata["pair"], ways, self.fees, is_last=is_last)
-        return predicted
+        """Train and predict."""
+        return self.freqai.start(dataframe, metadata, self)
+
+    def confidence_in_effect(self) -> ConfidenceSettings:
+        """Tell the model by which rule its predictions are to be judged."""
+        return confidence_of(self, self.confidence.fallback)
 
     def _probabilities(self, dataframe: DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Return (n, 3) probabilities and where they are any.
@@ -274,10 +270,6 @@ class DualWindowStrategy(IStrategy):
         decided = decide(probabilities, self._rule(), self.confidence.fallback)
         decided = np.where(dataframe["do_predict"] == 1, decided, HOLD)
         return np.where(known, decided, UNKNOWN)
-
-    def _most_probable(self, dataframe: DataFrame) -> np.ndarray:
-        probabilities, known = self._probabilities(dataframe)
-        return np.where(known, most_probable(probabilities), UNKNOWN)
 
     def populate_entry_trend(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         """Enter where a direction passes the confidence rule; the tag says why."""

@@ -9,16 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import pandas as pd
 from freqtrade.exceptions import OperationalException
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
 from dualwindow.learning.fingerprint import all_differences, differences, flatten
-from dualwindow.learning.record import TrainingRecord
 from dualwindow.market.files import write_aside
-from dualwindow.settings import Settings
 from dualwindow_freqtrade.freqai.fingerprint import Fingerprint
 from dualwindow_freqtrade.freqai.names import (
     ALL_TRAININGS,
@@ -26,7 +24,6 @@ from dualwindow_freqtrade.freqai.names import (
     METADATA_FILE,
     MODEL_FILE,
 )
-from dualwindow_freqtrade.freqai.training_report import REPORT_FILE
 
 _FILE = "dualwindow_cache.json"
 
@@ -81,6 +78,11 @@ class CacheRecord:
             return
         write_aside(self._path, json.dumps(everything, indent=1, sort_keys=True).encode())
 
+    def check_all(self, parts: Mapping[str, Mapping[str, Any]]) -> None:
+        """Compare all parts, as `check` does."""
+        for part, facts in parts.items():
+            self.check(part, facts)
+
     def binds(self) -> bool:
         """Tell whether there is anything that was made from what is recorded.
 
@@ -113,14 +115,6 @@ class CacheRecord:
         return f"set another freqai.identifier, or delete {self._folder}"
 
 
-class Span(NamedTuple):
-    """First moment that a window predicts, the first after it, and the settings of its training."""
-
-    start: datetime
-    stop: datetime
-    settings: Settings
-
-
 @dataclass(frozen=True)
 class CachedWindow:
     """The files of one backtest window, and what they must have been made from.
@@ -150,25 +144,6 @@ class CachedWindow:
             f"{name} trained": self.trained_on,
             f"{name} tested on {self.n_tested} candles": self.tested_on,
         }
-
-    def settled(self, settings: Settings) -> Settings:
-        """Give the settings with what the training of the window has found, if it was to find it.
-
-        Raises
-        ------
-        CacheError
-            If the record of the training is gone.
-        """
-        if not settings.has_open_delta:
-            return settings
-        name = self.metadata.name.removesuffix(METADATA_FILE) + REPORT_FILE
-        try:
-            return TrainingRecord.from_json(self.metadata.with_name(name).read_text()).settings
-        except (OSError, ValueError) as error:
-            raise CacheError(
-                f"{self.metadata.with_name(name)}, which knows the delta of the labels, cannot be "
-                f"read ({error}); delete {self.prediction} and run again"
-            ) from error
 
     def is_reused(self, record: CacheRecord) -> bool:
         """Tell whether FreqAI will reuse the predictions, after making sure that it may.
@@ -245,8 +220,7 @@ class BacktestCache:
 
     def _check_model(self) -> None:
         try:
-            for part, facts in self._fingerprint.parts().items():
-                self._record.check(part, facts)
+            self._record.check_all(self._fingerprint.parts())
         except CacheError:
             if self._record.binds():
                 raise
@@ -283,13 +257,6 @@ class BacktestCache:
             f"{error or 'the traceback above says why'}"
         ) from error
 
-    def spans(self, pair: str, settings: Settings) -> list[Span]:
-        """Tell what each window of a pair has predicted, which FreqAI forgets.
-
-        A pair whose predictions were made live has none.
-        """
-        windows = self._windows.get(pair, {}).values()
-        try:
-            return [Span(w.start, w.stop, w.settled(settings)) for w in windows]
-        except CacheError as error:
-            raise OperationalException(str(error)) from error
+    def windows(self, pair: str) -> list[CachedWindow]:
+        """Give the windows of a pair, which FreqAI forgets."""
+        return list(self._windows.get(pair, {}).values())

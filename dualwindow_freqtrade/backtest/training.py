@@ -24,7 +24,7 @@ from dualwindow.learning.parallel import Workers, run_tasks
 from dualwindow.learning.record import TrainingRecord
 from dualwindow_freqtrade.backtest.cache import BacktestCache
 from dualwindow_freqtrade.backtest.windows import cached_windows
-from dualwindow_freqtrade.freqai.training_report import REPORT_FILE
+from dualwindow_freqtrade.freqai.names import REPORT_FILE
 from dualwindow_freqtrade.freqai.workbench import Workbench, read_words
 
 Report = Callable[[int, TrainingRecord, int], None]

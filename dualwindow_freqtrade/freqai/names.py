@@ -42,6 +42,7 @@ LABEL_PIPELINE = "_label_pipeline.pkl"
 TRAINED_ROWS = "_trained_df.pkl"
 TRAINED_DATES = "_trained_dates_df.pkl"
 BACKTEST_PREDICTION = "_prediction.feather"
+REPORT_FILE = "_dualwindow.json"  # ours: the record of the training
 
 ALL_TRAININGS = "sub-train-*"
 

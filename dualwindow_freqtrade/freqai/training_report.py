@@ -7,10 +7,9 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from dualwindow.learning.record import TrainingRecord
 from dualwindow.models.classifier import Epoch
 from dualwindow_freqtrade.freqai.configuration import translated
+from dualwindow_freqtrade.freqai.names import REPORT_FILE as REPORT_FILE
 
 logger = logging.getLogger(__name__)
-
-REPORT_FILE = "_dualwindow.json"  # behind FreqAI's name of the model
 
 
 def log_epoch(pair: str, epoch: Epoch) -> None:

@@ -16,7 +16,7 @@ from dualwindow.judging.decisions import (
     thresholds,
 )
 from dualwindow.market.labels import Barriers
-from dualwindow.settings import ConfidenceSettings
+from dualwindow.settings import ConfidenceSettings, Fallback
 from dualwindow_freqtrade.strategy.hyperopt_file import configured_parameter
 
 logger = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ def read_fees(config: Mapping[str, Any], mode: str) -> float:
             "'fee' in the configuration (0.001 is 0.1 %) or choose another mode"
         )
     if fee is None:
-        logger.warning("'fee' is not set; argmax and confidence are compared without fees")
+        logger.warning("'fee' is not set; predictions are judged without fees")
     return 2 * (fee or 0.0)
 
 
@@ -106,3 +106,18 @@ def rule_of(
         return Thresholds(now["entry_short"], now["entry_hold"], now["entry_long"])
     except ConfidenceError as error:
         raise OperationalException(str(error)) from None
+
+
+def confidence_of(strategy: IStrategy, fallback: Fallback) -> ConfidenceSettings:
+    """Say the rule of a strategy as settings, with its parameters as they are."""
+    if strategy.mode.value == "expected_value":
+        return ConfidenceSettings(
+            mode="expected_value", margin=strategy.margin.value, fallback=fallback
+        )
+    return ConfidenceSettings(
+        mode="custom",
+        short=strategy.entry_short.value,
+        hold=strategy.entry_hold.value,
+        long=strategy.entry_long.value,
+        fallback=fallback,
+    )

@@ -35,7 +35,7 @@ def entries(strategy, frame) -> int:
     return int("enter_tag" in entered and entered["enter_tag"].notna().sum())
 
 
-def test_a_backtest_shows_them_judges_them_and_enters_on_none(tmp_path, caplog, capsys):
+def test_a_backtest_shows_them_and_enters_on_none(tmp_path, caplog):
     caplog.set_level("INFO")
     config = configuration(tmp_path, model_training_parameters=NOTHING)
     strategy, result = backtest(config, market())
@@ -50,7 +50,6 @@ def test_a_backtest_shows_them_judges_them_and_enters_on_none(tmp_path, caplog, 
     folder = tmp_path / "models" / "test"
     facts = [json.loads(path.read_text()) for path in folder.rglob(f"*{REPORT_FILE}")]
     assert [f["is_constant"] for f in facts] == [True] * 4
-    assert capsys.readouterr().out.count("1,420") == 2  # of 1,440, both ways; 20 lack a future
     rows = [prediction_row(path, PAIR) for path in folder.rglob(f"*{BACKTEST_PREDICTION}")]
     assert [row[2:] for row in rows] == [["360", "0"]] * 4
 

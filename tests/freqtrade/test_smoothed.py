@@ -5,15 +5,13 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from freqtrade.exceptions import OperationalException
 
-from dualwindow.judging.evaluation import follow, quality
-from dualwindow.judging.outcomes import Costs
 from dualwindow.learning.record import TrainingRecord
 from dualwindow.market.candles import Candles
 from dualwindow.market.labels import CLASSES, LONG, SHORT, UNKNOWN, Labelling
 from dualwindow.samples.splits import validation_start
 from dualwindow_freqtrade.freqai.training_report import REPORT_FILE
+from dualwindow_freqtrade.reporting.backtest import backtest_evidence
 from harness.freqai_run import (
     DUAL_WINDOW,
     PAIR,
@@ -75,39 +73,23 @@ def test_a_baseline_that_sees_the_trend_tells_falls_from_rises(run):
         assert min(record.validation.auc_short, record.validation.auc_long) > 0.6
 
 
-def test_the_comparison_judges_each_window_by_its_own_delta(run, frames, capsys):
-    config, strategy, predicted = run
-    candles = Candles.from_frame(predicted, 60)
-    ways = {"argmax": strategy._most_probable(predicted)}
-    strategy.freqai.compare(predicted, PAIR, ways, 0.0, is_last=True)
-    told = capsys.readouterr().out
-    expected = []
-    for record in records_of(config):
-        labelling = Labelling.of(record.settings)
-        start = pd.Timestamp(record.last_candle) + pd.Timedelta("1min")
-        inside = predicted["date"].between(start, start + pd.Timedelta("6h"), inclusive="left")
-        decided = np.where(inside, ways["argmax"], UNKNOWN)
-        costs = Costs(labelling, 0.0)
-        record = follow(candles, labelling.label(candles), decided, costs)
-        expected.append(quality([record], costs))
-    assert len(expected) == 4
-    rows = [line.split() for line in told.splitlines() if " argmax " in line and ".." in line]
-    assert [row[4] for row in rows] == [f"{q.trading_f1:.3f}" for q in expected]
-    assert min(q.candles for q in expected) > 300
-    assert np.mean([q.trading_f1 for q in expected]) > 0.35  # half of it is in the input
-    assert "(-)" in told  # no hit rate pays the fees where no take-profit is known
-    assert "nan" not in told
-
-
-def test_the_comparison_says_what_is_missing_where_a_record_is_gone(frames, tmp_path):
-    config = configuration(
-        tmp_path, dual_window=DUAL_WINDOW | SMOOTHED, model_training_parameters=TREND
-    )
-    strategy, predicted = backtest(config, frames)
-    report = sorted((tmp_path / "models" / "test").rglob(f"*{REPORT_FILE}"))[0]
-    report.unlink()
-    with pytest.raises(OperationalException, match=f"{report.name}, which knows the delta"):
-        strategy.freqai.compare(predicted, PAIR, {}, 0.0, is_last=True)
+def test_the_report_labels_each_window_by_its_own_delta(run, frames):
+    config, _, predicted = run
+    path = config["user_data_dir"] / "futures" / "BTC_USDT_USDT-1m-futures.feather"
+    path.parent.mkdir()
+    frames["1m"].to_feather(path)
+    (walk,) = backtest_evidence(config["user_data_dir"] / "models" / "test").walks.values()
+    candles, checked = Candles.from_frame(predicted, 60), 0
+    first = int(np.searchsorted(candles.date, walk.folds[0].start))
+    for i, record in enumerate(records_of(config)):
+        labels = Labelling.of(record.settings).label(candles)
+        mine = walk.table[walk.table["fold"] == i]["label"].to_numpy()
+        window = slice(first + 360 * i, first + 360 * (i + 1))
+        np.testing.assert_array_equal(mine, labels[window])
+        others = Labelling.of(records_of(config)[i - 1].settings).label(candles)
+        assert (mine != others[window]).any()
+        checked += int((mine != UNKNOWN).sum())
+    assert checked == 4 * 360 - 20
 
 
 def test_a_given_delta_is_the_label_of_every_window(frames, tmp_path):

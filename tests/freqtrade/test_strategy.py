@@ -176,7 +176,7 @@ def test_a_missing_fee_is_an_error_where_it_decides_and_a_warning_elsewhere(load
         load(fee=None)
     with caplog.at_level(logging.WARNING):
         load({"mode": "balanced"}, fee=None)
-    assert "compared without fees" in caplog.text
+    assert "judged without fees" in caplog.text
 
 
 def test_a_margin_that_no_signal_can_reach_is_refused(load):
@@ -470,8 +470,7 @@ def test_the_web_server_may_load_parameters_of_a_strategy_that_has_not_started(l
 
 
 def test_the_same_for_all_candles_is_held_whatever_the_rule(load):
-    """They come with do_predict 0; the comparison after a backtest judges that nothing is done."""
+    """They come with do_predict 0."""
     strategy = load({"margin": -0.004, "fallback": "argmax"})
     frame = predicted([(0.2, 0.2, 0.6, 0), (0.2, 0.2, 0.6, 1), (0.0, 0.0, 0.0, 0)])
     assert strategy._decide(frame).tolist() == [HOLD, LONG, UNKNOWN]
-    assert strategy._most_probable(frame).tolist() == [LONG, LONG, UNKNOWN]

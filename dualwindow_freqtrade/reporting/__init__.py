@@ -1,0 +1,1 @@
+"""What a report needs of a backtest or a bot: its predictions, its rule and its trades."""

@@ -1,0 +1,61 @@
+"""Find out what decides on an entry, whatever the strategy is."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from freqtrade.strategy import IStrategy
+
+from dualwindow.judging.decisions import thresholds
+from dualwindow.settings import ConfidenceSettings
+from dualwindow_freqtrade.freqai.names import ACTION
+from dualwindow_freqtrade.reporting.run_file import Judging
+
+_NO_FEE = "'fee' is not set in the configuration: everything is told before fees"
+
+
+def judging_of(strategy: IStrategy, config: Mapping[str, Any]) -> Judging:
+    """Ask the strategy for its rule; one that has none is judged by the configured confidence.
+
+    Parameters
+    ----------
+    strategy : with its model; one with a rule of ours has `confidence_in_effect`
+    config : freqtrade's, of which the fee is read
+    """
+    fee = config.get("fee")
+    fees, warnings = 2 * float(fee or 0), () if fee is not None else (_NO_FEE,)
+    if ACTION in strategy.freqai.columns_beside:
+        words = "an agent decides; it is not asked here what it would have done without trades"
+        return Judging(confidence=None, words=words, fees=fees, warnings=warnings)
+    asked = getattr(strategy, "confidence_in_effect", None)
+    if asked is not None:
+        confidence = asked()
+        return Judging(
+            confidence=confidence, words=in_words(confidence), fees=fees, warnings=warnings
+        )
+    name, confidence = type(strategy).__name__, strategy.freqai.configuration.confidence
+    other = f"{name} decides by itself; its predictions are judged by"
+    if confidence.mode == "expected_value" and fee is None:
+        warnings = (*warnings, f"{other} the most probable class")
+        return Judging(confidence=None, words="the most probable class", fees=0, warnings=warnings)
+    words = in_words(confidence)
+    warnings = (*warnings, f"{other} the configured confidence ({words})")
+    return Judging(confidence=confidence, words=words, fees=fees, warnings=warnings)
+
+
+def in_words(confidence: ConfidenceSettings) -> str:
+    """Name a rule.
+
+    Examples
+    --------
+    >>> in_words(ConfidenceSettings(margin=0.001))
+    'worth more than 0.1 % of the stake after fees'
+    >>> in_words(ConfidenceSettings(mode="balanced", fallback="argmax"))
+    'SHORT from 0.55, LONG from 0.55, else the most probable class'
+    """
+    last = ", else the most probable class" if confidence.fallback == "argmax" else ""
+    if confidence.mode == "expected_value":
+        if confidence.margin == 0:
+            return f"worth more than its fees{last}"
+        return f"worth more than {100 * confidence.margin:g} % of the stake after fees{last}"
+    least = thresholds(confidence)
+    return f"SHORT from {least.short:g}, LONG from {least.long:g}{last}"

@@ -1,0 +1,180 @@
+"""Keep what a backtest or a bot was in the folder of its identifier, for whoever reports on it.
+
+FreqAI keeps predictions, but neither which of them belong to one backtest nor where the candles
+are, what decided on an entry, or who traded.
+"""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ValidationError, field_serializer
+
+from dualwindow.market.files import write_aside
+from dualwindow.settings import ConfidenceSettings
+
+BACKTEST_FILE = "dualwindow_backtest.json"
+BEGUN_FILE = "dualwindow_backtest_begun.json"  # while a backtest is going on, or after a crash
+LIVE_FILE = "dualwindow_live.json"
+
+
+class RunError(Exception):
+    """There is nothing to report on, or it cannot be read; it says what to do."""
+
+
+class _Frozen(BaseModel, frozen=True, extra="forbid"):
+    pass
+
+
+class Judging(_Frozen):
+    """What decides on an entry.
+
+    Parameters
+    ----------
+    confidence : the rule as settings; None where an agent or nobody decides by one
+    words : the rule in words
+    fees : of entry and exit together, a fraction of the stake
+    warnings : for the reader, as that the strategy may decide otherwise
+    """
+
+    confidence: ConfidenceSettings | None
+    words: str
+    fees: float
+    warnings: tuple[str, ...] = ()
+
+    @field_serializer("confidence")
+    def _as_it_was_given(self, confidence: ConfidenceSettings | None) -> dict[str, Any] | None:
+        """Leave out what was not set, which some modes refuse."""
+        return None if confidence is None else confidence.model_dump(exclude_unset=True)
+
+
+class Market(_Frozen):
+    """Where candles are.
+
+    Parameters
+    ----------
+    exchange, candles, form, kind : name, folder, ending of the files, freqtrade's word for spot or
+        futures
+    timeframe, step : of a candle, in words and in seconds
+    """
+
+    exchange: str
+    candles: Path
+    form: str
+    kind: str
+    timeframe: str
+    step: int
+
+
+class Window(_Frozen):
+    """A window that was predicted: FreqAI's name of its model, and seconds since 1970 UTC."""
+
+    name: str
+    start: int
+    stop: int
+
+
+class Seen(_Frozen):
+    """What a backtest had of a pair: its first and its last candle, and its windows."""
+
+    first: int
+    last: int
+    windows: tuple[Window, ...]
+
+
+class Command(_Frozen):
+    """What was run, so that a workbench can be set up likewise.
+
+    Parameters
+    ----------
+    user_data, configurations : paths; of an interactive run there may be no configurations
+    strategy, strategy_path, model, model_path : names and folders
+    timerange : of a backtest, as it was typed
+    """
+
+    user_data: Path
+    configurations: tuple[Path, ...]
+    strategy: str
+    strategy_path: str | None
+    model: str
+    model_path: str | None
+    timerange: str | None
+
+
+class Run(_Frozen):
+    """A backtest, or a bot.
+
+    Parameters
+    ----------
+    made_at : seconds since 1970 UTC
+    pairs : what a backtest has predicted, in its order; of a bot there are none
+    trades : file of a bot's database; None of a backtest, or where it is on a server
+    is_dry : whether a bot trades with made-up money
+    """
+
+    format: Literal[1] = 1
+    made_at: float
+    judging: Judging
+    market: Market
+    command: Command
+    pairs: dict[str, Seen] = {}
+    trades: Path | None = None
+    is_dry: bool = True
+
+
+def command_of(config: dict[str, Any]) -> Command:
+    """Read in freqtrade's configuration what was run."""
+    return Command(
+        user_data=Path(config["user_data_dir"]).absolute(),
+        configurations=tuple(Path(path).absolute() for path in config.get("config_files", ())),
+        strategy=str(config.get("strategy", "")),
+        strategy_path=_text(config.get("strategy_path")),
+        model=str(config.get("freqaimodel", "")),
+        model_path=_text(config.get("freqaimodel_path")),
+        timerange=_text(config.get("timerange")),
+    )
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def market_of(config: dict[str, Any], step: int) -> Market:
+    """Read in freqtrade's configuration where candles are; `step` in seconds."""
+    return Market(
+        exchange=str(config.get("exchange", {}).get("name", "")),
+        candles=Path(config["datadir"]).absolute(),
+        form=str(config.get("dataformat_ohlcv", "feather")),
+        kind=str(config.get("candle_type_def", config.get("trading_mode", "spot"))),
+        timeframe=str(config["timeframe"]),
+        step=step,
+    )
+
+
+def write_run(path: Path, run: Run) -> None:
+    """Write it whole.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_aside(path, run.model_dump_json(indent=1).encode(), durable=False)
+
+
+def read_run(path: Path) -> Run:
+    """Read what `write_run` has written.
+
+    Raises
+    ------
+    RunError
+        If it is damaged, or of another version.
+    """
+    try:
+        return Run.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        first = str(error).splitlines()[0]
+        raise RunError(
+            f"{path} is damaged, or of another version ({first}); run the backtest once more (what "
+            "is cached stays valid), or start the bot again, and it is written anew"
+        ) from error
