@@ -32,11 +32,16 @@ class Estimate(NamedTuple):
 
 def estimate(settings: Settings, prepared: Prepared, n_features: int) -> Estimate:
     """Estimate seconds and bytes of a training."""
-    n_windows, members = len(prepared.training.ends), _members(settings.model)
+    n_candles = sum(len(part.data.candles) for part in prepared.parts)
+    return estimate_of(settings, len(prepared.training.ends), n_candles, n_features)
+
+
+def estimate_of(settings: Settings, n_windows: int, n_candles: int, n_features: int) -> Estimate:
+    """Estimate seconds and bytes of a training on so many windows of so many candles."""
+    members = _members(settings.model)
     networks = [m for m in members if isinstance(m, NetworkSettings)]
     operations = [m.epochs * _operations(m, settings.history, n_features) for m in networks]
     seconds = 2.0 * len(members) + n_windows * sum(operations) / _OPERATIONS_PER_SECOND
-    n_candles = sum(len(part.data.candles) for part in prepared.parts)
     return Estimate(seconds, _LIBRARIES + (_NETWORK if networks else 0) + _PER_CANDLE * n_candles)
 
 
