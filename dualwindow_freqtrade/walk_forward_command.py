@@ -114,14 +114,17 @@ def _configured(paths: Sequence[Path] | None) -> tuple[dict[str, Any], "Configur
         freqais_own,
         read_configuration,
     )
+    from dualwindow_freqtrade.freqai.placement import misplaced_blocks
+    from dualwindow_freqtrade.freqai.sources import others_beside
 
     try:
         loaded = load_from_files([str(path) for path in paths or [_default_configuration()]])
         loaded = deep_merge_dicts(environment_vars_to_dict(), loaded)
         freqai = loaded.get("freqai", {})
-        configuration = read_configuration(freqai)
+        configuration = read_configuration(freqai, misplaced_blocks(loaded))
     except (FreqtradeException, ConfigurationError) as error:
-        raise CommandError(f"walk-forward: --config: {_one_line(error)}") from error
+        missing = "".join(f"; {others_beside(path)}" for path in paths or [] if not path.is_file())
+        raise CommandError(f"walk-forward: --config: {_one_line(error)}{missing}") from error
     if unused := freqais_own(freqai):
         raise CommandError(
             f"walk-forward: {', '.join(unused)} would be ignored, because FreqAI does them: switch "

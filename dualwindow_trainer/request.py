@@ -18,6 +18,8 @@ from dualwindow_freqtrade.freqai.configuration import (
     freqais_own,
     read_configuration,
 )
+from dualwindow_freqtrade.freqai.placement import misplaced_blocks
+from dualwindow_freqtrade.freqai.sources import others_beside
 
 _FEE = 0.0005
 _BLOCKS = (
@@ -39,7 +41,7 @@ def configuration_of(arguments: argparse.Namespace) -> Configuration:
         If a file cannot be read, or a setting is wrong: with every problem at once.
     """
     try:
-        return read_configuration(block_of(arguments))
+        return read_configuration(block_of(arguments), misplaced_blocks(_files_of(arguments)))
     except ConfigurationError as error:
         raise CommandError("; ".join(error.problems)) from error
 
@@ -120,7 +122,8 @@ def _load(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     try:
         found = rapidjson.loads(path.read_text(), parse_mode=modes)
     except (OSError, ValueError) as error:
-        raise CommandError(f"--config {path}: {error}") from error
+        there = others_beside(path)
+        raise CommandError(f"--config {path}: {error}{there and f'; {there}'}") from error
     if not isinstance(found, dict):
         raise CommandError(f"--config {path}: must be a block of settings")
     before: dict[str, Any] = {}

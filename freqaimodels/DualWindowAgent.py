@@ -36,6 +36,7 @@ from dualwindow_freqtrade.freqai.configuration import (
 )
 from dualwindow_freqtrade.freqai.fingerprint import Beside, source_of
 from dualwindow_freqtrade.freqai.names import ACTING, ACTION
+from dualwindow_freqtrade.freqai.placement import broken_blocks, misplaced_blocks
 
 
 class DualWindowAgent(DualWindowLSTM):
@@ -51,10 +52,12 @@ class DualWindowAgent(DualWindowLSTM):
 
     def read(self, config: dict[str, Any]) -> Configuration:
         """Read the agent's block, and the rest as the classifier does."""
+        if broken := broken_blocks(config.get("freqai", {})):
+            raise ConfigurationError(broken)
         freqai, block = divided(config.get("freqai", {}))
         agent, problems = read_agent(config, block)
         try:
-            configuration = read_configuration(freqai)
+            configuration = read_configuration(freqai, misplaced_blocks(config))
         except ConfigurationError as error:
             raise ConfigurationError([*error.problems, *problems]) from None
         if agent is None:

@@ -43,6 +43,8 @@ from dualwindow_freqtrade.freqai.configuration import (
 from dualwindow_freqtrade.freqai.feature_pipeline import PipelineScaler, pipeline_of, prepared
 from dualwindow_freqtrade.freqai.fingerprint import Beside, Fingerprint
 from dualwindow_freqtrade.freqai.names import COLUMNS
+from dualwindow_freqtrade.freqai.placement import misplaced_blocks
+from dualwindow_freqtrade.freqai.sources import log_identifier
 from dualwindow_freqtrade.freqai.threads import allowed_threads, cap_threads
 from dualwindow_freqtrade.live import drawer as live_drawer
 from dualwindow_freqtrade.live import pooling as live_pooling
@@ -55,6 +57,7 @@ from dualwindow_freqtrade.live.saved_models import SavedModels, load_backtest_mo
 from dualwindow_freqtrade.live.status import Status
 from dualwindow_freqtrade.live.stored_predictions import stored_predictions
 from dualwindow_freqtrade.live.watch import LiveWatch, limits_of
+from dualwindow_freqtrade.reporting.renewal import Renewal
 from dualwindow_freqtrade.reporting.telling import Telling
 
 logger = logging.getLogger(__name__)
@@ -83,6 +86,7 @@ class DualWindowLSTM(BaseClassifierModel):
         except ConfigurationError as error:
             raise OperationalException(str(error)) from error
         self.settings, is_live = self.configuration.settings, config.get("runmode") in TRADE_MODES
+        log_identifier(config)
         if is_live:  # before FreqAI loads what lies there; the identifier has been checked
             identifier = config["freqai"].get("identifier", "")
             repair_folder(Path(config["user_data_dir"], "models", identifier))
@@ -96,7 +100,12 @@ class DualWindowLSTM(BaseClassifierModel):
         self.fingerprint = Fingerprint(self, self.settings, pooling, self.shaping_beside())
         self._backtest_cache = BacktestCache(self.full_path, self.fingerprint)
         self._backtest_pooling: backtest_pooling.SharedTrainings | None = None
-        self._telling = Telling(self.full_path, config, self.base_tf_seconds)
+        self._telling = Telling(
+            self.full_path,
+            config,
+            self.base_tf_seconds,
+            writes=self.configuration.report is not False,
+        )
         guards, pace = self.configuration.guards, Pace.of(self.freqai_info)
         self._status = status = Status(self.full_path, limits_of(config, guards), pace)
         late_inputs = LateInputs(self.dd, guards.max_candle_age)
@@ -104,12 +113,19 @@ class DualWindowLSTM(BaseClassifierModel):
         self._live_pooling = None
         if self.settings.pooling == "whitelist":
             self._live_pooling = live_pooling.SharedTraining(self, status)
-        self._live_loop = LiveLoop(self, status, pace, self._live_pooling)
+        self._renewal = Renewal(
+            self.full_path,
+            config,
+            self.base_tf_seconds,
+            self.configuration.report_minutes,
+            self.dd.save_historic_predictions_to_disk,
+        )
+        self._live_loop = LiveLoop(self, status, pace, self._live_pooling, self._renewal)
         self._saved_models = SavedModels(self.dd, config, self.fingerprint)
 
     def read(self, config: dict[str, Any]) -> Configuration:
         """Read the configuration; a `ConfigurationError` names every problem."""
-        return read_configuration(config.get("freqai", {}))
+        return read_configuration(config.get("freqai", {}), misplaced_blocks(config))
 
     def shaping_beside(self) -> Beside | None:
         """Name what shapes predictions beside the classifier: here, nothing does."""
@@ -304,6 +320,7 @@ class DualWindowLSTM(BaseClassifierModel):
         self.fingerprint.digest_code(strategy)
         if not self.scanning:
             cap_threads(self.settings.model, self._n_threads)
+            self._renewal.begin(strategy)
         # All of them before the thread begins to train.
         others = () if self.scanning else strategy.dp.current_whitelist()
         self._saved_models.load_once((pair, *others))

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any, get_args
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from dualwindow.samples.data import TrainingError
 from dualwindow.settings import (
@@ -20,6 +20,7 @@ from dualwindow.settings import (
     Settings,
 )
 from dualwindow_freqtrade.freqai.keys import FEATURE_KEYS, FREQAI_KEYS, SPLIT_KEYS, refused_keys
+from dualwindow_freqtrade.freqai.placement import broken_blocks
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,9 @@ class GuardSettings(Frozen):
     )
 
 
+_PAUSE, _LONGEST_PAUSE = 60.0, 1e6  # minutes between two reports of a bot
+
+
 class Configuration(Frozen):
     """All that the user has asked for; only `settings` shape predictions."""
 
@@ -47,6 +51,24 @@ class Configuration(Frozen):
     threads: int | None = Field(
         None, ge=1, description="of TensorFlow; unset, all cores, and live all but one"
     )
+    report: bool | float = Field(
+        False, description="write a report after a backtest, and live every so many minutes"
+    )
+
+    @field_validator("report", mode="before")
+    @classmethod
+    def _is_a_switch_or_minutes(cls, given: Any) -> Any:
+        is_number = isinstance(given, int | float) and not isinstance(given, bool)
+        if isinstance(given, bool) or (is_number and 1 <= given < _LONGEST_PAUSE):
+            return given if isinstance(given, bool) else float(given)
+        raise ValueError("must be true, false, or minutes from 1 on: how often live, at most")
+
+    @property
+    def report_minutes(self) -> float | None:
+        """Minutes between two reports of a bot; None without any."""
+        if isinstance(self.report, bool):
+            return _PAUSE if self.report else None
+        return self.report
 
     @model_validator(mode="after")
     def _value_needs_take_profits(self) -> "Configuration":
@@ -74,6 +96,7 @@ KEYS = {
     "confidence": "dual_window.confidence",
     "guards": "dual_window.guards",
     "threads": "dual_window.threads",
+    "report": "dual_window.report",
 }
 _LENGTHS = {"train_days": "train_period_days", "window_days": "backtest_period_days"}
 _HINTS = {
@@ -110,11 +133,16 @@ class ConfigurationError(ValueError):
         self.problems = problems
 
 
-def read_configuration(freqai: Mapping[str, Any]) -> Configuration:
+def read_configuration(freqai: Mapping[str, Any], elsewhere: Sequence[str] = ()) -> Configuration:
     """Read the configuration's `freqai` block without changing it.
 
     Parameters of `model_training_parameters` that belong to another kind are left out, so that one
     word changes the kind whatever a preset says of the others.
+
+    Parameters
+    ----------
+    freqai : the block
+    elsewhere : problems of the rest of the configuration, to be told with those of the block
 
     Raises
     ------
@@ -122,7 +150,9 @@ def read_configuration(freqai: Mapping[str, Any]) -> Configuration:
         Once, with every problem found: unknown keys, values out of bounds, and FreqAI keys that
         would break the order of time or have no meaning for this model.
     """
-    problems = refused_keys(freqai, _suggest)
+    if broken := broken_blocks(freqai):
+        raise ConfigurationError([*elsewhere, *broken])
+    problems = [*elsewhere, *refused_keys(freqai, _suggest)]
     own = freqai.get("dual_window", {})
     problems += [
         f"freqai.dual_window.{key} is unknown{_ELSEWHERE.get(key) or _suggest(key, _OWN_KEYS)}"

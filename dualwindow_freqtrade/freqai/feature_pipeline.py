@@ -63,7 +63,7 @@ class PipelineScaler:
             If the dissimilarity index would need more memory than is free.
         """
         if "di" in self._pipeline:
-            _refuse_large_dissimilarity(len(rows))
+            refuse_large_dissimilarity(len(rows))
         # Not pipeline.fit(): datasieve hands each step the *untransformed* rows there. A copy goes
         # in, because steps write to what they are given.
         self._pipeline.fit_transform(rows.copy())
@@ -88,7 +88,14 @@ def pipeline_of(scaler: RowScaler) -> Pipeline:
     return scaler._pipeline
 
 
-def _refuse_large_dissimilarity(n_rows: int) -> None:
+def refuse_large_dissimilarity(n_rows: int) -> None:
+    """Refuse FreqAI's dissimilarity index where it cannot fit.
+
+    Raises
+    ------
+    MemoryError
+        If it would need more memory than is free.
+    """
     # datasieve holds all pairwise distances twice, and a mask of them.
     needed, free = 17 * n_rows**2, _free_memory()
     if needed > free:

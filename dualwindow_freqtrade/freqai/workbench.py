@@ -19,6 +19,7 @@ from pandas import DataFrame
 from dualwindow.learning.artifact import Artifact, Prediction, format_trouble
 from dualwindow.market.candles import Candles
 from dualwindow_freqtrade.freqai.names import MODEL_FILE, trained_at, trainings_of
+from dualwindow_freqtrade.freqai.sources import others_beside
 
 
 class _Market:
@@ -49,6 +50,9 @@ class _Market:
 def read_words(words: Sequence[str]) -> dict[str, Any]:
     """Read the configuration as ``freqtrade backtesting`` does with these options."""
     arguments = Arguments(["backtesting", *words]).get_parsed_arg()
+    missing = [there for path in arguments["config"] if (there := others_beside(Path(path)))]
+    if missing and "-" not in arguments["config"]:  # freqtrade would only say that it is missing
+        raise OperationalException(f"a configuration file was not found; {'; '.join(missing)}")
     config: dict[str, Any] = Configuration(arguments, RunMode.BACKTEST).get_config()
     validate_config_consistency(config, preliminary=True)  # fills in what is left out
     config["candle_type_def"] = config.get("candle_type_def", "spot")

@@ -9,6 +9,7 @@ from pathlib import Path
 import cloudpickle
 
 from dualwindow.market.files import set_aside, write_aside
+from dualwindow_freqtrade.freqai.folder_use import is_trained_live
 from dualwindow_freqtrade.freqai.names import (
     ALL_TRAININGS,
     GLOBAL_METADATA,
@@ -18,7 +19,6 @@ from dualwindow_freqtrade.freqai.names import (
     PAIR_DICTIONARY,
     STORED_PREDICTIONS,
     STORED_PREDICTIONS_BACKUP,
-    TRAINED_LIVE,
 )
 
 logger = logging.getLogger(__name__)
@@ -47,11 +47,8 @@ def repair_folder(folder: Path) -> None:
 
 def was_trained_live(folder: Path) -> bool:
     """Tell whether a bot has trained the model in a folder, and no backtest beside it."""
-    try:
-        (path,) = folder.glob(f"*{METADATA_FILE}")
-        return bool(json.loads(path.read_text()).get(TRAINED_LIVE))
-    except (OSError, ValueError):  # none, or damaged
-        return False
+    found = list(folder.glob(f"*{METADATA_FILE}"))
+    return len(found) == 1 and is_trained_live(found[0])
 
 
 def _set_aside_unless(path: Path, is_whole: Callable[[Path], bool]) -> None:

@@ -59,6 +59,17 @@ def rest_credentials(path: Path) -> dict[str, str]:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_aside(path, json.dumps(made_up, indent=1).encode(), mode=0o600)
     path.chmod(0o600)
+    return read_credentials(path)
+
+
+def read_credentials(path: Path) -> dict[str, str]:
+    """Read password and token secret from a file that is there.
+
+    Raises
+    ------
+    CredentialsError
+        If it does not hold them.
+    """
     try:
         found = dict(json.loads(path.read_text()))
     except (ValueError, TypeError) as error:

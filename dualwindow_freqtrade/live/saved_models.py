@@ -73,7 +73,9 @@ class SavedModels:
             return
         dk = FreqaiDataKitchen(self._config, live=True, pair=pair)
         try:
-            reason = self._why_not(self._drawer.load_data(pair, dk), dk)
+            model: Artifact = self._drawer.load_data(pair, dk)
+            was_live = bool(dk.data.get(TRAINED_LIVE))
+            reason = why_not(model, pair, self._fingerprint, was_live=was_live)
         except Exception as error:  # whatever a damaged pickle raises
             if is_of_machine(error):
                 raise
@@ -91,12 +93,22 @@ class SavedModels:
             reason,
         )
 
-    def _why_not(self, model: Artifact, dk: FreqaiDataKitchen) -> str | None:
-        if not dk.data.get(TRAINED_LIVE):
-            return "it was not trained by a live bot, but in a backtest or by an earlier version"
-        if model.record.pair != dk.pair:
-            return f"it is one of {model.record.pair}"
-        changed = all_differences(model.record.made_from, self._fingerprint.facts())
-        if changed:
-            return f"it was made with other settings, code or libraries: {'; '.join(changed)}"
-        return None if model.fitted.is_sound() else "its weights are no numbers"
+
+def why_not(model: Artifact, pair: str, fingerprint: Fingerprint, *, was_live: bool) -> str | None:
+    """Say why a bot does not go on with a saved model; None where it does.
+
+    Parameters
+    ----------
+    model : that was found
+    pair : that it was found for
+    fingerprint : what it must have been made from
+    was_live : whether a live bot has trained it
+    """
+    if not was_live:
+        return "it was not trained by a live bot, but in a backtest or by an earlier version"
+    if model.record.pair != pair:
+        return f"it is one of {model.record.pair}"
+    changed = all_differences(model.record.made_from, fingerprint.facts())
+    if changed:
+        return f"it was made with other settings, code or libraries: {'; '.join(changed)}"
+    return None if model.fitted.is_sound() else "its weights are no numbers"

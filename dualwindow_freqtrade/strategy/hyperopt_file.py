@@ -39,6 +39,11 @@ def configured_parameter(
     return begun
 
 
+def hyperopt_path(strategy: IStrategy) -> Path:
+    """Name the file in which hyperopt leaves what it has found for a strategy."""
+    return Path(strategy.__file__).with_suffix(".json")
+
+
 def values_found(strategy: IStrategy, mode: str) -> dict[str, Any]:
     """Return what hyperopt's file beside the strategy holds; a new search starts without a bad one.
 
@@ -62,7 +67,7 @@ def values_found(strategy: IStrategy, mode: str) -> dict[str, Any]:
     allowed = {name: _allowed(p) for space in spaces.values() for name, p in space.items()}
     found = {name: value for space in spaces for name, value in file.get(space, {}).items()}
     problems = foreign_parameters(found, allowed, mode)
-    path = Path(strategy.__file__).with_suffix(".json")
+    path = hyperopt_path(strategy)
     if problems and strategy.config["runmode"] == RunMode.HYPEROPT:
         logger.warning("%s is not used, and will be replaced: %s", path, "; ".join(problems))
         strategy._ft_params_from_file = {}

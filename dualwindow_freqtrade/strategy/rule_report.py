@@ -4,7 +4,6 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from math import isinf
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from freqtrade.enums import TRADE_MODES, RunMode
@@ -14,6 +13,7 @@ from freqtrade.strategy import DecimalParameter, IStrategy
 from dualwindow.judging.decisions import Rule, break_even
 from dualwindow.market.labels import CLASSES, LONG, SHORT, Barriers
 from dualwindow.settings import ConfidenceSettings
+from dualwindow_freqtrade.strategy.hyperopt_file import hyperopt_path
 from dualwindow_freqtrade.strategy.rule_parameters import Begun
 
 logger = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ def log_rule(
     if overridden and strategy.config["runmode"] in TRADE_MODES:
         logger.warning(
             "%s, which hyperopt wrote, overrides %s; delete it to trade by the configuration",
-            Path(strategy.__file__).with_suffix(".json"),
+            hyperopt_path(strategy),
             ", ".join(f"{v.name}: {v.now} instead of {v.begun}" for v in overridden),
         )
     low = _below_break_even(rule, terms, (LONG, SHORT) if strategy.can_short else (LONG,))

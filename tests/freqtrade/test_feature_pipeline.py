@@ -76,7 +76,7 @@ def test_dissimilarity_is_refused_where_memory_is_short(monkeypatch, free, fits)
 def test_the_refusal_says_how_much_it_takes_and_what_to_do(monkeypatch):
     monkeypatch.setattr(feature_pipeline, "_free_memory", lambda: 12_000_000_000)
     with pytest.raises(MemoryError) as error:
-        feature_pipeline._refuse_large_dissimilarity(100_000)
+        feature_pipeline.refuse_large_dissimilarity(100_000)
     assert str(error.value) == (
         "feature_parameters.DI_threshold compares all pairs of 100000 training candles, which "
         "takes about 170 GB; 12 GB are free. Shorten train_period_days, or use "

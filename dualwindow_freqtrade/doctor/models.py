@@ -1,0 +1,97 @@
+"""See whether what lies under the identifier is what the settings would make, and who uses it."""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import cloudpickle
+from freqtrade.enums import RunMode
+
+from dualwindow.learning.artifact import format_trouble
+from dualwindow.reports.progress import in_words
+from dualwindow_freqtrade.backtest.cache import CacheError, CacheRecord
+from dualwindow_freqtrade.doctor.patient import Patient
+from dualwindow_freqtrade.doctor.rows import Row, State, of_error, passed
+from dualwindow_freqtrade.freqai.fingerprint import Fingerprint
+from dualwindow_freqtrade.freqai.folder_use import remedy
+from dualwindow_freqtrade.freqai.names import MODEL_FILE, PAIR_DICTIONARY
+from dualwindow_freqtrade.live.folder import was_trained_live
+from dualwindow_freqtrade.live.saved_models import why_not
+from dualwindow_freqtrade.live.status import STATUS_FILE
+
+_SILENT = 600  # seconds without a word, after which a bot that was not stopped has been killed
+
+
+def _fingerprint(patient: Patient) -> Fingerprint:
+    found: Fingerprint = patient.model.fingerprint
+    found.digest_code(patient.started)
+    return found
+
+
+def look_at_models(patient: Patient) -> Iterator[Row]:
+    """See whether a bot would go on with the models that lie there."""
+    topic, path = "saved models", patient.folder / PAIR_DICTIONARY
+    try:
+        known: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    except ValueError as error:
+        told = f"{path} is damaged ({error})"
+        yield Row(topic, State.WARN, told, "nothing: the bot sets it aside, and trains anew")
+        return
+    trained = {p: v for p, v in known.items() if p in patient.pairs and v.get("trained_timestamp")}
+    if not trained:
+        yield passed(topic, f"none of a bot yet in {patient.folder}: it will train")
+        return
+    for pair, entry in trained.items():
+        if reason := _why_not(patient, pair, entry):
+            told = f"{pair}: the model is not used: {reason}"
+            fix = "nothing, if you mean to train anew; otherwise put back what has changed"
+            yield Row(topic, State.WARN, told, fix)
+        else:
+            yield passed(topic, f"{pair}: a bot goes on with the model of before")
+
+
+def _why_not(patient: Patient, pair: str, entry: dict[str, Any]) -> str | None:
+    folder = patient.folder / str(entry.get("data_path", "")).rpartition("/")[2]
+    path = folder / f"{entry.get('model_filename')}{MODEL_FILE}"
+    try:
+        model = cloudpickle.loads(path.read_bytes())
+        was_live = was_trained_live(folder)
+        return why_not(model, pair, _fingerprint(patient), was_live=was_live)
+    except Exception as error:  # whatever a damaged pickle raises
+        older = format_trouble(error)
+        return str(older) if older else f"it is missing or damaged: {type(error).__name__}: {error}"
+
+
+def look_at_cache(patient: Patient) -> Iterator[Row]:
+    """See whether a backtest would refuse the predictions that are cached."""
+    topic, record = "backtest cache", CacheRecord(patient.folder)
+    if not record.binds():
+        yield passed(topic, f"empty: {patient.folder}")
+        return
+    try:
+        record.check_all(_fingerprint(patient).parts())
+        yield passed(topic, f"what lies in {patient.folder} fits these settings")
+    except CacheError as error:
+        row = of_error(topic, error)
+        # A bot does not mind: it trains anew.
+        is_backtest = patient.config.get("runmode") == RunMode.BACKTEST
+        state = State.FAIL if is_backtest else State.WARN
+        yield Row(topic, state, row.found, remedy(patient.folder))
+
+
+def look_for_bot(patient: Patient) -> Iterator[Row]:
+    """See whether a bot is at work in the folder."""
+    topic, path = "running bot", patient.folder / STATUS_FILE
+    if not path.is_file():
+        yield passed(topic, "none has run with this identifier")
+        return
+    facts = json.loads(path.read_text())
+    silent = patient.now - datetime.fromisoformat(facts["updated"]).timestamp()
+    if facts.get("stopped") or silent > _SILENT:
+        word = "was stopped" if facts.get("stopped") else "has been silent"
+        yield passed(topic, f"none: the last {word} {in_words(max(silent, 0))} ago")
+        return
+    told = f"one runs with this identifier, it wrote its status {in_words(max(silent, 0))} ago"
+    fix = "start no other with the same identifier; a backtest may run beside it"
+    yield Row(topic, State.WARN, told, fix)

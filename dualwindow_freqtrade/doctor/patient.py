@@ -1,0 +1,186 @@
+"""What the doctor looks at: a configuration, and what freqtrade makes of it, as far as it goes."""
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from freqtrade.commands.arguments import Arguments
+from freqtrade.configuration import Configuration, validate_config_consistency
+from freqtrade.configuration.environment_vars import environment_vars_to_dict
+from freqtrade.configuration.load_config import load_from_files
+from freqtrade.data.dataprovider import DataProvider
+from freqtrade.enums import CandleType, RunMode
+from freqtrade.exchange import Exchange
+from freqtrade.freqai.freqai_interface import IFreqaiModel
+from freqtrade.misc import deep_merge_dicts
+from freqtrade.resolvers import ExchangeResolver, StrategyResolver
+from freqtrade.resolvers.freqaimodel_resolver import FreqaiModelResolver
+from freqtrade.strategy import IStrategy
+
+from dualwindow_freqtrade.doctor.rows import NotThereError
+
+
+class Completed(NamedTuple):
+    """A configuration with all that freqtrade fills in, and what it refuses in it, if anything."""
+
+    config: dict[str, Any]
+    refusal: Exception | None
+
+
+class Patient:
+    """A configuration and what belongs to it; each part is made when it is first asked for.
+
+    Nothing here asks an exchange, and nothing is written but in a folder that is removed later.
+
+    Parameters
+    ----------
+    words : options as for ``freqtrade backtesting``
+    now : seconds since 1970 UTC
+    apart : an empty folder, in which FreqAI may write what it writes at a start
+    """
+
+    def __init__(self, words: Sequence[str], now: float, apart: Path) -> None:
+        self.words, self.now, self._apart = tuple(words), now, apart
+        self.arguments: dict[str, Any] = Arguments(["backtesting", *words]).get_parsed_arg()
+
+    @cached_property
+    def written(self) -> dict[str, Any]:
+        """All files, and the environment on top of them."""
+        loaded = load_from_files(self.arguments["config"])
+        return dict(deep_merge_dicts(environment_vars_to_dict(), loaded))
+
+    @cached_property
+    def completed(self) -> Completed:
+        """As freqtrade completes it; what it refuses stays as it is written."""
+        try:
+            written = self.written
+        except Exception as error:  # of a damaged file, almost any
+            raise NotThereError("the configuration cannot be read") from error
+        try:
+            config = Configuration(dict(self.arguments), RunMode.BACKTEST).get_config()
+        except Exception as error:  # whatever freqtrade stumbles over in what is written
+            return Completed(self._filled(written), error)
+        try:
+            validate_config_consistency(config, preliminary=True)
+        except Exception as error:
+            return Completed(self._filled(config), error)
+        return Completed(self._filled(config), None)
+
+    def _filled(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        exchange = config.get("exchange")
+        name = exchange.get("name", "") if isinstance(exchange, Mapping) else ""
+        folder = Path(
+            self.arguments.get("user_data_dir") or config.get("user_data_dir", "user_data")
+        )
+        is_spot = config.get("trading_mode", "spot") == "spot"
+        defaults = {
+            "user_data_dir": folder,
+            "datadir": Path(self.arguments.get("datadir") or folder / "data" / str(name)),
+            "candle_type_def": CandleType.SPOT if is_spot else CandleType.FUTURES,
+            "dataformat_ohlcv": "feather",
+            "timeframe": "1m",
+        }
+        return {**defaults, **config}
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The configuration, whether freqtrade takes it or not.
+
+        Raises
+        ------
+        NotThereError
+            If its files cannot be read.
+        """
+        return self.completed.config
+
+    @property
+    def freqai(self) -> dict[str, Any]:
+        """The block of that name."""
+        found = self.config.get("freqai")
+        if not isinstance(found, dict) or not found:
+            raise NotThereError("there is no block freqai")
+        return found
+
+    @property
+    def pairs(self) -> list[str]:
+        """The whitelist as it is written; patterns are left out."""
+        exchange = self.config.get("exchange")
+        found = exchange.get("pair_whitelist", []) if isinstance(exchange, dict) else []
+        return [pair for pair in found if isinstance(pair, str) and not set(pair) & set("*[(|")]
+
+    @property
+    def user_data(self) -> Path:
+        """The folder of the user's data."""
+        return Path(self.config["user_data_dir"])
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the models of the identifier; it may not be there."""
+        return self.user_data / "models" / str(self.freqai.get("identifier", ""))
+
+    @cached_property
+    def made(self) -> IFreqaiModel | Exception:
+        """The model as the bot makes it, or why it refuses."""
+        name = self.config.get("freqaimodel") or "DualWindowLSTM"
+        config = {**deepcopy(self.config), "user_data_dir": self._apart}
+        try:
+            return FreqaiModelResolver.load_object(name, self.config, kwargs={"config": config})
+        except Exception as error:  # the code of a model can be anybody's
+            return error
+
+    @property
+    def model(self) -> IFreqaiModel:
+        """The model.
+
+        Raises
+        ------
+        NotThereError
+            If it refuses the configuration.
+        """
+        if isinstance(self.made, Exception):
+            raise NotThereError("the model refuses the configuration")
+        return self.made
+
+    @cached_property
+    def loaded(self) -> IStrategy | Exception:
+        """The strategy as the bot loads it, or why it cannot."""
+        try:
+            return StrategyResolver.load_strategy(self.config)
+        except Exception as error:  # the code of a strategy can be anybody's
+            return error
+
+    @property
+    def strategy(self) -> IStrategy:
+        """The strategy, without model and market.
+
+        Raises
+        ------
+        NotThereError
+            If it cannot be loaded.
+        """
+        if isinstance(self.loaded, Exception):
+            raise NotThereError("the strategy cannot be loaded")
+        return self.loaded
+
+    @cached_property
+    def started(self) -> IStrategy:
+        """The strategy with its model and a market that knows no prices, before it starts."""
+        strategy = self.strategy
+        strategy.freqai, strategy.freqai_info = self.model, self.config["freqai"]
+        strategy.dp = DataProvider(self.config, self.exchange)
+        return strategy
+
+    @cached_property
+    def exchange(self) -> Exchange:
+        """What freqtrade knows of the exchange without asking it."""
+        try:
+            return ExchangeResolver.load_exchange(self.config, validate=False)
+        except Exception as error:
+            raise NotThereError(f"freqtrade does not know the exchange: {error}") from error
+
+    def close(self) -> None:
+        """Let go of the exchange, if it was asked for."""
+        if "exchange" in vars(self):
+            self.exchange.close()
