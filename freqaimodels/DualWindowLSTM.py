@@ -45,13 +45,14 @@ from dualwindow_freqtrade.freqai.fingerprint import Beside, Fingerprint
 from dualwindow_freqtrade.freqai.names import COLUMNS
 from dualwindow_freqtrade.freqai.placement import misplaced_blocks
 from dualwindow_freqtrade.freqai.sources import log_identifier
-from dualwindow_freqtrade.freqai.threads import allowed_threads, cap_threads
+from dualwindow_freqtrade.freqai.threads import allowed_threads, cap_threads, load_freqais_loggers
 from dualwindow_freqtrade.live import drawer as live_drawer
 from dualwindow_freqtrade.live import pooling as live_pooling
 from dualwindow_freqtrade.live.candles import LateInputs
 from dualwindow_freqtrade.live.folder import repair_folder
 from dualwindow_freqtrade.live.loop import LiveLoop
 from dualwindow_freqtrade.live.pace import Pace
+from dualwindow_freqtrade.live.presence import Presence
 from dualwindow_freqtrade.live.process_end import end_with_main_thread
 from dualwindow_freqtrade.live.saved_models import SavedModels, load_backtest_model
 from dualwindow_freqtrade.live.status import Status
@@ -91,6 +92,7 @@ class DualWindowLSTM(BaseClassifierModel):
             identifier = config["freqai"].get("identifier", "")
             repair_folder(Path(config["user_data_dir"], "models", identifier))
         super().__init__(config)
+        self._presence = Presence(self.full_path) if is_live else None
         drawer = live_drawer if is_live else backtest_drawer
         drawer.take_over(self.dd, self.columns_beside)
         if config.get("freqai_backtest_live_models", False):  # FreqAI has loaded the newest
@@ -251,6 +253,7 @@ class DualWindowLSTM(BaseClassifierModel):
         data_load_timerange: TimeRange,
     ) -> None:
         """Train and save, or leave everything as it was."""
+        load_freqais_loggers()
         arguments = (new_trained_timerange, pair, strategy, dk, data_load_timerange)
         train_and_save = partial(super().extract_data_and_train_model, *arguments)
         self._live_loop.train_or_undo(train_and_save, new_trained_timerange, strategy, dk)
@@ -269,6 +272,8 @@ class DualWindowLSTM(BaseClassifierModel):
         super().shutdown()
         for thread in self._threads:
             thread.join()
+        if self._presence is not None:
+            self._presence.leave()
 
     def _start_scanning(self, strategy: IStrategy) -> None:
         """Be the thread that trains."""
@@ -404,6 +409,7 @@ class DualWindowLSTM(BaseClassifierModel):
     def model_exists(self, dk: FreqaiDataKitchen) -> bool:
         """Find a saved model, and refuse it here if it cannot be read."""
         if not super().model_exists(dk):
+            load_freqais_loggers()
             return False
         cap_threads(self.settings.model, self._n_threads)
         load_backtest_model(self.dd, dk)

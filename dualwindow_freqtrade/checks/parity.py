@@ -120,10 +120,19 @@ def _compare_one_model(
     if len(others) > _SHOWN:
         report.problems.append(f"{name}: {len(others)} of {len(rows)} actions differ")
     predicted = _is_prediction(live, model)
-    _compare_probabilities(live[predicted], again[rows[predicted]], name, report)
+    compare_probabilities(live[predicted], again[rows[predicted]], name, report)
 
 
-def _compare_probabilities(live: DataFrame, again: FloatArray, name: str, report: Report) -> None:
+def compare_probabilities(live: DataFrame, again: FloatArray, name: str, report: Report) -> None:
+    """Hold stored probabilities against those that the model gives as a backtest does.
+
+    Parameters
+    ----------
+    live : n rows of what was stored
+    again : (n, 3) of the same candles
+    name : of the model, for what is reported
+    report : is added to
+    """
     difference = np.abs(live[list(CLASSES)].to_numpy(np.float64) - again).max(axis=1, initial=0)
     wrong = ~(difference <= _TOLERANCE)  # NaN is wrong, too
     report.checked += len(live)

@@ -109,7 +109,7 @@ def refused_keys(freqai: Mapping[str, Any], suggest: Suggest) -> list[str]:
             "freqai.feature_parameters.svm_params.shuffle must not be set: its order is drawn "
             "anew in every run; remove it. Received: True"
         )
-    if "identifier" in freqai and not _is_folder_name(freqai["identifier"]):
+    if "identifier" in freqai and not is_folder_name(freqai["identifier"]):
         problems.append(
             "freqai.identifier must be a plain name without '/', '\\' or '..': it is a folder in "
             f"user_data/models. Received: {freqai['identifier']!r}"
@@ -122,6 +122,6 @@ def refused_keys(freqai: Mapping[str, Any], suggest: Suggest) -> list[str]:
     return problems
 
 
-def _is_folder_name(name: Any) -> bool:
+def is_folder_name(name: Any) -> bool:
     """Tell whether it is the name of a folder, and no path to another one, on any system."""
     return isinstance(name, str) and name not in ("", "..") and PureWindowsPath(name).name == name

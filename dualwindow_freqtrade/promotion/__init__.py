@@ -1,0 +1,1 @@
+"""Let models of a backtest become those that a live bot starts with."""
