@@ -18,5 +18,8 @@ setup(
     packages=[*find_packages(include=["dualwindow", "dualwindow.*", "dualwindow_*"]), *SHIPPED],
     package_dir=SHIPPED,
     # Of strategies nothing but Python: hyperopt writes what it finds beside them.
-    package_data={"dualwindow": ["py.typed"], **{name: ["*.json"] for name in EXAMPLES}},
+    package_data={
+        "dualwindow": ["py.typed", "reports/template/*"],
+        **{name: ["*.json"] for name in EXAMPLES},
+    },
 )

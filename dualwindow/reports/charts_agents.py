@@ -1,0 +1,107 @@
+"""Draw how agents grew against what they are held against, and what they held over time."""
+
+from typing import Any
+
+from dualwindow.judging.findings import Agents, Findings
+from dualwindow.reports.figures import (
+    POSITION_TICKS,
+    Chart,
+    Table,
+    View,
+    axis,
+    caption,
+    figure,
+    line,
+    rows_of,
+    shown,
+    time_axis,
+)
+from dualwindow.reports.numbers import count, listed, moment, number, percent
+
+
+def agent_charts(findings: Findings) -> list[Chart]:
+    """Draw growth, and positions over time, as far as there are agents."""
+    found = findings.agents
+    if found is None:
+        return []
+    charts = [_growth(found)] if found.rows else []
+    if any(found.positions.values()):
+        charts.append(_positions(found))
+    return charts
+
+
+def _growth(found: Agents) -> Chart:
+    rows = sorted(found.rows, key=lambda row: -1e9 if row.growth is None else row.growth)
+    bars: dict[str, Any] = {
+        "type": "bar",
+        "orientation": "h",
+        "y": [shown(row.name) for row in rows],
+        "x": [None if row.growth is None else 100 * row.growth for row in rows],
+        "marker": {
+            "color": ["@hold" if row.is_baseline else "@model" for row in rows],
+            "pattern": {"shape": ["/" if row.is_baseline else "" for row in rows], "size": 6},
+        },
+        "hovertemplate": "%{y}: %{x:+.3f} % a day and pair<extra></extra>",
+    }
+    layout = {
+        "xaxis": axis("growth a day and pair, %", tickformat="+", zeroline=True, nticks=6),
+        "yaxis": axis(type="category", showgrid=False, tickfont={"color": "@ink"}, dtick=1),
+    }
+    hint = "One bar for each seed; hatched bars are what agents are held against. One seed alone "
+    hint += "says little: look at the middle and at the worst."
+    spoken = "; ".join(f"{row.name} {percent(row.growth, 3, sign=True)}" for row in rows[::-1])
+    view = View("", figure([bars], 90 + 28 * len(rows), **layout), spoken, _growth_table(found))
+    return Chart("agents", "agents", "Seeds and baselines", hint, (view,), is_table_open=True)
+
+
+def _growth_table(found: Agents) -> Table:
+    more = list(dict.fromkeys(name for row in found.rows for name in row.more))
+    rows = tuple(
+        (
+            row.name,
+            "baseline" if row.is_baseline else "agent",
+            percent(row.growth, 3, sign=True),
+            count(row.trades),
+            *(number(row.more.get(name), ".4g") for name in more),
+        )
+        for row in found.rows
+    )
+    return Table(("who", "what", "growth a day and pair", "trades", *more), rows, (0, 1))
+
+
+def _positions(found: Agents) -> Chart:
+    there = {pair: changes for pair, changes in found.positions.items() if changes}
+    rows = rows_of(len(there), 34, 70)
+    traces: list[dict[str, Any]] = []
+    layout: dict[str, Any] = {"annotations": [], "shapes": []}
+    for i, (pair, changes) in enumerate(there.items()):
+        suffix = "" if i == 0 else str(i + 1)
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": shown(pair),
+                "x": [1000 * at for at, _ in changes],
+                "y": [position for _, position in changes],
+                "yaxis": f"y{suffix}",
+                "line": {"shape": "hv", "width": 1.5, "color": "@model"},
+                "fill": "tozeroy",
+                "fillcolor": "@model-soft",
+                "showlegend": False,
+                "hovertemplate": "%{x|%Y-%m-%d %H:%M}: %{y}<extra></extra>",
+            }
+        )
+        layout[f"yaxis{suffix}"] = axis(domain=rows[i], **POSITION_TICKS)
+        layout["annotations"].append(caption(shown(pair), rows[i][1]))
+        layout["shapes"].append(line(0, f"y{suffix}"))
+    layout["xaxis"] = time_axis(anchor=f"y{len(rows) if len(rows) > 1 else ''}")
+    layout["margin"] = {"l": 8, "r": 12, "t": 30, "b": 8}
+    table = Table(
+        ("pair", "from, UTC", "position"),
+        tuple((pair, moment(at), count(p)) for pair, all_ in there.items() for at, p in all_),
+        (0, 1),
+    )
+    view = View(
+        "", figure(traces, 104 * len(rows) + 70, **layout), f"Positions of {listed(there)}.", table
+    )
+    return Chart("positions", "agents", "What was held over time", "", (view,))
