@@ -29,6 +29,7 @@ FEATURE_PREFIX, LABEL_PREFIX = "%", "&"
 STORED_PREDICTIONS = "historic_predictions.pkl"
 STORED_PREDICTIONS_BACKUP = "historic_predictions.backup.pkl"
 OLDER_PREDICTIONS = "predictions"  # a folder; the files in it are ours
+KEPT_RECORDS = "records"  # a folder, ours too: of trainings whose models were purged
 PAIR_DICTIONARY = "pair_dictionary.json"
 GLOBAL_METADATA = "global_metadata.json"
 METRICS = "metric_tracker.json"

@@ -24,9 +24,11 @@ from dualwindow_freqtrade.freqai.names import (
     DISSIMILARITY,
     DO_PREDICT,
     FEATURE_PIPELINE,
+    KEPT_RECORDS,
     LABEL_PIPELINE,
     METADATA_FILE,
     MODEL_FILE,
+    REPORT_FILE,
     TARGET,
     TRAINED_AT,
     TRAINED_DATES,
@@ -53,7 +55,12 @@ CANDLES_AT_ONCE = 1500
 
 
 def _remove(folder: Path) -> None:
+    """Remove a model, but keep the record of its training: its predictions are still judged."""
     try:
+        kept = folder.parent / KEPT_RECORDS / folder.name
+        for record in folder.glob(f"*{REPORT_FILE}"):
+            kept.mkdir(parents=True, exist_ok=True)
+            record.replace(kept / record.name)
         shutil.rmtree(folder)
     except OSError as error:
         logger.error("%s, an old model, could not be removed: %s", folder, error)

@@ -6,7 +6,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from freqtrade.configuration import TimeRange
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
@@ -46,6 +46,16 @@ class _Failures(NamedTuple):
 _EXPECTED = (TrainingError, FloatingPointError, CandlesNotFetchedError)  # need no traceback
 
 
+class Beside(Protocol):
+    """Something that is looked after between trainings, and never waits."""
+
+    def look(self) -> None:
+        """Do what is due."""
+
+    def stop(self) -> None:
+        """End with the bot."""
+
+
 class LiveLoop:
     """Keeps models young: trains one pair after the other, and stops when the bot does.
 
@@ -55,12 +65,19 @@ class LiveLoop:
     status : counts trainings
     pace : is told how long they take
     shared : trains all pairs at once, if that is asked for
+    beside : is looked after between trainings
     """
 
     def __init__(
-        self, model: IFreqaiModel, status: Status, pace: Pace, shared: SharedTraining | None
+        self,
+        model: IFreqaiModel,
+        status: Status,
+        pace: Pace,
+        shared: SharedTraining | None,
+        beside: Beside,
     ) -> None:
         self._model, self._status, self._pace, self._shared = model, status, pace, shared
+        self._beside = beside
         self._failures: dict[str, _Failures] = {}
         self._training: frozenset[str] = frozenset()
         self._has_trained = False
@@ -101,9 +118,11 @@ class LiveLoop:
                     self.take_pace_of_saved_models(strategy)
                     is_first = False
                 self._train_what_is_due(strategy)
+                self._beside.look()
             except Exception:
                 logger.exception("The training thread failed; it goes on in %d s", _REST)
                 self._goes_on(_REST)
+        self._beside.stop()
         self._model.dd.save_historic_predictions_to_disk()
         self._status.stop()
 

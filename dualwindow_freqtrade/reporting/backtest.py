@@ -1,6 +1,7 @@
 """Gather what a backtest has left on disk: predictions, records of trainings, and candles."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from dualwindow_freqtrade.freqai.names import (
     BACKTEST_PREDICTION,
     REPORT_FILE,
 )
+from dualwindow_freqtrade.reporting.deals import deals_of_backtest
 from dualwindow_freqtrade.reporting.run_file import (
     BACKTEST_FILE,
     BEGUN_FILE,
@@ -33,6 +35,7 @@ from dualwindow_freqtrade.reporting.run_file import (
 from dualwindow_freqtrade.reporting.table import Predicted, Table, table_of
 
 _READ_HERE = ("feather", "parquet")
+_BEGUN = "another backtest of this identifier has begun since, and has not ended"
 
 
 def run_of_backtest(folder: Path) -> Run:
@@ -142,7 +145,7 @@ def candles_on_disk(market: Market, pair: str, seen: Seen) -> Candles:
         If there are none, they are damaged, or they end before the predictions.
     """
     try:
-        frame = _frame_on_disk(market, pair)
+        frame = frame_on_disk(market, pair)
         candles = Candles.from_frame(frame, market.step)
     except (CandleFileError, ValueError) as error:
         raise RunError(f"the candles of the predictions cannot be read: {error}") from error
@@ -155,7 +158,14 @@ def candles_on_disk(market: Market, pair: str, seen: Seen) -> Candles:
     return candles[slice(int(first), int(last))]
 
 
-def _frame_on_disk(market: Market, pair: str) -> DataFrame:
+def frame_on_disk(market: Market, pair: str) -> DataFrame:
+    """Read all candles of a pair.
+
+    Raises
+    ------
+    CandleFileError
+        If there are none, or they are damaged.
+    """
     if market.form in _READ_HERE:
         return read_candles(market.candles, pair, market.timeframe)
     from freqtrade.data.history import load_pair_history  # others are freqtrade's alone
@@ -179,11 +189,11 @@ def backtest_evidence(folder: Path) -> Evidence:
     run = run_of_backtest(folder)
     candles = {p: candles_on_disk(run.market, p, seen) for p, seen in run.pairs.items()}
     table = table_of(list(predicted_on_disk(folder, run)), candles)
-    later = folder / BEGUN_FILE
-    warnings: tuple[str, ...] = ()
-    if later.is_file():
-        warnings = ("another backtest of this identifier has begun since, and has not ended",)
-    return evidence_of(folder.name, table, candles, run.judging, warnings)
+    traded = deals_of_backtest(run, folder.name)
+    begun = (_BEGUN,) if (folder / BEGUN_FILE).is_file() else ()
+    told = (*begun, *traded.warnings)
+    evidence = evidence_of(folder.name, table, candles, run.judging, told)
+    return replace(evidence, deals=traded.deals, deals_lost=traded.lost)
 
 
 def evidence_of(

@@ -118,7 +118,7 @@ class Collected:
             made_at=epoch_seconds(),
             judging=judging_of(strategy, self._config),
             market=market_of(self._config, self._step),
-            command=command_of(self._config),
+            command=command_of(self._config, strategy.get_strategy_name()),
             pairs=self._pairs,
         )
 

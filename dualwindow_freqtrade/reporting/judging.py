@@ -5,8 +5,7 @@ from typing import Any
 
 from freqtrade.strategy import IStrategy
 
-from dualwindow.judging.decisions import thresholds
-from dualwindow.settings import ConfidenceSettings
+from dualwindow.judging.decisions import in_words
 from dualwindow_freqtrade.freqai.names import ACTION
 from dualwindow_freqtrade.reporting.run_file import Judging
 
@@ -40,22 +39,3 @@ def judging_of(strategy: IStrategy, config: Mapping[str, Any]) -> Judging:
     words = in_words(confidence)
     warnings = (*warnings, f"{other} the configured confidence ({words})")
     return Judging(confidence=confidence, words=words, fees=fees, warnings=warnings)
-
-
-def in_words(confidence: ConfidenceSettings) -> str:
-    """Name a rule.
-
-    Examples
-    --------
-    >>> in_words(ConfidenceSettings(margin=0.001))
-    'worth more than 0.1 % of the stake after fees'
-    >>> in_words(ConfidenceSettings(mode="balanced", fallback="argmax"))
-    'SHORT from 0.55, LONG from 0.55, else the most probable class'
-    """
-    last = ", else the most probable class" if confidence.fallback == "argmax" else ""
-    if confidence.mode == "expected_value":
-        if confidence.margin == 0:
-            return f"worth more than its fees{last}"
-        return f"worth more than {100 * confidence.margin:g} % of the stake after fees{last}"
-    least = thresholds(confidence)
-    return f"SHORT from {least.short:g}, LONG from {least.long:g}{last}"

@@ -4,6 +4,7 @@ FreqAI keeps predictions, but neither which of them belong to one backtest nor w
 are, what decided on an entry, or who traded.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -121,12 +122,12 @@ class Run(_Frozen):
     is_dry: bool = True
 
 
-def command_of(config: dict[str, Any]) -> Command:
-    """Read in freqtrade's configuration what was run."""
+def command_of(config: Mapping[str, Any], strategy: str) -> Command:
+    """Read in freqtrade's configuration what was run, beside the name of the strategy."""
     return Command(
         user_data=Path(config["user_data_dir"]).absolute(),
         configurations=tuple(Path(path).absolute() for path in config.get("config_files", ())),
-        strategy=str(config.get("strategy", "")),
+        strategy=strategy,
         strategy_path=_text(config.get("strategy_path")),
         model=str(config.get("freqaimodel", "")),
         model_path=_text(config.get("freqaimodel_path")),
@@ -138,7 +139,7 @@ def _text(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
-def market_of(config: dict[str, Any], step: int) -> Market:
+def market_of(config: Mapping[str, Any], step: int) -> Market:
     """Read in freqtrade's configuration where candles are; `step` in seconds."""
     return Market(
         exchange=str(config.get("exchange", {}).get("name", "")),

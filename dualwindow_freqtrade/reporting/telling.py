@@ -1,7 +1,12 @@
 """Let a backtest say what it found, in words, as soon as its last pair is predicted."""
 
+import atexit
 import logging
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +33,11 @@ class Telling:
     folder : of the identifier
     config : freqtrade's
     step : seconds of a candle
+    writes : whether the report is written, too, once freqtrade has stored the trades
     """
 
-    def __init__(self, folder: Path, config: Mapping[str, Any], step: int) -> None:
-        self._folder, self._config = folder, config
+    def __init__(self, folder: Path, config: Mapping[str, Any], step: int, *, writes: bool) -> None:
+        self._folder, self._config, self._writes = folder, config, writes
         self._collected = Collected(folder, config, step)
 
     def follow(
@@ -73,8 +79,26 @@ class Telling:
             trace = None if isinstance(error, RunError) else error
             logger.warning("What this backtest found cannot be said: %s", error, exc_info=trace)
             return
+        if self._writes:
+            write_at_the_end(self._folder)
         command = command_for(self._folder, Path(self._config["user_data_dir"]))
-        Console().print(f"See it: {command}\n", highlight=False, markup=False, soft_wrap=True)
+        Console().print(f"Look at it: {command}\n", highlight=False, markup=False, soft_wrap=True)
+
+
+def write_at_the_end(folder: Path) -> None:
+    """Write the report of a backtest when this process ends: its trades are stored by then.
+
+    In a process of its own, because one that ends can no longer start threads. freqtrade's web
+    server runs backtests in another thread and goes on: there the report is written at once,
+    without trades.
+    """
+    program = [sys.executable, "-m", "dualwindow_freqtrade.reporting.renew"]
+    words = [*program, str(folder.absolute()), "backtest"]
+    write = partial(subprocess.run, words, stdin=subprocess.DEVNULL, check=False)
+    if threading.current_thread() is threading.main_thread():
+        atexit.register(write)
+    else:
+        write()
 
 
 def tell(evidence: Evidence) -> None:
@@ -84,4 +108,4 @@ def tell(evidence: Evidence) -> None:
 
     console = Console()
     for line in spoken(find(evidence, epoch_seconds())):
-        console.print(line, highlight=False, markup=False)
+        console.print(line, highlight=False, markup=False, soft_wrap=True)

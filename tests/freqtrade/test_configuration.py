@@ -70,6 +70,7 @@ def test_every_key_reaches_the_setting_that_is_named_after_it():
         "dual_window__confidence__margin": (0.002, "confidence.margin"),
         "dual_window__guards__max_identical": (5, "guards.max_identical"),
         "dual_window__threads": (3, "threads"),
+        "dual_window__report": (15.0, "report"),
     }
     written |= {key: value for key, (value, _) in values.items()}
     got = dict(leaves(read_configuration(freqai(**written))))
@@ -137,6 +138,21 @@ def test_labels_without_take_profits_want_thresholds():
     assert read_configuration(freqai(dual_window=block)).settings.has_open_delta
 
 
+@pytest.mark.parametrize(
+    ("given", "minutes"), [(False, None), (True, 60.0), (1, 1.0), (90.5, 90.5)]
+)
+def test_a_report_is_a_switch_or_minutes(given, minutes):
+    assert read_configuration(freqai(dual_window={"report": given})).report_minutes == minutes
+
+
+def test_what_is_no_switch_and_no_minutes_is_refused():
+    (problem,) = problems_of(dual_window={"report": "hourly"})
+    assert problem == (
+        "freqai.dual_window.report: must be true, false, or minutes from 1 on: how often live, at "
+        "most. Received: 'hourly'"
+    )
+
+
 @pytest.mark.parametrize("block", ["model_training_parameters", "dual_window__labels"])
 @pytest.mark.parametrize("value", ["lstm", None, 3])
 def test_what_is_no_block_is_refused_by_name(block, value):
@@ -161,6 +177,10 @@ BOUNDS = [  # setting, smallest or largest allowed, first refused
     ("dual_window__scaler", "minmax", "l2"),
     ("dual_window__pooling", "whitelist", "all"),
     ("dual_window__threads", 1, 0),
+    ("dual_window__report", 1, 0),
+    ("dual_window__report", True, "yes"),
+    ("dual_window__report", False, None),
+    ("dual_window__report", 999_999, 1_000_000),
     ("dual_window__guards__max_candle_age", 0.01, 0),
     ("dual_window__guards__max_prediction_share", 0.01, 0),
     ("dual_window__guards__max_identical", 1, 0),
@@ -407,7 +427,7 @@ def test_readme_settings_table_is_complete():
     delta = users_key("settings.labels.delta")
     assert documented[delta] == SmoothedLabelSettings().delta
     assert documented.keys() - {delta} == defaults.keys()
-    assert len(documented) == 56
+    assert len(documented) == 57
 
 
 # Names that messages fill in, and all that they can be.

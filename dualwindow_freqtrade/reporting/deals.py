@@ -1,0 +1,151 @@
+"""Find the trades that were made on predictions: in a backtest's result, in a bot's database."""
+
+import json
+import sqlite3
+import zipfile
+from collections.abc import Collection, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+from urllib.parse import quote
+
+import pandas as pd
+
+from dualwindow.judging.findings import Deal
+from dualwindow_freqtrade.reporting.run_file import Run
+
+RESULTS = "backtest_results"
+_SQLITE = "sqlite:///"
+# freqtrade's counts of what became of a signal that was no trade.
+_LOST = {
+    "rejected_signals": "no free slot, or not enough money",
+    "timedout_entry_orders": "the order was not filled in time",
+}
+_COLUMNS = (
+    "pair, is_short, open_date, close_date, open_rate, close_rate, close_profit, enter_tag, "
+    "exit_reason"
+)
+
+
+class Traded(NamedTuple):
+    """Trades that were made; None where nobody traded.
+
+    Parameters
+    ----------
+    deals : in the order of time
+    lost : reason to number of signals that became no trade
+    warnings : sentences for the reader
+    """
+
+    deals: tuple[Deal, ...] | None
+    lost: dict[str, int]
+    warnings: tuple[str, ...]
+
+
+def deals_of_backtest(run: Run, identifier: str) -> Traded:
+    """Read the newest result that freqtrade has stored of the backtest, if there is one."""
+    folder = run.command.user_data / RESULTS
+    found = sorted(folder.glob("*.zip"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in found:
+        if path.stat().st_mtime < run.made_at:
+            break  # of a backtest before
+        result = _result(path, run.command.strategy)
+        if result is not None and _belongs(result, run, identifier):
+            lost = {why: int(result.get(key) or 0) for key, why in _LOST.items()}
+            deals = tuple(_of_result(trade) for trade in result["trades"])
+            told = {why: n for why, n in lost.items() if n}
+            return Traded(_between(deals, run), told, ())
+    why = f"{folder} has no result of this backtest (--export none writes none): no trades are told"
+    return Traded(None, {}, (why,))
+
+
+def _result(path: Path, strategy: str) -> dict[str, Any] | None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            content = json.loads(archive.read(f"{path.stem}.json"))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return None
+    found: dict[str, Any] | None = content.get("strategy", {}).get(strategy)
+    return found
+
+
+def _belongs(result: Mapping[str, Any], run: Run, identifier: str) -> bool:
+    return (
+        result.get("freqai_identifier") == identifier
+        and (result.get("timerange") or None) == (run.command.timerange or None)
+        and result.get("backtest_run_end_ts", 0) >= int(run.made_at)
+    )
+
+
+def _between(deals: Collection[Deal], run: Run) -> tuple[Deal, ...]:
+    """Leave trades out of pairs and times that were not predicted."""
+    spans = {
+        pair: (seen.windows[0].start, seen.windows[-1].stop)
+        for pair, seen in run.pairs.items()
+        if seen.windows
+    }
+    kept = [d for d in deals if d.pair in spans and spans[d.pair][0] <= d.opened < spans[d.pair][1]]
+    return tuple(sorted(kept, key=lambda deal: deal.opened))
+
+
+def _of_result(trade: Mapping[str, Any]) -> Deal:
+    return Deal(
+        pair=trade["pair"],
+        side=_side(is_short=trade["is_short"]),
+        opened=trade["open_timestamp"] / 1000,
+        closed=trade["close_timestamp"] / 1000,
+        open_rate=trade["open_rate"],
+        close_rate=trade["close_rate"],
+        profit=trade["profit_ratio"],
+        tag=trade.get("enter_tag") or "",
+        reason=trade["exit_reason"],
+    )
+
+
+def _side(*, is_short: bool) -> Literal["SHORT", "LONG"]:
+    return "SHORT" if is_short else "LONG"
+
+
+def database_of(config: Mapping[str, Any]) -> Path | None:
+    """Name the file of a bot's database; None if it is on a server or in memory.
+
+    The address of a server has a password in it, which belongs into no file of ours.
+    """
+    url = str(config.get("db_url") or "")
+    name = url.removeprefix(_SQLITE)
+    return Path(name).absolute() if name and url.startswith(_SQLITE) else None
+
+
+def deals_of_bot(path: Path | None, pairs: Collection[str], first: float) -> Traded:
+    """Read a bot's trades, without ever writing to its database.
+
+    Parameters
+    ----------
+    path : of the database
+    pairs, first : whose trades, and opened when at the earliest, seconds since 1970 UTC
+    """
+    if path is None:
+        return Traded(None, {}, ("the bot's trades are in no file here: none are told",))
+    try:
+        uri = f"file:{quote(str(path))}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True, timeout=5)) as database:
+            rows = database.execute(f"select {_COLUMNS} from trades order by open_date").fetchall()
+    except sqlite3.Error as error:
+        return Traded(None, {}, (f"{path}: the bot's trades cannot be read: {error}",))
+    deals = [_of_row(row) for row in rows]
+    return Traded(tuple(d for d in deals if d.pair in pairs and d.opened >= first), {}, ())
+
+
+def _of_row(row: tuple[Any, ...]) -> Deal:
+    pair, is_short, opened, closed, open_rate, close_rate, profit, tag, reason = row
+    return Deal(
+        pair=pair,
+        side=_side(is_short=bool(is_short)),
+        opened=pd.Timestamp(opened, tz="UTC").timestamp(),
+        closed=None if closed is None else pd.Timestamp(closed, tz="UTC").timestamp(),
+        open_rate=open_rate,
+        close_rate=None if closed is None else close_rate,
+        profit=None if closed is None else profit,
+        tag=tag or "",
+        reason=reason or "",
+    )
