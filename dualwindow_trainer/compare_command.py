@@ -31,7 +31,9 @@ class Candidate(NamedTuple):
     @property
     def folder(self) -> str:
         """Name the folder of its windows."""
-        return self.name.replace(", ", "-").replace(" ", "-").replace("/", "-")
+        from dualwindow_trainer.tried import folder_of
+
+        return folder_of(self.name)
 
 
 def _compare(arguments: argparse.Namespace) -> int:

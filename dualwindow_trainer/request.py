@@ -87,6 +87,13 @@ def fee_of(arguments: argparse.Namespace) -> float:
     return float(found)
 
 
+def exchange_of(arguments: argparse.Namespace) -> str | None:
+    """Read the name of the exchange, which freqtrade's folder of candles has; None without one."""
+    exchange = _files_of(arguments).get("exchange", {})
+    name = exchange.get("name") if isinstance(exchange, Mapping) else None
+    return name if isinstance(name, str) and name else None
+
+
 def _files_of(arguments: argparse.Namespace) -> dict[str, Any]:
     """Read the configuration files and the preset, once in a command; copies of it keep them."""
     if "files" not in arguments:

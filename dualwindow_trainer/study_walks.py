@@ -14,7 +14,7 @@ from dualwindow.judging.comparison import Interval
 from dualwindow.judging.decisions import rule_of
 from dualwindow.judging.ladder import LadderError, Line, alike, ladder
 from dualwindow.judging.overfitting import daily_losses, probability_of_overfitting
-from dualwindow.learning.fingerprint import digest, digest_arrays
+from dualwindow.learning.fingerprint import digest_arrays
 from dualwindow.learning.fold_store import WalkForwardError, plan_of
 from dualwindow.learning.folds import FoldError, Schedule
 from dualwindow.learning.parallel import WorkersDied
@@ -28,6 +28,7 @@ from dualwindow_freqtrade.freqai.configuration import translated
 from dualwindow_trainer.request import block_of, configuration_of, fee_of
 from dualwindow_trainer.space import Choice, assignments
 from dualwindow_trainer.study import TrialError, best_first, ended, one_at_a_time
+from dualwindow_trainer.tried import digest_of
 from dualwindow_trainer.walk import TRAIN_DAYS, Planned, baseline_of, days_of
 
 _BASELINE = "the baseline"
@@ -162,11 +163,6 @@ def _told(error: Exception) -> CommandError:
 def _with(arguments: argparse.Namespace, chosen: Chosen) -> argparse.Namespace:
     given = {**vars(arguments), "set": [*arguments.set, *assignments(chosen)]}
     return argparse.Namespace(**given)
-
-
-def digest_of(chosen: Chosen) -> str:
-    """Name what was chosen."""
-    return digest([json.dumps(chosen, sort_keys=True).encode()])
 
 
 def report(study: optuna.Study, trials: StudyWalks, held: StudyWalks) -> list[str]:

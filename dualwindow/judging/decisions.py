@@ -192,6 +192,25 @@ def rule_of(confidence: ConfidenceSettings, barriers: Barriers, fees: float) -> 
     return thresholds(confidence)
 
 
+def in_words(confidence: ConfidenceSettings) -> str:
+    """Name a rule.
+
+    Examples
+    --------
+    >>> in_words(ConfidenceSettings(margin=0.001))
+    'worth more than 0.1 % of the stake after fees'
+    >>> in_words(ConfidenceSettings(mode="balanced", fallback="argmax"))
+    'SHORT from 0.55, LONG from 0.55, else the most probable class'
+    """
+    last = ", else the most probable class" if confidence.fallback == "argmax" else ""
+    if confidence.mode == "expected_value":
+        if confidence.margin == 0:
+            return f"worth more than its fees{last}"
+        return f"worth more than {100 * confidence.margin:g} % of the stake after fees{last}"
+    least = thresholds(confidence)
+    return f"SHORT from {least.short:g}, LONG from {least.long:g}{last}"
+
+
 def decide(probabilities: FloatArray, rule: Rule, fallback: Fallback = "hold") -> IntArray:
     """Choose a class for every row.
 

@@ -317,6 +317,18 @@ class Trials(_Frozen):
     notes: tuple[str, ...]
 
 
+class Returns(_Frozen):
+    """Daily returns of trades, or of independent signals after fees where nobody traded.
+
+    Every pair has a stake of its own, which profits do not change: a day's return is what trades
+    that ended on it brought, the mean over the pairs. `date` is when the day begins.
+    """
+
+    of: Literal["trades", "signals"]
+    date: tuple[int, ...]
+    value: tuple[float, ...]
+
+
 class AgentRow(_Frozen):
     """An agent of one seed, or what it is held against; growth is a fraction per day and pair."""
 
@@ -338,7 +350,10 @@ class Agents(_Frozen):
 
 
 class Findings(_Frozen):
-    """The whole report."""
+    """The whole report.
+
+    `deals` counts trades that were made, and `profit` adds theirs up, as a share of one stake.
+    """
 
     format: Literal[1] = 1
     subject: Subject
@@ -360,6 +375,7 @@ class Findings(_Frozen):
     trials: Trials | None
     agents: Agents | None
     warnings: tuple[str, ...]
+    returns: Returns | None = None
 
     def to_json(self) -> str:
         """Write it as JSON text; numbers that are none are refused."""

@@ -46,13 +46,19 @@ def split_loss(probabilities: FloatArray, labels: IntArray) -> SplitLoss:
     >>> [round(part / math.log(2), 3) for part in split_loss(p, np.array([0, 1]))]
     [1.0, 0.5]
     """
+    touch, direction = split_losses(probabilities, labels).mean(axis=0)
+    return SplitLoss(float(touch), float(direction))
+
+
+def split_losses(probabilities: FloatArray, labels: IntArray) -> FloatArray:
+    """Tell the two parts of `split_loss` for every row: (m, 2), which add up to its log loss."""
     still = probabilities[:, HOLD]
     moves = np.maximum(1 - still, TINY)
     moved = labels != HOLD
     asked = np.where(moved, moves, np.maximum(still, TINY))
     chosen = np.maximum(probabilities[np.arange(len(labels)), labels], TINY)
     direction = np.where(moved, np.log(moves) - np.log(chosen), 0.0)
-    return SplitLoss(float(-np.log(asked).mean()), float(direction.mean()))
+    return np.stack([-np.log(asked), direction], axis=1)
 
 
 def skill(loss: float, reference: float) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 
 from dualwindow.arrays import BoolArray, FloatArray, IntArray
 from dualwindow.judging.decisions import ConfidenceError
+from dualwindow.judging.overfitting import deflated_sharpe, sharpe_of
 from dualwindow_agent.judging import baselines, worth
 from dualwindow_agent.judging.baselines import Ground
 from dualwindow_agent.judging.worth import Worth, worth_of
@@ -84,8 +85,8 @@ class Evaluation:
     def deflated(self, name: str, n_trials: int) -> float | None:
         """Estimate how likely an agent's Sharpe ratio is above 0; None where it never trades."""
         returns = {each: worth.daily_returns(c) for each, c in self.agents.items()}
-        tried = [worth.sharpe_of(each) for each in returns.values()]
-        found = worth.deflated_sharpe(returns[name], tried, n_trials)
+        tried = [sharpe_of(each) for each in returns.values()]
+        found = deflated_sharpe(returns[name], tried, n_trials)
         return found if np.isfinite(found) else None
 
     def _against(self, name: str) -> dict[str, Any]:

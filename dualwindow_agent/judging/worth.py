@@ -9,6 +9,7 @@ import numpy as np
 
 from dualwindow.arrays import FloatArray, IntArray
 from dualwindow.judging.comparison import Interval, block_interval
+from dualwindow.judging.overfitting import sharpe_of
 from dualwindow_agent.market.arena import BROKEN
 from dualwindow_agent.market.following import Course
 
@@ -99,19 +100,6 @@ def _n_alive(course: Course) -> int:
     return int(broken.argmax()) + 1 if broken.any() else len(worth)
 
 
-def sharpe_of(returns: FloatArray) -> float:
-    """Divide the mean of daily returns by their deviation (of a sample); NaN where that is 0.
-
-    Examples
-    --------
-    >>> sharpe_of(np.array([0.01, 0.03]))
-    1.4142135623730951
-    """
-    if len(returns) < 2 or not (deviation := float(returns.std(ddof=1))) > 0:
-        return math.nan
-    return float(returns.mean()) / deviation
-
-
 def difference(mine: Sequence[Course], others: Sequence[Course]) -> Interval:
     """Estimate by how much one grows faster than another, per day and pair.
 
@@ -122,37 +110,6 @@ def difference(mine: Sequence[Course], others: Sequence[Course]) -> Interval:
     of_others, others_growth = daily_growth(others)
     assert np.array_equal(days, of_others), "both have lived through the same days"
     return block_interval(growth.mean(axis=1) - others_growth.mean(axis=1), days)
-
-
-def deflated_sharpe(returns: FloatArray, tried: Sequence[float], n_trials: int) -> float:
-    """Estimate how likely the true Sharpe ratio of the best of many trials is above 0.
-
-    It is held against the Sharpe ratio that the best of so many would have by chance, if none were
-    worth anything. Few Sharpe ratios, or such of agents alike, tell too little of how they scatter
-    by chance: their variance counts as at least that of one worth nothing, 1 / days.
-
-    Source: D. Bailey and M. Lopez de Prado, "The Deflated Sharpe Ratio", Journal of Portfolio
-    Management 2014.
-
-    Parameters
-    ----------
-    returns : (days,) of the chosen one
-    tried : Sharpe ratios of those tried, per day, not annualised; their variance counts
-    n_trials : how many were tried in all, at least as many as are known
-
-    Returns
-    -------
-    In [0, 1]; NaN where returns never change, as those of one who never trades.
-    """
-    # Not above: it is an extra's.
-    from purgedcv import deflated_sharpe_ratio
-
-    known = [sharpe for sharpe in tried if math.isfinite(sharpe)]
-    if len(returns) < 3 or not returns.std() > 0:
-        return math.nan
-    variance = float(np.var(known, ddof=1)) if len(known) > 1 else 0.0
-    scatter = max(variance, 1 / len(returns))
-    return float(deflated_sharpe_ratio(returns, max(n_trials, len(known), 1), scatter))
 
 
 def overfitting(growth: FloatArray) -> float | None:

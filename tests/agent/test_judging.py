@@ -6,14 +6,13 @@ import pytest
 from agent.examples_agent import random_tape
 from scipy.stats import norm
 
+from dualwindow.judging.overfitting import deflated_sharpe, sharpe_of
 from dualwindow_agent.judging.splits import combinatorial_splits, in_parts, within
 from dualwindow_agent.judging.worth import (
     daily_growth,
     daily_returns,
-    deflated_sharpe,
     difference,
     overfitting,
-    sharpe_of,
     worth_of,
 )
 from dualwindow_agent.market.following import Course
