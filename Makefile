@@ -33,11 +33,7 @@ test-bot: .venv/installed ## bots trade for twenty minutes, mostly waiting
 test-rest: lint ## on two cores, behind the bots
 	nice $(BIN)/pytest --numprocesses 2 --dist loadfile --ignore tests/agent --ignore tests/freqtrade/test_live_run.py --ignore tests/benchmarks/test_soak.py
 
-test-wheel: .venv/installed ## into dist/, to be installed into one's own freqtrade: docs/install.md
-	rm -rf build dist # setuptools would build in what has been deleted since
-	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
-
-agent: .venv/installed-agent ## what needs the extra agent, PyTorch among it
+test-agent: .venv/installed-agent ## what needs the extra agent, PyTorch among it
 	nice $(BIN)/pytest --numprocesses 2 --dist loadfile dualwindow_agent tests/agent
 
 lint: .venv/installed

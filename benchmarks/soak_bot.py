@@ -20,7 +20,7 @@ import psutil
 from dualwindow_sandbox import MarketKind
 from dualwindow_sandbox.exchange import running
 from dualwindow_sandbox.market import SyntheticMarket
-from dualwindow_sandbox.runner import environment
+from dualwindow_sandbox.pointing import environment
 from dualwindow_sandbox.venues import Venues
 from harness.bots import Place
 from harness.places import PROGRAMS, ROOT

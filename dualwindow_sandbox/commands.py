@@ -1,7 +1,6 @@
 """The commands ``dualwindow sandbox ...``: an exchange and candles without the internet."""
 
 import argparse
-import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 _DEFAULT_SEED = 1
 _PAIRS = ["BTC/USDT", "ETH/USDT"]
 _END = datetime(2024, 2, 1, tzinfo=UTC)
-_STRATEGIES = Path("strategies")
 
 
 def _whole_number(least: int, most: int | None = None) -> Callable[[str], int]:
@@ -99,20 +97,13 @@ def _source(arguments: argparse.Namespace) -> str:
     return "recorded" if arguments.data is not None else f"{market}-{_seed(arguments)}"
 
 
-def _are_ours(command: Sequence[str]) -> bool:
-    """Tell whether strategies are read from here: no configuration given names another folder."""
-    given = [Path(word) for word in command if word.endswith(".json")]
-    texts = [path.read_text(errors="replace") for path in given if path.is_file()]
-    return _STRATEGIES.is_dir() and not any('"strategy_path"' in text for text in texts)
-
-
-def _make_folders(apart: "Isolated") -> None:
+def _make_folders(apart: "Isolated", strategies: Path | None) -> None:
     for folder in filter(None, (apart.user_data, apart.strategies)):
         folder.mkdir(parents=True, exist_ok=True)
-    if apart.strategies is not None:
+    if apart.strategies is not None and strategies is not None:
         for old in apart.strategies.glob("*.py"):
             old.unlink()
-        for file in _STRATEGIES.glob("*.py"):
+        for file in strategies.glob("*.py"):
             shutil.copy2(file, apart.strategies)
 
 
@@ -124,13 +115,13 @@ def _sandbox_run(arguments: argparse.Namespace) -> int:
             "sandbox run: commands of dualwindow need no exchange; write it without 'sandbox run "
             "--', with the options that name the sandbox's folders (docs/live.md)"
         )
-    from dualwindow_sandbox.isolation import isolated
+    from dualwindow_sandbox.isolation import isolated, own_folders
     from dualwindow_sandbox.runner import run
 
     venues, source = _venues(arguments), _source(arguments)
-    ours = _are_ours(arguments.rest)
+    own = own_folders(arguments.rest)
     live = "live" if arguments.replay is None else source
-    apart = isolated(arguments.rest, source, arguments.data, has_strategies=ours, live=live)
+    apart = isolated(arguments.rest, source, arguments.data, own=own, live=live)
     calls_freqtrade = any("freqtrade" in word for word in arguments.rest)
 
     def announce(address: str) -> None:
@@ -144,18 +135,17 @@ def _sandbox_run(arguments: argparse.Namespace) -> int:
                 "changed; give it a --userdir of its own, or made-up candles mix with real ones",
                 file=sys.stderr,
             )
-        return run(arguments.rest, venues, {}, arguments.port, announce)
-    _make_folders(apart)
+        return run(arguments.rest, venues, None, arguments.port, announce)
+    _make_folders(apart, own.strategies)
     if apart.candles is not None and not any(apart.candles.rglob("*.feather")):
         kind = MarketKind(arguments.market or MarketKind.PLANTED)
         _write_data(apart.candles, 120, kind, _seed(arguments))
-    variables = {name: v for name, v in apart.variables.items() if name not in os.environ}
-    return run(apart.command, venues, variables, arguments.port, announce)
+    return run(apart.command, venues, apart.settings, arguments.port, announce)
 
 
 def _sandbox_serve(arguments: argparse.Namespace) -> int:
     from dualwindow_sandbox.exchange import loopback, serve
-    from dualwindow_sandbox.runner import environment
+    from dualwindow_sandbox.pointing import environment
 
     def announce(address: str) -> None:
         print(f"A Binance-like exchange listens on {address}; Ctrl-C stops it.")

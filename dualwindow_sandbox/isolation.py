@@ -1,5 +1,6 @@
 """Keep what freqtrade does in the sandbox apart from the user's own candles, models and trades."""
 
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +17,17 @@ _WITH_STRATEGY = (
 )
 
 
+# Where freqtrade looks by itself, which is not where a command in the sandbox does.
+_USER_DATA = Path("user_data")
+
+
+class Own(NamedTuple):
+    """Folders from which the user's strategies and FreqAI models are loaded, if any."""
+
+    strategies: Path | None = None
+    models: Path | None = None
+
+
 class Isolated(NamedTuple):
     """A command, and what it needs before it runs.
 
@@ -27,14 +39,33 @@ class Isolated(NamedTuple):
     strategies : folder to copy the strategies to, or None. Hyperopt writes what it finds beside
         the strategy, where every later run reads it: real runs must not find what made-up candles
         taught, later runs in the sandbox must
-    variables : environment of the command
+    settings : further keys of its configuration; None if it takes none, as ``freqtrade --version``
     """
 
     command: list[str]
     user_data: Path | None
     candles: Path | None
     strategies: Path | None
-    variables: dict[str, str]
+    settings: dict[str, str] | None
+
+
+def own_folders(command: Sequence[str]) -> Own:
+    """Find what a command loads by its names, as long as no configuration names other folders.
+
+    Those of this checkout, or those of the user directory, into which ``dualwindow install`` puts
+    them.
+    """
+    given = [Path(word) for word in command if word.endswith(".json")]
+    texts = [path.read_text(errors="replace") for path in given if path.is_file()]
+    return Own(
+        _own(texts, "strategy_path", "strategies"), _own(texts, "freqaimodel_path", "freqaimodels")
+    )
+
+
+def _own(texts: Sequence[str], key: str, folder: str) -> Path | None:
+    named = {name for text in texts for name in re.findall(rf'"{key}"\s*:\s*"([^"]*)"', text)}
+    here = [place for place in (Path(folder), _USER_DATA / folder) if place.is_dir()]
+    return here[0] if here and named <= {folder} else None
 
 
 def isolated(
@@ -42,7 +73,7 @@ def isolated(
     source: str,
     recorded: Path | None,
     *,
-    has_strategies: bool,
+    own: Own,
     live: str = "live",
 ) -> Isolated | None:
     """Give a freqtrade command a user data folder of the sandbox's own.
@@ -55,8 +86,7 @@ def isolated(
     command : words, one of which names freqtrade, as in ``timeout 60 freqtrade trade``
     source : names where the candles come from, for example ``planted-1``
     recorded : folder of recorded candles that are being replayed, if any
-    has_strategies : whether the strategies come from the folder `strategies` here, which can be
-        copied
+    own : where strategies are, which can be copied, and models, which are loaded from there
     live : folder in the data folder for the candles of a bot that trades. A replay needs one of
         its own each time it starts: the next one shows the same candles at other dates
 
@@ -66,7 +96,7 @@ def isolated(
 
     Examples
     --------
-    >>> run = isolated(["freqtrade", "backtesting"], "planted-1", None, has_strategies=False)
+    >>> run = isolated(["freqtrade", "backtesting"], "planted-1", None, own=Own())
     >>> " ".join(run.command[2:6])
     '--userdir user_data/sandbox/planted-1 -c user_data/config.json'
     >>> str(run.candles)
@@ -81,11 +111,13 @@ def isolated(
     user_data = Path(given[-1]) if given else Path("user_data", "sandbox", source)
     if not given and action:
         words += ["--userdir", str(user_data)]
-        if not _values(words, ("-c", "--config")):
-            words += ["-c", "user_data/config.json"]  # freqtrade looks for it in its userdir
+    if not _values(words, ("-c", "--config")) and action:
+        words += _default_configuration(user_data if given else None)
     strategies = None
-    apart = has_strategies and not given and not _values(words, ("--strategy-path",))
-    if apart and action in _WITH_STRATEGY:
+    loads = not given and action in _WITH_STRATEGY
+    if loads and own.models is not None and not _values(words, ("--freqaimodel-path",)):
+        words += ["--freqaimodel-path", str(own.models)]
+    if loads and own.strategies is not None and not _values(words, ("--strategy-path",)):
         strategies = user_data / "strategies"
         words += ["--strategy-path", str(strategies)]
     elif action == "hyperopt" and "--disable-param-export" not in words:
@@ -95,8 +127,16 @@ def isolated(
         folder = _data_folder(action, user_data / "data", recorded, live)
         words += ["-d", str(folder)]
     filled = folder if action in _OFFLINE and recorded is None else None
-    trades = {"FREQTRADE__DB_URL": f"sqlite:///{user_data / 'trades.sqlite'}"}
+    trades = {"db_url": f"sqlite:///{user_data / 'trades.sqlite'}"} if action else None
     return Isolated(words, None if given else user_data, filled, strategies, trades)
+
+
+def _default_configuration(given: Path | None) -> list[str]:
+    """Name the file that freqtrade takes by itself, which it does not where one is named."""
+    if given is None:
+        return ["-c", "user_data/config.json"]  # freqtrade looks for it in its userdir
+    found = [path for path in (given / "config.json", Path("config.json")) if path.is_file()]
+    return ["-c", str(found[0])] if found else []
 
 
 def _data_folder(action: str, candles: Path, recorded: Path | None, live: str) -> Path:

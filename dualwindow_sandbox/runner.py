@@ -7,36 +7,18 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import BinaryIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, BinaryIO
 
 from dualwindow_sandbox.exchange import running
+from dualwindow_sandbox.pointing import environment, without_overrides, written
 from dualwindow_sandbox.venues import Venues
 
 CONFIGURATION_ERROR_STATUS = 2
 COMMAND_NOT_FOUND_STATUS = 127
 # freqtrade reports a broken configuration with this text, and then exits with status 0.
 _CONFIGURATION_ERROR = b"Configuration error"
-
-
-def environment(address: str) -> dict[str, str]:
-    """Return the variables that point freqtrade at the sandbox on `address`.
-
-    Three addresses are rewritten; every other one ccxt knows, now or in later versions, is https,
-    and the sandbox is their proxy: it refuses them and nothing leaves. One variable for each of
-    ccxt's two dozen addresses would do the same at fifty lines of log per freqtrade command.
-    """
-    ccxt = "FREQTRADE__EXCHANGE__CCXT_CONFIG__"
-    return {
-        "FREQTRADE__DRY_RUN": "true",
-        "FREQTRADE__EXCHANGE__NAME": "binance",
-        f"{ccxt}URLS__API__public": f"{address}/api/v3",
-        f"{ccxt}URLS__API__fapiPublic": f"{address}/fapi/v1",
-        f"{ccxt}URLS__API__dapiPublic": f"{address}/dapi/v1",
-        f"{ccxt}httpsProxy": address,
-        # Websockets and the archive of old candles are not among ccxt's addresses.
-        "FREQTRADE__EXCHANGE__ENABLE_WS": "false",
-        "FREQTRADE__EXCHANGE__ONLY_FROM_CCXT": "true",
-    }
 
 
 def _terminal() -> dict[str, str]:
@@ -87,7 +69,7 @@ async def _watch(command: Sequence[str], variables: Mapping[str, str]) -> int:
         stdin=asyncio.subprocess.DEVNULL if sys.stdin is None or sys.stdin.isatty() else None,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "PYTHONUNBUFFERED": "1", **_terminal(), **variables},
+        env={"PYTHONUNBUFFERED": "1", **_terminal(), **variables},
     )
     assert child.stdout is not None
     assert child.stderr is not None
@@ -109,7 +91,7 @@ async def _watch(command: Sequence[str], variables: Mapping[str, str]) -> int:
 def run(
     command: Sequence[str],
     venues: Venues,
-    variables: Mapping[str, str],
+    further: Mapping[str, Any] | None,
     port: int,
     announce: Callable[[str], None],
 ) -> int:
@@ -119,7 +101,9 @@ def run(
     ----------
     command : words
     venues : what the exchange sells
-    variables : environment of the command, beside that which points it at the exchange
+    further : keys of a configuration file that is put on top of those that the command names, with
+        what points it at the exchange; None for a command that takes no ``-c``, which gets
+        variables instead
     port : of the exchange; 0 takes any free one
     announce : is told the exchange's base address before the command starts
 
@@ -135,7 +119,12 @@ def run(
     async def beside_the_exchange() -> int:
         async with running(venues, port=port) as address:
             announce(address)
-            return await _watch(command, {**environment(address), **variables})
+            if further is None:
+                return await _watch(command, {**os.environ, **environment(address)})
+            with TemporaryDirectory(prefix="dualwindow-sandbox-") as folder:
+                file = written(Path(folder), address, further)
+                variables = without_overrides(os.environ, address)
+                return await _watch([*command, "-c", str(file)], variables)
 
     try:
         return asyncio.run(beside_the_exchange())

@@ -24,10 +24,14 @@ from dualwindow.market.hours import HourlyLevels, fresh_levels, hourly_levels
 from dualwindow.market.labels import CLASSES, HOLD, LONG, SHORT, UNKNOWN, Labelling
 from dualwindow.settings import ConfidenceSettings
 from dualwindow_freqtrade.freqai.actions import PLOTS, enter_as_wanted, leave_as_wanted
+from dualwindow_freqtrade.freqai.candle_dates import tell_missing_candles
 from dualwindow_freqtrade.freqai.names import ACTION
+from dualwindow_freqtrade.freqai.plotting import add_thresholds, plot_config, with_skill
+from dualwindow_freqtrade.freqai.whitelist import whitelist_of
 from dualwindow_freqtrade.live.candles import refuse_short_frames
 from dualwindow_freqtrade.live.rest_api import close_rest_api
 from dualwindow_freqtrade.strategy.hyperopt_file import values_found
+from dualwindow_freqtrade.strategy.quiet import leave_out_superseded
 from dualwindow_freqtrade.strategy.rule_parameters import (
     Begun,
     begin_parameters,
@@ -78,22 +82,17 @@ class DualWindowStrategy(IStrategy):
     exit_on_opposite = CategoricalParameter([True, False], default=False, space="sell")
     exit_at_horizon = CategoricalParameter([True, False], default=True, space="sell")
 
-    plot_config = {
-        "main_plot": {},
-        "subplots": {
-            "probability": {
-                "LONG": {"color": "green"},
-                "HOLD": {"color": "grey"},
-                "SHORT": {"color": "red"},
-            },
-            "do_predict": {"do_predict": {"color": "brown"}},
-        },
-    }
+    plot_config: dict[str, Any] = {}  # as long as a strategy that inherits has none of its own
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__(config)
+        leave_out_superseded(config)
         self.can_short = config.get("trading_mode", TradingMode.SPOT) != TradingMode.SPOT
+        if not self.plot_config:  # here, because a web server starts no strategy to show its plots
+            is_agent = "agent" in config.get("freqai", {}).get("dual_window", {})
+            self.plot_config = plot_config(can_short=self.can_short, is_agent=is_agent)
         close_rest_api(config)
+        tell_missing_candles(config)  # freqtrade looks for them next
 
     def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
         """Notice pairs that are no longer analysed."""
@@ -139,11 +138,9 @@ class DualWindowStrategy(IStrategy):
                 "it with --freqaimodel DualWindowLSTM and without freqai.dual_window.agent (-c "
                 "config/agent.json has both)"
             )
-        self.plot_config = {
-            **self.plot_config,
-            "subplots": {**self.plot_config["subplots"], **PLOTS},
-        }
-        n_pairs = len(self._whitelist())
+        subplots = self.plot_config.get("subplots", {})
+        self.plot_config = {**self.plot_config, "subplots": {**subplots, **PLOTS}}
+        n_pairs = len(whitelist_of(self))
         if 0 <= self.config.get("max_open_trades", n_pairs) < n_pairs:
             logger.warning(
                 "max_open_trades is lower than %d, the number of pairs: the agent will want "
@@ -155,13 +152,6 @@ class DualWindowStrategy(IStrategy):
             "Beside it, positions end %s",
             self.ends,
         )
-
-    def _whitelist(self) -> list[str]:
-        """Give the pairs as they are now, which the configuration does not name of a pairlist."""
-        try:
-            return self.dp.current_whitelist()
-        except (AttributeError, OperationalException):  # where there are no pairlists, as in checks
-            return self.config["exchange"].get("pair_whitelist", [])
 
     def _take_stops(self) -> None:
         """Let freqtrade begin with a stop that is not nearer than the barrier.
@@ -246,7 +236,8 @@ class DualWindowStrategy(IStrategy):
 
     def populate_indicators(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         """Train and predict."""
-        return self.freqai.start(dataframe, metadata, self)
+        predicted = self.freqai.start(dataframe, metadata, self)
+        return with_skill(predicted, metadata["pair"], self.freqai)
 
     def confidence_in_effect(self) -> ConfidenceSettings:
         """Tell the model by which rule its predictions are to be judged."""
@@ -276,6 +267,8 @@ class DualWindowStrategy(IStrategy):
         if self.follows_agent:
             enter_as_wanted(dataframe, can_short=self.can_short)
             return dataframe
+        if self.dp.runmode != RunMode.HYPEROPT:  # which shows nothing, thousands of times
+            add_thresholds(dataframe, self._rule(), can_short=self.can_short)
         decided = self._decide(dataframe)
         sides = [("long", LONG), ("short", SHORT)] if self.can_short else [("long", LONG)]
         for side, code in sides:

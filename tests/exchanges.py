@@ -13,7 +13,7 @@ from dualwindow_sandbox import MarketKind
 from dualwindow_sandbox.exchange import running
 from dualwindow_sandbox.market import SyntheticMarket
 from dualwindow_sandbox.ohlcv import HOUR, MINUTE
-from dualwindow_sandbox.runner import environment
+from dualwindow_sandbox.pointing import environment
 from dualwindow_sandbox.venues import Venues
 
 NOW = 1_706_745_600_000 + 7 * HOUR + 13 * MINUTE + 30_000

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from dualwindow.arrays import FloatArray, IntArray
+from dualwindow.models.notices import without_notices
 from dualwindow.samples.data import Rows, Samples
 from dualwindow.settings import ClassifierSettings
 
@@ -155,4 +156,5 @@ def use_threads(settings: ClassifierSettings, n: int) -> None:
 
 
 def _module(settings: ClassifierSettings) -> Any:
-    return import_module(f"dualwindow.models.{settings.kind}")
+    with without_notices():
+        return import_module(f"dualwindow.models.{settings.kind}")

@@ -28,6 +28,7 @@ from dualwindow.samples.pair_data import PairData
 from dualwindow.settings import Settings
 from dualwindow_freqtrade.freqai.fingerprint import digest_candles
 from dualwindow_freqtrade.freqai.names import trained_at
+from dualwindow_freqtrade.freqai.whitelist import whitelist_of
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ class SharedTrainings:
         """All pairs that have candles, in the order of their names."""
         dp, features = self._strategy.dp, self._model.ft_params
         found = []
-        for pair in sorted(dp.current_whitelist()):
+        for pair in sorted(whitelist_of(self._strategy)):
             empty = [
                 timeframe
                 for timeframe in features["include_timeframes"]

@@ -1,8 +1,10 @@
 """Decide how many threads a classifier may have."""
 
 import os
+from importlib import import_module
 
 from dualwindow.models.classifier import use_threads
+from dualwindow.models.notices import without_notices
 from dualwindow.outside import cores
 from dualwindow.settings import ClassifierSettings
 
@@ -32,6 +34,13 @@ def quiet_tensorflow() -> None:
     It reads this once, while it is imported; some notices it writes before.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def load_freqais_loggers() -> None:
+    """Import in silence what FreqAI imports before each training: with PyTorch, TensorFlow, too."""
+    quiet_tensorflow()
+    with without_notices():
+        import_module("freqtrade.freqai.tensorboard")
 
 
 def cap_threads(settings: ClassifierSettings, n: int | None) -> None:

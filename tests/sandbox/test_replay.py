@@ -294,6 +294,11 @@ def test_a_command_sees_the_recording_as_now(recording, capfd, asked):
     assert [float(price) for price in prices] == row[PRICES].tolist()
 
 
+def data_folder(said: str) -> Path:
+    words = said.split()
+    return Path(words[words.index("-d") + 1])
+
+
 def test_each_start_of_a_replay_trades_in_a_folder_of_its_own(
     recording, tmp_path, monkeypatch, capfd
 ):
@@ -307,7 +312,7 @@ def test_each_start_of_a_replay_trades_in_a_folder_of_its_own(
         status, said, complained = outcome(capfd, *words, str(program), "trade", *options)
         assert status == 0
         assert "dualwindow: the sandbox listens on http://127.0.0.1:" in complained
-        folders.append(Path(said.split()[-1]))
+        folders.append(data_folder(said))
         time.sleep(1)
     first, second, mine = folders
     assert len({first.name, second.name, mine.name}) == 3
@@ -317,7 +322,7 @@ def test_each_start_of_a_replay_trades_in_a_folder_of_its_own(
     assert mine == Path("mine/data", mine.name)
     assert not first.exists()
     status, said, _ = outcome(capfd, *words, str(program), "backtesting")
-    assert said.split()[-1] == str(recording)
+    assert data_folder(said) == recording
 
 
 def test_the_port_can_be_chosen(recording, capfd):
