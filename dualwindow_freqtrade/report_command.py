@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dualwindow.cli import Command, CommandError, Topics
 from dualwindow.outside import epoch_seconds
+from dualwindow_trainer.arguments import add_report_of_walk
 
 # The handlers import what they need, so that --help waits for nothing, and a walk-forward needs
 # no freqtrade.
@@ -38,7 +39,7 @@ def _report(arguments: argparse.Namespace) -> int:
 def _of_walk(arguments: argparse.Namespace) -> "tuple[Evidence, Path]":
     from dualwindow_trainer.report_walk import walk_evidence
 
-    return walk_evidence(arguments.walk_forward), arguments.walk_forward / "report"
+    return walk_evidence(arguments.walk_forward, arguments), arguments.walk_forward / "report"
 
 
 def _of_host(arguments: argparse.Namespace) -> "tuple[Evidence, Path]":
@@ -112,6 +113,7 @@ def _add(topics: Topics) -> None:
     command.add_argument(
         "--importance", action="store_true", help="of the features, also if that takes minutes"
     )
+    add_report_of_walk(command)
     command.set_defaults(handler=_report, takes_rest=True)
 
 

@@ -64,7 +64,7 @@ def add_windows(command: argparse.ArgumentParser) -> None:
     command.add_argument("--workers", type=positive, metavar="N", help="default all cores")
 
 
-def add_configuration(command: argparse.ArgumentParser) -> None:
+def add_configuration(command: "argparse._ActionsContainer") -> None:
     """Add the arguments that say where settings come from."""
     command.add_argument(
         "-c",
@@ -96,3 +96,27 @@ def add_settings(command: argparse.ArgumentParser) -> None:
         metavar="RATE",
         help="of each side (default the configuration's fee, else 0.0005)",
     )
+
+
+def add_report_of_walk(command: argparse.ArgumentParser) -> None:
+    """Add what a report of walk-forwards asks for beside their folder."""
+    of_walk = command.add_argument_group("with --walk-forward")
+    of_walk.add_argument("--datadir", type=Path, metavar="DIR", help="candles in freqtrade's files")
+    of_walk.add_argument(
+        "--data", type=Path, nargs="+", metavar="FILE", help="instead: a file for each pair"
+    )
+    of_walk.add_argument(
+        "--walk", metavar="NAME", help="of a comparison or a study; default the best one"
+    )
+    of_walk.add_argument(
+        "--agents", type=Path, metavar="DIR", help="where dualwindow agent evaluate has written"
+    )
+    add_configuration(of_walk)
+    of_walk.add_argument(
+        "--fee",
+        type=fee,
+        metavar="RATE",
+        help="of each side (default the configuration's fee, else 0.0005)",
+    )
+    unset = ("kind", "seed", "epochs", "batch_size", "learning_rate")
+    command.set_defaults(**dict.fromkeys(unset))

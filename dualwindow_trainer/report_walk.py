@@ -19,7 +19,6 @@ from dualwindow.learning.walk_forward import WalkForward
 from dualwindow.market.candles import Candles
 from dualwindow.market.labels import Labelling
 from dualwindow.settings import ConfidenceSettings
-from dualwindow_trainer.arguments import add_configuration, fee
 from dualwindow_trainer.pairs import candles_of
 from dualwindow_trainer.report_agents import agents_of
 from dualwindow_trainer.report_importance import importances_of
@@ -31,29 +30,13 @@ _DEFAULT = Path("user_data", "config.json")
 _TIMEFRAMES = {60: "1m", 180: "3m", 300: "5m", 900: "15m", 1800: "30m", 3600: "1h"}
 
 
-def add_walk_arguments(command: argparse.ArgumentParser) -> None:
-    """Add what `walk_evidence` reads beside the folder and the day."""
-    command.add_argument("--datadir", type=Path, metavar="DIR", help="candles in freqtrade's files")
-    command.add_argument(
-        "--data", type=Path, nargs="+", metavar="FILE", help="instead: a file for each pair"
-    )
-    command.add_argument("--walk", metavar="NAME", help="of several that were tried (the best)")
-    command.add_argument("--agents", type=Path, metavar="DIR", help="of dualwindow agent evaluate")
-    command.add_argument(
-        "--importance", action="store_true", help="train the last window again, and shuffle"
-    )
-    add_configuration(command)
-    command.add_argument("--fee", type=fee, metavar="RATE", help="of each side")
-    command.set_defaults(kind=None, seed=None, epochs=None, batch_size=None, learning_rate=None)
-
-
 def walk_evidence(folder: Path, arguments: argparse.Namespace, day: int | None = None) -> Evidence:
     """Gather the predictions of a folder, and the candles that they are about.
 
     Parameters
     ----------
     folder : of a walk-forward, of `train --walk-forward`, of a comparison or of a study
-    arguments : those of `add_walk_arguments`
+    arguments : those of `add_report_of_walk`, and `importance`
     day : to show candle by candle, seconds since 1970 UTC
 
     Raises
