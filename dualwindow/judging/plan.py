@@ -82,7 +82,10 @@ def plan(
         report(f"three numbers are asked about {len(spans)} windows of {len(pairs)} pairs")
     horizons = [point.horizon for point in points]
     baseline = baseline_settings(settings)
-    for pair, number, seen in foresee(labelled, spans, horizons, baseline, asked.workers):
+    # In one order, whoever was first: sums of the same numbers may differ in their last digits.
+    for pair, number, seen in sorted(
+        foresee(labelled, spans, horizons, baseline, asked.workers), key=lambda each: each[:2]
+    ):
         for one, mine in zip(seen, known, strict=True):
             mine.foreseen[pair, number] = one
     return _assembled(pairs, asked, known, spans, now, takes)
