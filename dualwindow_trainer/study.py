@@ -19,11 +19,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dualwindow.cli import CommandError
 from dualwindow.learning.fingerprint import all_differences, flatten
+from dualwindow.learning.fold_store import in_backticks
+from dualwindow_freqtrade.freqai.configuration import translated
 from dualwindow_trainer.space import Choice
 
 logger = logging.getLogger(__name__)
 
 _NAME, _JOURNAL = "dualwindow", "journal.log"
+_SHAPING = ("settings", "code", "versions")  # of a plan, as `plan_of` names them
 _FAILED, _PLAN = "failed", "plan"  # attributes of a trial that cannot be, and of the study
 
 
@@ -81,13 +84,19 @@ def open_study(folder: Path, plan: Mapping[str, Any], address: str | None = None
     told = json.loads(json.dumps(plan))
     before = study.user_attrs.get(_PLAN)
     if before is not None and before != told:
-        changed = all_differences(flatten(before), flatten(told))
+        changed = map(translated, all_differences(_named(before), _named(told)))
         raise CommandError(
             f"study: the one there was begun otherwise: {'; '.join(changed)}; take another "
             f"{'--out' if address is None else '--storage'}, or what it was begun with"
         )
     study.set_user_attr(_PLAN, told)
     return study
+
+
+def _named(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """Flatten a plan, and name the user's settings in backticks."""
+    shaping = in_backticks(plan)
+    return shaping | flatten({k: v for k, v in plan.items() if k not in _SHAPING})
 
 
 def _journal(folder: Path) -> BaseStorage:

@@ -40,7 +40,7 @@ class AgentFolder:
         path = self.path / _PLAN
         if path.is_file():
             before = self.plan()
-            changed = all_differences(flatten(before), flatten(told))
+            changed = all_differences(_named(before), _named(told))
             is_bound = any(each.name != _PLAN for each in self.path.iterdir())
             if changed and is_bound:  # a plan without agents binds nobody
                 raise CommandError(
@@ -154,3 +154,8 @@ class AgentFolder:
     def n_trials(self) -> int:
         """Tell how many were tried here."""
         return len(self.read(_TRIALS, "no agent is finished; run 'dualwindow agent train' again"))
+
+
+def _named(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """Flatten a plan, with settings named as ``--set`` takes them."""
+    return {name.removeprefix("settings."): value for name, value in flatten(plan).items()}

@@ -18,6 +18,7 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from dualwindow.learning.fingerprint import all_differences, differences, flatten
 from dualwindow.market.files import write_aside
 from dualwindow_freqtrade.freqai.fingerprint import Fingerprint
+from dualwindow_freqtrade.freqai.folder_use import remedy
 from dualwindow_freqtrade.freqai.names import (
     ALL_TRAININGS,
     BACKTEST_PREDICTION,
@@ -112,7 +113,7 @@ class CacheRecord:
 
     @property
     def _remedy(self) -> str:
-        return f"set another freqai.identifier, or delete {self._folder}"
+        return remedy(self._folder)
 
 
 @dataclass(frozen=True)

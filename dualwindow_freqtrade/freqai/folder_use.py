@@ -16,11 +16,17 @@ _STATUS = "dualwindow_status.json"
 
 
 def is_used_live(folder: Path) -> bool:
-    """Tell whether live predictions, a bot's status or a model that a bot has trained lie there."""
+    """Tell whether live predictions, a bot's status or a model that a bot has trained lie there.
+
+    Parameters
+    ----------
+    folder : of an identifier, or of one training
+    """
     names = (STORED_PREDICTIONS, STORED_PREDICTIONS_BACKUP, OLDER_PREDICTIONS, _STATUS)
     if any((folder / name).exists() for name in names):
         return True
-    return any(is_trained_live(path) for path in folder.glob(f"{ALL_TRAININGS}/*{METADATA_FILE}"))
+    patterns = (f"*{METADATA_FILE}", f"{ALL_TRAININGS}/*{METADATA_FILE}")
+    return any(is_trained_live(path) for pattern in patterns for path in folder.glob(pattern))
 
 
 def is_trained_live(metadata: Path) -> bool:
@@ -31,15 +37,14 @@ def is_trained_live(metadata: Path) -> bool:
         return False
 
 
-def remedy(folder: Path, inner: Path | None = None) -> str:
+def remedy(folder: Path) -> str:
     """Say what to do about files that a backtest cannot use: never to delete what a bot has made.
 
     Parameters
     ----------
-    folder : of the identifier
-    inner : what is to be deleted, if it is not the whole folder
+    folder : of the identifier, or of one training
     """
     other = "set another freqai.identifier"
     if is_used_live(folder):
-        return f"{other}; live predictions or models lie in {folder}, so do not delete it"
-    return f"{other}, or delete {inner or folder}"
+        return f"{other}, and leave {folder} alone: a bot's predictions or models lie in it"
+    return f"{other}, or delete {folder}"

@@ -19,6 +19,7 @@ _INCLUDED = "add_config_files"
 class _File(NamedTuple):
     path: Path
     content: Mapping[str, Any]
+    is_included: bool = False  # by another one, not named by the user
 
     @property
     def identifier(self) -> Any:
@@ -96,7 +97,7 @@ def _shared(files: Sequence[_File], setter: _File) -> str:
     if len({file.trading_mode for file in modes}) < 2 or setter.trading_mode is not None:
         return ""
     market = modes[0]
-    if market.identifier is None or files.index(setter) > files.index(market):
+    if market.is_included or market.identifier is None or files.index(setter) > files.index(market):
         return ""
     return (
         f"{shown(setter.path)} has replaced '{market.identifier}' of {shown(market.path)}: "
@@ -129,7 +130,7 @@ def _with_included(file: _File, level: int) -> Iterator[_File]:
     yield file
     if level < 5:  # as deep as freqtrade goes
         for inner in reversed(_included(file)):
-            yield from _with_included(_read(inner), level + 1)
+            yield from _with_included(_read(inner)._replace(is_included=True), level + 1)
 
 
 def _included(file: _File) -> list[Path]:

@@ -12,6 +12,7 @@ from dualwindow.learning.artifact import Artifact, format_trouble
 from dualwindow.learning.fingerprint import all_differences
 from dualwindow.market.files import is_of_machine
 from dualwindow_freqtrade.freqai.fingerprint import Fingerprint
+from dualwindow_freqtrade.freqai.folder_use import remedy
 from dualwindow_freqtrade.freqai.names import TRAINED_LIVE
 from dualwindow_freqtrade.live.drawer import WholeFilesDrawer
 
@@ -30,12 +31,11 @@ def load_backtest_model(drawer: FreqaiDataDrawer, dk: FreqaiDataKitchen) -> None
     except Exception as error:
         if older := format_trouble(error):
             raise OperationalException(
-                f"the model in {dk.data_path} cannot be used: {older}; set another "
-                "freqai.identifier, or delete this folder"
+                f"the model in {dk.data_path} cannot be used: {older}; {remedy(dk.data_path)}"
             ) from error
         raise OperationalException(
             f"the model in {dk.data_path} is damaged ({type(error).__name__}: {error}); "
-            "delete this folder and run again"
+            f"{remedy(dk.data_path)}"
         ) from error
     drawer.model_dictionary[dk.pair] = model
 

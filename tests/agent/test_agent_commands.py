@@ -351,7 +351,7 @@ def test_mistakes_are_told_in_one_line(words, message, made, said, tmp_path):
 def test_other_settings_do_not_go_into_the_same_folder(made, agents, said):
     status, _, complaint = said(*train_words(made, agents, "--set", "learning.gamma=0.9"))
     assert status == 2
-    assert "made with something else (settings.learning.gamma: 0.99 -> 0.9)" in complaint
+    assert "made with something else (learning.gamma: 0.99 -> 0.9)" in complaint
 
 
 def test_spot_pairs_are_not_sold_short(made, tmp_path, said):

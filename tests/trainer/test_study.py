@@ -73,7 +73,7 @@ def test_a_study_goes_on_and_counts_looks_at_the_weeks_held_out(folder, said, tm
     assert looks == (1 if first["best"] == second["best"] else 2)
     status, _, complaint = said(*words_of(folder, tmp_path, 5, "--seed", "4"))
     assert status == 2
-    assert "was begun otherwise: seed: 3 -> 4" in complaint
+    assert "was begun otherwise: model_training_parameters.seed: 3 -> 4; " in complaint
 
 
 def kill_after(begun: str, words: list[str]) -> None:
