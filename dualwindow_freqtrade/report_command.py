@@ -48,7 +48,13 @@ def _of_host(arguments: argparse.Namespace) -> "tuple[Evidence, Path]":
 
     kind = True if arguments.live else False if arguments.backtest else None
     try:
-        return gathered(arguments.identifier, arguments.userdir, arguments.rest, is_live=kind)
+        return gathered(
+            arguments.identifier,
+            arguments.userdir,
+            arguments.rest,
+            is_live=kind,
+            is_patient=arguments.importance,
+        )
     except RunError as error:
         raise CommandError(f"report: {error}") from error
 

@@ -12,9 +12,21 @@ from dualwindow_freqtrade.freqai.names import REPORT_FILE as REPORT_FILE
 logger = logging.getLogger(__name__)
 
 
+# Reasons to drop candles that say nothing: each training has them, and always as many.
+_ROUTINE = {
+    "too few candles before",
+    "future unknown",
+    "purged between training and validation",
+    "between strides",
+    "thinned by balancing",
+}
+_LONG_EPOCH = 5.0  # seconds; shorter ones are progress that nobody waits for
+
+
 def log_epoch(pair: str, epoch: Epoch) -> None:
-    """Log one line per epoch."""
-    logger.info(
+    """Log one line per epoch, for those who debug where epochs are short."""
+    logger.log(
+        logging.INFO if epoch.seconds >= _LONG_EPOCH else logging.DEBUG,
         "%s epoch %d/%d: loss %.4f, validation loss %.4f, rate %.2g, %.1f s",
         pair,
         epoch.number,
@@ -41,7 +53,9 @@ def report_training(record: TrainingRecord, dk: FreqaiDataKitchen, *, is_continu
         why = translated(record.left_out)
         logger.warning("%s has the model of other pairs: %s", dk.pair, why)
     elif record.learnt_from:
-        logger.info("%s: learnt from %d candles%s", dk.pair, record.candles, _dropped(record))
+        level = logging.INFO if _dropped(record) else logging.DEBUG
+        told = (dk.pair, record.candles, _dropped(record))
+        logger.log(level, "%s: learnt from %d candles%s", *told)
     else:
         _log_training(dk.pair, record, f" of {record.candles} candles{_dropped(record)}")
         if is_continual:
@@ -66,8 +80,9 @@ def log_shared(record: TrainingRecord, *, is_continual: bool) -> None:
 
 
 def _dropped(record: TrainingRecord) -> str:
-    dropped = ", ".join(f"{n} {reason}" for reason, n in record.rejected.items() if n)
-    return f" (dropped: {dropped or 'none'})"
+    """Name what candles lack; what every training leaves out is in its file."""
+    told = [f"{n} {why}" for why, n in record.rejected.items() if n and why not in _ROUTINE]
+    return f" (dropped: {', '.join(told)})" if told else ""
 
 
 def _log_training(name: str, record: TrainingRecord, of_what: str) -> None:

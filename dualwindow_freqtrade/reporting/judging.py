@@ -32,10 +32,10 @@ def judging_of(strategy: IStrategy, config: Mapping[str, Any]) -> Judging:
             confidence=confidence, words=in_words(confidence), fees=fees, warnings=warnings
         )
     name, confidence = type(strategy).__name__, strategy.freqai.configuration.confidence
-    other = f"{name} decides by itself; its predictions are judged by"
     if confidence.mode == "expected_value" and fee is None:
-        warnings = (*warnings, f"{other} the most probable class")
-        return Judging(confidence=None, words="the most probable class", fees=0, warnings=warnings)
+        words = "the most probable class"
+        told = f"Entries are judged by {words}, not by {name}'s own rule"
+        return Judging(confidence=None, words=words, fees=0, warnings=(told, *warnings))
+    told = f"Entries are judged by the configured confidence, not by {name}'s own rule"
     words = in_words(confidence)
-    warnings = (*warnings, f"{other} the configured confidence ({words})")
-    return Judging(confidence=confidence, words=words, fees=fees, warnings=warnings)
+    return Judging(confidence=confidence, words=words, fees=fees, warnings=(told, *warnings))

@@ -4,6 +4,7 @@ FreqAI keeps predictions, but neither which of them belong to one backtest nor w
 are, what decided on an entry, or who traded.
 """
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +17,20 @@ from dualwindow.settings import ConfidenceSettings
 BACKTEST_FILE = "dualwindow_backtest.json"
 BEGUN_FILE = "dualwindow_backtest_begun.json"  # while a backtest is going on, or after a crash
 LIVE_FILE = "dualwindow_live.json"
+
+
+# Of freqtrade's configuration; keys of exchanges, servers and messengers are not among them.
+_KEPT = (
+    *("timeframe", "trading_mode", "margin_mode", "candle_type_def", "dataformat_ohlcv", "fee"),
+    *("stake_currency", "stake_amount", "max_open_trades", "tradable_balance_ratio", "dry_run"),
+    *("dry_run_wallet", "minimal_roi", "stoploss", "trailing_stop", "trailing_stop_positive"),
+    *("trailing_stop_positive_offset", "trailing_only_offset_is_reached", "use_exit_signal"),
+    *("exit_profit_only", "exit_profit_offset", "ignore_roi_if_entry_signal", "order_types"),
+    *("order_time_in_force", "unfilledtimeout", "entry_pricing", "exit_pricing", "pairlists"),
+    *("position_adjustment_enable", "ignore_buying_expired_candle_after", "startup_candle_count"),
+    *("reduce_df_footprint", "process_only_new_candles", "internals", "freqai", "freqaimodel"),
+)
+_PATHS = ("user_data_dir", "datadir", "strategy_path", "freqaimodel_path")
 
 
 class RunError(Exception):
@@ -83,22 +98,20 @@ class Seen(_Frozen):
 
 
 class Command(_Frozen):
-    """What was run, so that a workbench can be set up likewise.
+    """What was run, so that a workbench can be set up likewise, wherever its files have gone.
 
     Parameters
     ----------
-    user_data, configurations : paths; of an interactive run there may be no configurations
-    strategy, strategy_path, model, model_path : names and folders
+    user_data : folder
+    strategy : name
     timerange : of a backtest, as it was typed
+    configuration : what a strategy and its model read of it; nothing that is secret
     """
 
     user_data: Path
-    configurations: tuple[Path, ...]
     strategy: str
-    strategy_path: str | None
-    model: str
-    model_path: str | None
     timerange: str | None
+    configuration: dict[str, Any]
 
 
 class Run(_Frozen):
@@ -123,15 +136,22 @@ class Run(_Frozen):
 
 
 def command_of(config: Mapping[str, Any], strategy: str) -> Command:
-    """Read in freqtrade's configuration what was run, beside the name of the strategy."""
+    """Read in freqtrade's configuration what was run, beside the name of the strategy.
+
+    Not which files it came from: some are gone by then, and variables of the environment count.
+    """
+    exchange = config.get("exchange", {})
+    kept: dict[str, Any] = {
+        **{key: config[key] for key in _KEPT if key in config},
+        **{key: str(Path(config[key]).absolute()) for key in _PATHS if config.get(key)},
+        "exchange": {key: exchange[key] for key in ("name", "pair_whitelist") if key in exchange},
+        "strategy": strategy,
+    }
     return Command(
         user_data=Path(config["user_data_dir"]).absolute(),
-        configurations=tuple(Path(path).absolute() for path in config.get("config_files", ())),
         strategy=strategy,
-        strategy_path=_text(config.get("strategy_path")),
-        model=str(config.get("freqaimodel", "")),
-        model_path=_text(config.get("freqaimodel_path")),
         timerange=_text(config.get("timerange")),
+        configuration=json.loads(json.dumps(kept, default=str)),
     )
 
 

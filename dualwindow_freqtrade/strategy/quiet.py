@@ -1,4 +1,4 @@
-"""Keep lines of freqtrade off the log that say less than ours, or what is no longer so."""
+"""Keep lines of freqtrade off the log that say nothing, or what is no longer so."""
 
 import logging
 from collections.abc import Mapping
@@ -16,6 +16,17 @@ _SUPERSEDED = {
         "No params for buy found, using default values.",
         "No params for sell found, using default values.",
     ),
+    # FreqAI's lines of each file that is not there yet; that a window is trained, and that cached
+    # predictions are reused, is told.
+    "freqtrade.freqai.data_kitchen": ("Could not find backtesting prediction file at ",),
+    "freqtrade.freqai.data_drawer": ("Could not find existing ",),
+    "freqtrade.freqai.freqai_interface": (
+        "Could not find model at ",
+        "Saving metadata to disk.",
+        "Saving backtest model to disk.",
+        "Set fresh train queue from whitelist.",
+    ),
+    "freqtrade.data.dataprovider": ("Increasing startup_candle_count for freqai ", "Loading data "),
 }
 
 

@@ -218,7 +218,7 @@ def test_trainings_of_all_pairs_together_are_the_same_side_by_side(place, here):
     place.configure(TINY, **freqai)
     log, trades = place.backtest("alone")
     assert log.count(" together trained on ") == 2
-    assert log.count(": learnt from 2880 candles") == 4
+    assert ": learnt from 2880 candles" not in log  # nothing else than always was left out
     assert len(trades) > 5
     said = place.walk("together")
     assert [line.partition(":")[0] for line in said[:4]] == [f"{i} of 4" for i in range(1, 5)]
