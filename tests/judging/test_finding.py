@@ -1,0 +1,272 @@
+"""A whole report: against the parts that it is made of, by pencil, and where little is known."""
+
+import copy
+import math
+from dataclasses import fields, replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import walks
+from examples_evidence import by_hand, evidence, walked
+
+from dualwindow.judging.decisions import Thresholds
+from dualwindow.judging.finding import find
+from dualwindow.judging.findings import Deal, Findings
+from dualwindow.judging.ladder import ladder
+from dualwindow.judging.out_of_sample import fold_scores
+from dualwindow.judging.three_numbers import baseline_settings
+from dualwindow.market.labels import CLASSES, HOLD, LONG, SHORT, UNKNOWN
+from dualwindow.settings import SmoothedLabelSettings
+
+NOW = 1_700_000_000.0
+DAY = 86400
+A = "A/USDT"
+
+
+@pytest.fixture(scope="module")
+def found() -> Findings:
+    return find(evidence(), NOW)
+
+
+def test_it_survives_json(found):
+    assert Findings.from_json(found.to_json()) == found
+    assert found.subject.made_at == NOW
+
+
+def test_every_window_has_the_scores_of_its_fold(found):
+    walk = walked(walks.settings())
+    scored = fold_scores(walk)
+    assert len(found.skill.rows) == len(scored) == 8
+    for row, (fold, record, scores) in zip(found.skill.rows, scored, strict=True):
+        assert (row.pair, row.start, row.stop) == (fold.pair, fold.start, fold.stop)
+        assert row.skill == pytest.approx(scores.skill)
+        assert row.log_loss == pytest.approx(scores.log_loss)
+        assert row.auc_short == scores.auc_short
+        lost, quoted = scores.split, scores.split_of_frequencies
+        assert row.touch == pytest.approx(1 - lost.touch / quoted.touch)
+        assert row.direction == pytest.approx(1 - lost.direction / quoted.direction)
+        table = walk.table[(walk.table["pair"] == fold.pair) & (walk.table["fold"] == fold.number)]
+        counts = [(table["label"] == code).sum() for code in (SHORT, HOLD, LONG, UNKNOWN)]
+        assert list(row.labels.values()) == counts
+        assert row.taught == record.training_labels.model_dump()
+    assert found.skill.windows == 8
+    assert found.skill.above_zero == sum(row.skill > 0 for row in found.skill.rows)
+    assert found.skill.mean.mean == pytest.approx(np.mean([r.skill for r in found.skill.rows]))
+    assert found.skill.mean.low is None  # of four windows of time
+
+
+def test_the_ladder_is_that_of_compare():
+    other = walked(walks.settings(stride=3, penalty=1.0))
+    walk = walked(walks.settings())
+    seen = evidence(walks={"toy": walk, "other": other})
+    told = {rung.name: rung for rung in find(seen, NOW).skill.ladder}
+    assert set(told) == {"toy", "other", "three numbers (ranges)", "class frequencies"}
+    lines = ladder({"toy": walk, "other": other}, "toy", seen.rule)
+    for line in lines:
+        rung = told[line.name]
+        assert rung.skill.mean == pytest.approx(line.skills.mean())
+        assert rung.worst == pytest.approx(line.skills.min())
+        assert rung.above_zero == pytest.approx((line.skills > 0).mean())
+        assert (rung.touch, rung.direction) == pytest.approx((line.touch, line.direction))
+        assert rung.calibration_error == pytest.approx(line.calibration_error)
+        assert (rung.signals, rung.hit_rate) == (line.signals, pytest.approx(line.hit_rate))
+        assert rung.seconds == pytest.approx(line.seconds)
+    quoted = told["class frequencies"]
+    assert (quoted.skill.mean, quoted.touch, quoted.direction) == pytest.approx((0, 0, 0))
+
+
+def test_three_numbers_are_the_kind_itself():
+    """But in the first window, of whose first candle this walk-forward did not know a feature."""
+    settings = baseline_settings(walks.settings())
+    found = find(evidence(walked(settings)), NOW)
+    same = [row for row in found.skill.rows if row.start > walks.START]
+    assert len(same) == 6
+    for row in same:
+        assert row.baseline_skill == pytest.approx(row.skill, abs=1e-6)
+    assert found.skill.baseline == "ranges"
+
+
+def test_what_happens_later_changes_no_earlier_window():
+    walk, settings = walked(walks.settings()), walks.settings()
+    first = walk.folds[:4]  # two windows of both pairs
+    end = first[-1].stop
+    kept = walk.table["date"].to_numpy("datetime64[s]").astype(np.int64) < end
+    earlier = walk._replace(
+        table=walk.table[kept].reset_index(drop=True), records=walk.records[:4], folds=first
+    )
+    candles = {}
+    for pair in walks.pairs():
+        late = pair.candles.date >= end + settings.horizon * 60
+        changed = {
+            name: np.where(late, 55.0, getattr(pair.candles, name))
+            for name in ("high", "low", "close", "volume")
+        }
+        candles[pair.pair] = replace(pair.candles, **changed)
+    before, after = find(evidence(), NOW), find(evidence(earlier, candles=candles), NOW)
+    assert after.skill.rows == before.skill.rows[:4]
+    assert after.skill.rows[0].baseline_skill is not None
+
+
+def test_inputs_are_untouched():
+    seen = evidence(vetoed={A: np.zeros(532, dtype=bool)}, actions={A: np.zeros(532, dtype=int)})
+    for candles in seen.candles.values():
+        for each in fields(candles):
+            if isinstance(value := getattr(candles, each.name), np.ndarray):
+                value.setflags(write=False)
+    before = copy.deepcopy(seen.walks["toy"].table)
+    find(seen, NOW)
+    pd.testing.assert_frame_equal(seen.walks["toy"].table, before)
+
+
+SURE_OF_LONG, SURE_OF_HOLD = [0.1, 0.2, 0.7], [0.1, 0.8, 0.1]
+
+
+def hand(p, labels, n_windows=1, **more):
+    plain = {"rule": Thresholds(0.5, 0.5, 0.5), "confidence": "from 0.5"}
+    return find(evidence(by_hand(p, labels, n_windows), **(plain | more)), NOW)
+
+
+def test_by_pencil():
+    """Quoted are the record's frequencies; the rule enters long on two candles, one comes true."""
+    p = [SURE_OF_LONG, SURE_OF_LONG, SURE_OF_HOLD, SURE_OF_HOLD]
+    found = hand(p, [LONG, HOLD, HOLD, SHORT])
+    counts = walked(walks.settings()).records[0].labels
+    shares = np.array([counts.SHORT + 1, counts.HOLD + 1, counts.LONG + 1])
+    quoted = -np.log(shares / shares.sum())
+    reference = (quoted[2] + 2 * quoted[1] + quoted[0]) / 4
+    loss = -(math.log(0.7) + math.log(0.2) + math.log(0.8) + math.log(0.1)) / 4
+    (row,) = found.skill.rows
+    assert row.log_loss == pytest.approx(loss)
+    assert row.log_loss_of_frequencies == pytest.approx(reference)
+    assert found.skill.mean.mean == pytest.approx(1 - loss / reference)
+    rule = found.ways[1]
+    assert rule.confusion == ((0, 1, 0), (0, 1, 1), (0, 0, 1))
+    assert (rule.long.signals, rule.long.hit_rate, rule.short.signals) == (2, 0.5, 0)
+    assert found.entered_from == {"SHORT": 0.5, "LONG": 0.5}
+    assert [step.count for step in found.funnel[:4]] == [4, 4, 2, 2]
+
+
+def test_one_class_alone():
+    found = hand([SURE_OF_HOLD] * 40, [HOLD] * 40)
+    assert found.skill.mean.mean is not None
+    assert found.skill.direction is None
+    assert found.skill.rows[0].auc_long is None
+    assert any("SHORT and LONG never happened" in each for each in found.warnings)
+    assert found.ways[0].recall == (None, 1, None)
+    assert all(each.signals == 0 for each in found.thresholds["LONG"] if each.threshold > 0.1)
+    assert Findings.from_json(found.to_json()) == found
+
+
+def test_no_label_is_known_yet():
+    found = hand([SURE_OF_LONG] * 5, [UNKNOWN] * 5)
+    assert (found.skill.mean.mean, found.skill.windows, found.skill.ladder) == (None, 0, ())
+    assert found.reliability == dict.fromkeys(CLASSES, ())
+    assert [each.topic for each in found.verdict] == ["skill", "next"]
+    assert any("No candle has a known label" in each for each in found.warnings)
+
+
+def test_nothing_was_predicted():
+    found = hand([[math.nan] * 3] * 6, [HOLD] * 6)
+    assert found.funnel[1].count == 0
+    assert sum(found.funnel[1].lost.values()) == 6
+    assert found.skill.rows[0].unpredicted == 6
+
+
+def test_without_candles_and_without_a_rule():
+    found = hand([SURE_OF_LONG] * 6, [LONG] * 3 + [HOLD] * 3, candles={}, rule=None, fallback=None)
+    assert found.skill.baseline is None
+    assert (found.ways[0].long.signals, found.ways[0].long.independent) == (6, None)
+    assert len(found.ways) == 1
+    assert found.returns is None
+    assert found.days[0].close == (None,) * 6
+    assert found.entered_from == {"SHORT": None, "LONG": None}
+    assert any("no candles" in each for each in found.warnings)
+
+
+def deal(opened, closed, profit, reason="take_profit"):
+    return Deal(
+        pair=A,
+        side="LONG",
+        opened=opened,
+        closed=closed,
+        open_rate=1.0,
+        close_rate=None if closed is None else 1 + profit,
+        profit=profit,
+        tag="",
+        reason=reason,
+    )
+
+
+def test_trades_by_pencil():
+    start = walks.START
+    deals = (
+        deal(start + 60, start + 600, 0.02),
+        deal(start + 900, start + 1200, -0.01, "stop_loss"),
+        deal(start + 1500, None, None, ""),
+    )
+    found = hand([SURE_OF_LONG] * 60, [LONG] * 60, deals=deals, deals_lost={"no slot": 4})
+    assert (found.deals, found.profit) == (3, pytest.approx(0.01))
+    assert found.exits == {"take_profit": 1, "stop_loss": 1}
+    assert found.funnel[-1].lost == {"no slot": 4}
+    assert found.returns.of == "trades"
+    assert sum(found.returns.value) == pytest.approx(0.01)
+    (day,) = found.days
+    assert day.deals == deals
+    assert day.probabilities["LONG"] == (0.7,) * 60
+
+
+def test_returns_of_signals_are_those_of_the_independent_ones(found):
+    of_sides = [found.ways[1].short, found.ways[1].long]
+    # Of two pairs, each with a stake of its own; labels and so signals are known to the end here.
+    total = sum(each.value * each.independent for each in of_sides) / 2
+    assert sum(found.returns.value) == pytest.approx(total)
+    assert found.returns.of == "signals"
+    assert all(date % DAY == 0 for date in found.returns.date)
+    assert np.diff(found.returns.date).tolist() == [DAY] * (len(found.returns.date) - 1)
+
+
+def test_the_day_that_is_asked_for_is_shown():
+    asked = walks.START // DAY * DAY
+    shown = find(evidence(day=asked + 3600), NOW).days
+    assert [day.pair for day in shown] == [A, "B/USDT"]
+    assert all(asked <= moment < asked + DAY for day in shown for moment in day.date)
+    assert len(shown[0].date) == len(shown[0].close) == len(shown[0].probabilities["HOLD"]) > 100
+    assert find(evidence(day=90 * DAY), NOW).days == ()
+
+
+def test_several_that_were_tried_are_judged_for_luck():
+    walk = walked(walks.settings())
+    other = walked(walks.settings(stride=3, penalty=1.0))
+    trials = find(evidence(walks={"toy": walk, "other": other}), NOW).trials
+    assert trials.tried == 2
+    assert trials.overfitting is None  # of less than eight days
+    assert any("eight days" in note for note in trials.notes)
+
+
+def test_without_the_package_it_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "purgedcv", None)
+    walk = walked(walks.settings())
+    trials = find(evidence(walks={"toy": walk, "again": walk}), NOW).trials
+    assert trials.overfitting is trials.deflated_sharpe is None
+    assert "pip install" in trials.notes[0]
+
+
+def test_one_with_other_windows_is_named_and_left_out():
+    walk = walked(walks.settings())
+    fewer = walk._replace(folds=[fold._replace(stop=fold.stop - 60) for fold in walk.folds])
+    found = find(evidence(walks={"toy": walk, "fewer": fewer}), NOW)
+    assert "fewer" not in {rung.name for rung in found.skill.ladder}
+    assert any("fewer predicts other windows" in each for each in found.warnings)
+
+
+def test_smoothed_labels_of_a_delta_that_trainings_find():
+    labels = SmoothedLabelSettings()
+    settings = walks.settings("trend").model_copy(update={"labels": labels})
+    walk = walked(settings)
+    found = find(evidence(walk, rule=Thresholds(0.4, 0.4, 0.4)), NOW)
+    assert found.skill.baseline == "trend"
+    assert found.subject.break_even == {"SHORT": None, "LONG": None}
+    assert "smoothed" in found.subject.labels
+    assert found.ways[1].long.needed is None
+    assert found.skill.mean.mean > 0.05  # half of it has happened
