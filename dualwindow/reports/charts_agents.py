@@ -15,6 +15,7 @@ from dualwindow.reports.figures import (
     rows_of,
     shown,
     time_axis,
+    wrapped,
 )
 from dualwindow.reports.numbers import count, listed, moment, number, percent
 
@@ -35,11 +36,20 @@ def _growth(found: Agents) -> Chart:
     bars: dict[str, Any] = {
         "type": "bar",
         "orientation": "h",
-        "y": [shown(row.name) for row in rows],
+        "y": [wrapped(row.name) for row in rows],
         "x": [None if row.growth is None else 100 * row.growth for row in rows],
         "marker": {
-            "color": ["@hold" if row.is_baseline else "@model" for row in rows],
-            "pattern": {"shape": ["/" if row.is_baseline else "" for row in rows], "size": 6},
+            "color": ["@grid" if row.is_baseline else "@model-soft" for row in rows],
+            "line": {
+                "color": ["@hold" if row.is_baseline else "@model" for row in rows],
+                "width": 1.5,
+            },
+            "pattern": {
+                "shape": ["/" if row.is_baseline else "" for row in rows],
+                "size": 6,
+                "fillmode": "overlay",
+                "fgcolor": "@hold",
+            },
         },
         "hovertemplate": "%{y}: %{x:+.3f} % a day and pair<extra></extra>",
     }

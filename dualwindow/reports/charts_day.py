@@ -26,6 +26,14 @@ _TAKE_AND_STOP = {
     "SHORT": (("short_take_profit", -1, "@long", "dash"), ("short_stop_loss", 1, "@short", "dot")),
 }
 
+_LEGEND_OF_PROBABILITIES = {
+    "orientation": "h",
+    "x": 1,
+    "xanchor": "right",
+    "yanchor": "bottom",
+    "bgcolor": "@ground",
+}
+
 
 def day_charts(findings: Findings) -> list[Chart]:
     """Draw the days that the report shows."""
@@ -81,10 +89,11 @@ def _layout(shown: Day, rows: Sequence[tuple[float, float]]) -> dict[str, Any]:
         "yaxis3": axis(domain=rows[2], tickformat=".0%", nticks=3),
         "annotations": [
             caption("price", rows[0][1]),
-            caption("probability of SHORT and LONG", rows[1][1]),
+            caption("probability", rows[1][1]),
             caption("probability of HOLD", rows[2][1]),
         ],
         "legend": HIGH_LEGEND,
+        "legend2": _LEGEND_OF_PROBABILITIES | {"y": rows[1][1]},
         "margin": CAPTION_MARGIN,
     }
     if last > 3:
@@ -108,6 +117,7 @@ def _price(shown: Day, x: list[int]) -> list[dict[str, Any]]:
         {
             **plain,
             "name": "close",
+            "showlegend": False,
             "y": list(shown.close),
             "line": {"color": "@model", "width": 1.6},
             "hovertemplate": "%{y:,}<extra>close</extra>",
@@ -191,6 +201,7 @@ def _probabilities(shown: Day, x: list[int]) -> list[dict[str, Any]]:
             "x": x,
             "y": list(shown.probabilities[name]),
             "yaxis": "y3" if name == "HOLD" else "y2",
+            "legend": "legend2",
             "showlegend": name != "HOLD",
             "line": {"color": colour, "width": 1.6, "dash": DASHES[name]},
             "hovertemplate": f"%{{y:.1%}}<extra>{name}</extra>",

@@ -19,6 +19,14 @@ from dualwindow.reports.figures import (
 from dualwindow.reports.numbers import UNKNOWN, count, hundredths, number, percent, with_error
 
 CLASSES = tuple(COLOURS)
+SIGNALS_HEAD = (
+    "signals (independent)",
+    "per\u00a0day and\u00a0pair",
+    "hit rate (needed), %",
+    "base rate, %",
+    "lift",
+    "value ± error, %",
+)
 
 
 def decision_charts(findings: Findings) -> list[Chart]:
@@ -26,7 +34,7 @@ def decision_charts(findings: Findings) -> list[Chart]:
     thresholds = [
         _thresholds(side, rows, findings.entered_from.get(side))
         for side, rows in findings.thresholds.items()
-        if rows
+        if any(row.signals for row in rows)
     ]
     reliability = [_reliability(name, bins) for name, bins in findings.reliability.items() if bins]
     confusion = [
@@ -150,31 +158,23 @@ def _upright(x: float) -> dict[str, Any]:
 
 def signals_table(rows: Sequence[Signals]) -> Table:
     """Lay out what entering from each threshold on would have met."""
-    head: tuple[str, ...] = (
-        "from",
-        "signals",
-        "indepen\u00addent",
-        "a day and pair",
-        "hit rate, %",
-        "base rate, %",
-        "lift",
-    )
-    head += ("needed, %", "value, % ± error")
     cells = tuple(
-        (
-            "the rule" if row.threshold is None else number(row.threshold, ".3f"),
-            count(row.signals),
-            count(row.independent),
-            number(row.per_day, ",.1f"),
-            hundredths(row.hit_rate),
-            hundredths(row.base_rate),
-            number(row.lift, ".2f"),
-            hundredths(row.needed),
-            with_error(row.value, row.error),
-        )
+        ("the rule" if row.threshold is None else number(row.threshold, ".3f"), *signals_cells(row))
         for row in rows
     )
-    return Table(head, cells, ())
+    return Table(("from", *SIGNALS_HEAD), cells, ())
+
+
+def signals_cells(row: Signals) -> tuple[str, ...]:
+    """Lay out what signals met, as `SIGNALS_HEAD` names it."""
+    return (
+        f"{count(row.signals)} ({count(row.independent)})",
+        number(row.per_day, ",.1f"),
+        f"{hundredths(row.hit_rate)} ({hundredths(row.needed)})",
+        hundredths(row.base_rate),
+        number(row.lift, ".2f"),
+        with_error(row.value, row.error),
+    )
 
 
 def _reliability(name: str, bins: Sequence[Bin]) -> Chart:
@@ -219,7 +219,7 @@ def _reliability(name: str, bins: Sequence[Bin]) -> Chart:
     return Chart(
         f"reliability-{name.lower()}",
         "reliability",
-        name,
+        f"{name}: told and happened",
         "",
         (
             View(

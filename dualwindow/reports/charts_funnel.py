@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dualwindow.judging.findings import Findings, Step
-from dualwindow.reports.figures import Chart, Table, View, axis, figure, shown
+from dualwindow.reports.figures import Chart, Table, View, axis, figure, wrapped
 from dualwindow.reports.numbers import UNKNOWN, count
 
 _FUNNEL_HINT = "How many are left at each step; the table says why the others are not."
@@ -26,7 +26,7 @@ def _bars(names: Sequence[str], counts: Sequence[int]) -> dict[str, Any]:
     return {
         "type": "bar",
         "orientation": "h",
-        "y": [shown(name) for name in names],
+        "y": [wrapped(name) for name in names],
         "x": list(counts),
         "text": [f" {count(n)}" for n in counts],
         "textposition": "outside",

@@ -13,7 +13,7 @@ from dualwindow.reports.figures import (
     View,
     axis,
     figure,
-    shown,
+    wrapped,
 )
 from dualwindow.reports.numbers import count, day, number
 
@@ -52,7 +52,7 @@ def _chart(name: str, title: str, found: Sequence[Importances], *, is_group: boo
 
 
 def _view(found: Importances, rows: Sequence[Importance]) -> View:
-    names = [shown(row.name) for row in rows]
+    names = [wrapped(row.name, 24) for row in rows]
     bars = {
         "type": "bar",
         "orientation": "h",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dualwindow.judging.findings import Findings, LearningCurve, Window
-from dualwindow.reports.charts_skill import pairs_of
+from dualwindow.reports.charts_skill import pairs_of, span_of
 from dualwindow.reports.figures import (
     COLOURS,
     Chart,
@@ -145,17 +145,20 @@ def _mix_of(pair: str, windows: Sequence[Window]) -> View:
         if any(window.labels.get(name) for window in windows)
     ]
     return View(
-        pair, _stacked(traces), f"Shares of {listed(names)} of {pair}.", _mix_table(windows)
+        pair,
+        _stacked(traces, span_of(windows)),
+        f"Shares of {listed(names)} of {pair}.",
+        _mix_table(windows),
     )
 
 
-def _stacked(traces: list[dict[str, Any]]) -> Figure:
+def _stacked(traces: list[dict[str, Any]], span: list[int]) -> Figure:
     return figure(
         traces,
         300,
         barmode="stack",
         barnorm="percent",
-        xaxis=time_axis(),
+        xaxis=time_axis(range=span),
         yaxis=axis("candles, %", range=[0, 100]),
         showlegend=True,
     )

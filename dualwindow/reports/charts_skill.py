@@ -17,6 +17,7 @@ from dualwindow.reports.figures import (
     rows_of,
     shown,
     time_axis,
+    wrapped,
 )
 from dualwindow.reports.numbers import (
     UNKNOWN,
@@ -35,7 +36,8 @@ _BAR = {"color": "@model-soft", "line": {"color": "@model", "width": 1.5}}
 def skill_charts(findings: Findings) -> list[Chart]:
     """Draw skill window by window, and the ladder."""
     found = findings.skill
-    charts = [_over_time(found)] if found.rows else []
+    is_known = any(row.skill is not None for row in found.rows)
+    charts = [_over_time(found)] if is_known else []
     if found.ladder:
         charts.append(_ladder(found))
     return charts
@@ -49,6 +51,11 @@ def pairs_of(rows: Sequence[Window]) -> dict[str, list[Window]]:
     return found
 
 
+def span_of(rows: Sequence[Window]) -> list[int]:
+    """Tell from when to when windows reach, in milliseconds."""
+    return [1000 * min(row.start for row in rows), 1000 * max(row.stop for row in rows)]
+
+
 def _over_time(found: Skill) -> Chart:
     by_pair = pairs_of(found.rows)
     rows = rows_of(len(by_pair), 34, 130)
@@ -60,7 +67,9 @@ def _over_time(found: Skill) -> Chart:
         layout["annotations"].append(caption(shown(pair), rows[i][1]))
         layout["shapes"].append(line(0, f"y{suffix}"))
         traces += _bars_and_steps(pair, windows, found.baseline, suffix, is_first=i == 0)
-    layout["xaxis"] = time_axis(anchor=f"y{len(rows) if len(rows) > 1 else ''}")
+    layout["xaxis"] = time_axis(
+        anchor=f"y{len(rows) if len(rows) > 1 else ''}", range=span_of(found.rows)
+    )
     height = 164 * len(rows) + 64
     return Chart(
         "skill-over-time",
@@ -102,7 +111,7 @@ def _bars_and_steps(
     steps = {
         "type": "scatter",
         "mode": "lines",
-        "name": f"three numbers ({shown(baseline)})",
+        "name": "three numbers",
         "legendgroup": "baseline",
         "x": [*(1000 * window.start for window in windows), 1000 * windows[-1].stop],
         "y": [window.baseline_skill for window in ends],
@@ -156,7 +165,7 @@ def _ladder(found: Skill) -> Chart:
         "mode": "markers",
         "name": "mean skill",
         "x": [mean for _, mean in known],
-        "y": [shown(rung.name) for rung, _ in known],
+        "y": [wrapped(rung.name) for rung, _ in known],
         "error_x": {
             "type": "data",
             "symmetric": False,
@@ -172,7 +181,7 @@ def _ladder(found: Skill) -> Chart:
     zero = {"type": "line", "x0": 0, "x1": 0, "yref": "paper", "y0": 0, "y1": 1}
     zero["line"] = {"color": "@zero", "width": 1}
     layout = {
-        "xaxis": axis("mean skill and its 95 % range", tickformat="+.2f"),
+        "xaxis": axis("skill", tickformat=".2f", nticks=5, tickangle=0),
         "yaxis": axis(type="category", showgrid=False, tickfont={"color": "@ink"}),
         "shapes": [zero],
     }
@@ -180,8 +189,8 @@ def _ladder(found: Skill) -> Chart:
         "ladder",
         "skill",
         "The ladder",
-        "Who predicted the same candles, the best one first. Where two ranges overlap widely, the "
-        "order may be chance.",
+        "Who predicted the same candles, the best one first: mean skill and its 95 % range. Where "
+        "ranges overlap widely, the order may be chance.",
         (
             View(
                 "",

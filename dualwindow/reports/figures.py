@@ -7,6 +7,7 @@ turns into colours: the page does that in the browser, pictures by `painted`.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from textwrap import wrap
 from typing import Any, Literal
 
 Figure = dict[str, Any]
@@ -188,6 +189,17 @@ def shown(text: str) -> str:
     '&lt;b&gt;% {x}'
     """
     return escape(text, quote=False).replace("%{", "% {")
+
+
+def wrapped(text: str, width: int = 20) -> str:
+    """Break a name into lines, so that it leaves room for what it names.
+
+    Examples
+    --------
+    >>> wrapped("ensemble of lstm and trees")
+    'ensemble of lstm and<br>trees'
+    """
+    return "<br>".join(shown(line) for line in wrap(text, width)) or shown(text)
 
 
 def painted(value: Any, theme: Theme, *, is_colour: bool = False) -> Any:

@@ -10,14 +10,19 @@ MINUS = "\u2212"  # as wide as a plus
 
 
 def number(value: float | None, form: str) -> str:
-    """Format a number.
+    """Format a number; one that rounds to 0 has no minus.
 
     Examples
     --------
-    >>> number(0.0374, "+.3f")
-    '+0.037'
+    >>> number(0.0374, "+.3f"), number(-0.0001, ".2f")
+    ('+0.037', '0.00')
     """
-    return UNKNOWN if value is None else format(value, form).replace("-", MINUS)
+    if value is None:
+        return UNKNOWN
+    text = format(value, form)
+    if text.startswith("-") and not text.strip("-0.,"):
+        return text.replace("-", "+" if "+" in form else "")
+    return text.replace("-", MINUS)
 
 
 def count(value: float | None) -> str:

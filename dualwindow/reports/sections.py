@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from dualwindow.judging.findings import Agents, Findings, Live, Signals, Subject, Trials, Way
 from dualwindow.reports.charts import charts
+from dualwindow.reports.charts_decisions import SIGNALS_HEAD, signals_cells
 from dualwindow.reports.charts_importance import importance_words
 from dualwindow.reports.figures import Chart, Table
 from dualwindow.reports.numbers import (
@@ -12,13 +13,11 @@ from dualwindow.reports.numbers import (
     between,
     count,
     duration,
-    hundredths,
     listed,
     moment,
     number,
     percent,
     skill,
-    with_error,
 )
 from dualwindow.reports.words_of_page import (
     EMPTY,
@@ -212,32 +211,12 @@ def _pairs_table(found: Live) -> Table:
 
 def ways_table(ways: Sequence[Way]) -> Table:
     """Lay out what each way of deciding met, direction by direction."""
-    head: tuple[str, ...] = (
-        "way",
-        "direction",
-        "signals",
-        "independent",
-        "a day and pair",
-        "hit rate, %",
-    )
-    head += ("base rate, %", "lift", "needed, %", "value, % ± error")
     rows = tuple(
-        (
-            way.name,
-            side,
-            count(met.signals),
-            count(met.independent),
-            number(met.per_day, ",.1f"),
-            hundredths(met.hit_rate),
-            hundredths(met.base_rate),
-            number(met.lift, ".2f"),
-            hundredths(met.needed),
-            with_error(met.value, met.error),
-        )
+        (way.name, side, *signals_cells(met))
         for way in ways
         for side, met in (("SHORT", way.short), ("LONG", way.long))
     )
-    return Table(head, rows, (0, 1))
+    return Table(("way", "direction", *SIGNALS_HEAD), rows, (0, 1))
 
 
 def _facts(about: Subject) -> dict[str, str]:

@@ -44,8 +44,8 @@ EMPTY: dict[str, str] = {
     "day": "There is no day to show: the candles of the predictions were not there.",
     "funnel": "It is not known what became of the candles.",
     "learning": "No training is known, and no label that came true.",
-    "importance": "Not measured here. It takes the saved models and the candles that they were "
-    "validated on, and some minutes; docs/report.md says how.",
+    "importance": "Not measured here: `dualwindow report --importance` does. It takes the saved "
+    "models and the candles that they were validated on, and some minutes.",
 }
 
 GLOSSARY = {

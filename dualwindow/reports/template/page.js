@@ -38,7 +38,19 @@
     if (isTouched && figure.layout.hovermode === undefined) figure.layout.hovermode = "closest";
     place.setAttribute("aria-label", `${card.dataset.title}. ${view.label ? `${view.label}. ` : ""}${view.spoken}`);
     place.style.minHeight = `${figure.layout.height}px`;
-    return Plotly.react(place, figure.data, figure.layout, config).then(() => { card.dataset.drawn = "yes"; });
+    return Plotly.react(place, figure.data, figure.layout, config)
+      .then(() => makeRoom(place, figure.layout))
+      .then(() => { card.dataset.drawn = "yes"; });
+  }
+
+  // Where a legend needs more lines than the margin has, it would cover what stands below it.
+  function makeRoom(place, layout) {
+    const legend = place.querySelector(".legend .bg");
+    const more = legend ? Math.ceil(legend.getBoundingClientRect().height) + 28 - layout.margin.t : 0;
+    if (layout.legend.yref !== "container" || more <= 0) return undefined;
+    const height = layout.height + more;
+    place.style.minHeight = `${height}px`;
+    return Plotly.relayout(place, { "margin.t": layout.margin.t + more, height });
   }
 
   function cell(kind, text, isWord) {
@@ -94,7 +106,16 @@
     });
   }
   const drawn = () => cards.filter((card) => card.dataset.drawn);
-  document.addEventListener("theme", () => drawn().forEach(draw));
+  const redraw = () => drawn().forEach(draw);
+  let width = innerWidth;
+  let turning = 0;
+  window.addEventListener("resize", () => {
+    if (innerWidth === width) return; // a phone's address bar comes and goes
+    width = innerWidth;
+    clearTimeout(turning);
+    turning = setTimeout(redraw, 200);
+  });
+  document.addEventListener("theme", redraw);
   document.getElementById("theme").addEventListener("click", window.chooseTheme);
   window.addEventListener("beforeprint", () => { if (window.Plotly) cards.forEach(draw); });
   window.drawAll = () => ready.then(() => Promise.all(cards.map(draw)));
