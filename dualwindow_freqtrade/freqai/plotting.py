@@ -78,7 +78,9 @@ def with_skill(dataframe: DataFrame, pair: str, freqai: IFreqaiModel) -> DataFra
     """
     if TRAINED_AT not in dataframe:  # before the first training of a bot
         return dataframe.assign(**{SKILL: np.nan})
-    trained = dataframe[TRAINED_AT].fillna(0).astype(np.int64)
+    # FreqAI writes the time of a training beside candles that were never predicted, too.
+    predicted = (dataframe[list(CLASSES)] > 0).any(axis=1)
+    trained = dataframe[TRAINED_AT].where(predicted, 0).fillna(0).astype(np.int64)
     folder = Path(freqai.full_path)
     skills = {second: _skill_of(folder, pair, second) for second in trained.unique() if second}
     return dataframe.assign(**{SKILL: trained.map(skills).astype(np.float64)})

@@ -1,11 +1,18 @@
 """A dry run of more than six minutes, stopped, resumed and compared with a backtest."""
 
+import json
 import time
+from urllib.parse import quote
 
 import pandas as pd
 import pytest
 
-from dualwindow_freqtrade.freqai.names import DATE_OF_PREDICTION, TRAINED_AT
+from dualwindow_freqtrade.freqai.names import (
+    DATE_OF_PREDICTION,
+    REPORT_FILE,
+    TRAINED_AT,
+    trainings_of,
+)
 from harness.bots import Bot, Place, dualwindow, small
 
 PAIRS = [f"{coin}/USDT:USDT" for coin in ("BTC", "ETH", "SOL", "XRP")]
@@ -27,6 +34,19 @@ def is_by_prediction(trade: pd.Series, predictions: pd.DataFrame) -> bool:
     return bool(((at[side] > at[other]) & (at[side] >= low) & (at[side] <= high)).any())
 
 
+def drawn_by_frequi(place: Place, pair: str) -> pd.DataFrame:
+    plots = place.ask("plot_config")["subplots"]
+    shown = place.ask(f"pair_candles?pair={quote(pair)}&timeframe=1m")
+    frame = pd.DataFrame(shown["data"], columns=shown["columns"])
+    return frame[["date", *(name for lines in plots.values() for name in lines)]]
+
+
+def skills(place: Place, pair: str) -> list[float]:
+    records = place.models.glob(f"{trainings_of(pair)}/*{REPORT_FILE}")
+    validations = [json.loads(path.read_text())["validation"] for path in records]
+    return [1 - v["log_loss"] / v["log_loss_of_frequencies"] for v in validations]
+
+
 @pytest.mark.timeout(900)
 def test_six_minutes_then_a_restart_then_parity(tmp_path):
     place = Place(tmp_path, small(PAIRS))
@@ -37,6 +57,7 @@ def test_six_minutes_then_a_restart_then_parity(tmp_path):
         assert place.ask("ping") == {"status": "pong"}
         time.sleep(max(60 * MINUTES - (time.monotonic() - began), 0))
         assert place.ask("count")["max"] == len(PAIRS)
+        drawn = drawn_by_frequi(place, PAIRS[0])
     finally:
         seconds = bot.stop()
     assert seconds < 60  # against hanging; make bench-live measures it
@@ -45,6 +66,11 @@ def test_six_minutes_then_a_restart_then_parity(tmp_path):
 
     first = place.predictions()
     assert first.keys() == set(PAIRS)
+    newest = drawn.iloc[-1]
+    assert newest[["SHORT", "HOLD", "LONG"]].sum() == pytest.approx(1)
+    assert (newest["SHORT_from"], newest["LONG_from"]) == (0.05, 0.05)
+    assert drawn["skill"].nunique() >= 2  # it was retrained
+    assert newest["skill"] in skills(place, PAIRS[0])
     for pair, predictions in first.items():
         made = predictions[predictions["do_predict"] == 1]
         assert len(made) >= 3
