@@ -1,10 +1,10 @@
 """The command ``dualwindow plan``: what barriers and horizons make of candles."""
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dualwindow.cli import Command, CommandError, Topics
 from dualwindow.outside import cores, epoch_seconds
@@ -42,10 +42,11 @@ def _plan(arguments: argparse.Namespace) -> int:
     from dualwindow_trainer.takes import takes
     from dualwindow_trainer.walk import days_of
 
+    block = block_of(arguments)
+    _refuse_labels_without_barriers(block)
     settings = configuration_of(arguments).settings
-    _refuse_labels_without_barriers(settings)
     configured, points = points_of(arguments, settings)
-    train_days = arguments.train_days or days_of(block_of(arguments))
+    train_days = arguments.train_days or days_of(block)
     candles = _candles(arguments)
     asked = Asked(
         settings,
@@ -67,8 +68,10 @@ def _plan(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _refuse_labels_without_barriers(settings: "Settings") -> None:
-    if settings.labels.rule == "smoothed":
+def _refuse_labels_without_barriers(freqai: Mapping[str, Any]) -> None:
+    """Say what to do instead, before the configuration is refused for other reasons."""
+    labels = freqai.get("dual_window", {}).get("labels", {})
+    if isinstance(labels, Mapping) and labels.get("rule") == "smoothed":
         raise CommandError(
             "plan: labels of the rule 'smoothed' have no take-profit to plan with; their one "
             "number, dual_window.labels.delta, is found by each training. To plan barriers, add "
@@ -159,6 +162,17 @@ def _write(found: "Plan", out: Path) -> None:
 
     write_out(out / "plan.json", found.to_json().encode(), "plan")
     print(f"the numbers are in {out / 'plan.json'}")
+    try:
+        from dualwindow.reports.plan_page import plan_page
+
+        text = plan_page(found)
+    except ModuleNotFoundError as error:  # plotly and Jinja2 come with freqtrade
+        if error.name is None or error.name.startswith("dualwindow"):
+            raise
+        print(f"note: plan.html needs the package '{error.name}', which is not installed")
+        return
+    write_out(out / "plan.html", text.encode(), "plan")
+    print(f"the page is {out / 'plan.html'}")
 
 
 def distance(text: str) -> float:

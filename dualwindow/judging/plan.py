@@ -100,7 +100,8 @@ def _assembled(
     takes: Takes | None,
 ) -> Plan:
     step = next(iter(pairs.values())).step
-    terms = Terms(asked.configured, asked.fees, step, asked.train_days * _DAY / step)
+    is_shared = asked.settings.pooling == "whitelist"
+    terms = Terms(asked.configured, asked.fees, step, asked.train_days * _DAY / step, is_shared)
     found = in_order(
         (point, row(point, mine, terms), mine)
         for point, mine in zip(asked.points, known, strict=True)

@@ -35,12 +35,14 @@ class Terms(NamedTuple):
     fees : of entry and exit together
     step : seconds from one candle to the next
     candles_per_training : of one pair
+    is_shared : whether a training is one of all pairs together
     """
 
     configured: Point
     fees: float
     step: int
     candles_per_training: float
+    is_shared: bool
 
 
 class Known(NamedTuple):
@@ -63,7 +65,8 @@ def row(point: Point, known: Known, terms: Terms) -> Row:
     needed = break_even(point.barriers, terms.fees)
     by_chance = break_even(point.barriers, 0.0)
     independent = np.sum([each.independent for each in found], axis=0)
-    trainings = n / len(known.surveyed) / terms.candles_per_training if n else math.nan
+    n_together = len(known.surveyed) if terms.is_shared else 1
+    trainings = n / n_together / terms.candles_per_training
     to_touch = sum(each.candles_to_touch for each in found) / n_moves if n_moves else None
     skill, error, windows = _skill(known.foreseen)
     touch, direction = _by_question(known.foreseen.values())

@@ -28,8 +28,8 @@ class Row(_Frozen):
     dearer : how much that is above the hit rate of a price that goes nowhere, the larger of the two
     candles_to_touch, hours_to_touch : mean, from the candle that is labelled to the take-profit, of
         the moves
-    moves : SHORT and LONG moves in a training period, of those that begin when the one before has
-        ended
+    moves : SHORT and LONG moves that one training sees, of those that begin when the one before has
+        ended; of all pairs where they share it
     skill, error : of three numbers, over the windows, and the standard error of that mean
     touch, direction : skill in the two questions, over all candles judged
     windows : of time that were judged

@@ -32,17 +32,20 @@ def page(findings: Findings) -> str:
     """
     about = findings.subject
     source = SOURCES[about.source]
-    return _template().render(
-        findings=findings,
+    return laid_out(
+        verdict=findings.verdict,
         title=f"{source} {about.name}",
         kicker=f"DualWindow report · made {moment(about.made_at)} UTC",
         facts=_facts(findings),
         tiles=list(tiles(findings)),
         sections=sections(findings),
-        marks=MARKS,
         made=f"Made {moment(about.made_at)} UTC from {source.lower()} {about.name}. All times UTC.",
-        **_parts(),
     )
+
+
+def laid_out(**words: Any) -> str:
+    """Put words and charts into the template that all pages share; see ``template/page.html``."""
+    return _template().render(marks=MARKS, **words, **_parts())
 
 
 def _facts(findings: Findings) -> str:

@@ -180,10 +180,13 @@ def plan_words(plan: Plan) -> list[str]:
 def _best(rows: Sequence[Row]) -> Iterator[str]:
     worth = [row for row in rows if row.hint == "worth a training"]
     if worth:
+        best = worth[0]
         yield (
-            f"{len(worth)} of {len(rows)} are worth a training; three numbers foresee most of the "
-            f"first: {_settings(worth[0])}"
+            f"{len(worth)} of {len(rows)} are worth a training; three numbers foresee most of "
+            f"take-profit {_distance(best.long_take_profit, best.short_take_profit)} %, stop "
+            f"{_distance(best.long_stop_loss, best.short_stop_loss)} %, {best.horizon} candles"
         )
+        yield f"to try it: `{_settings(best)}`"
         return
     reasons: Mapping[str, int] = {
         hint: sum(row.hint == hint for row in rows) for hint in dict.fromkeys(r.hint for r in rows)

@@ -81,7 +81,7 @@ def known(counts, to_touch=100, independent=(40, 30), skills=(0.1, 0.2, 0.3)) ->
     return Known({"A": surveyed}, seen)
 
 
-TERMS = Terms(POINT, 0.001, 60, 500)
+TERMS = Terms(POINT, 0.001, 60, 500, is_shared=True)
 
 
 def test_row_by_pencil():
@@ -141,8 +141,10 @@ def test_what_pairs_do_in_the_same_weeks_is_one_piece_of_evidence():
     assert found.windows == 3
     assert found.skill == pytest.approx(0.3)
     assert found.error == pytest.approx(0.1 / 3**0.5)  # not that of six
-    # Both pairs have two trainings each, which are one together.
+    # Both pairs have two trainings each, which are one together where they share it.
     assert found.moves == {"SHORT": 40, "LONG": 30}
+    alone = row(POINT, both, TERMS._replace(is_shared=False))
+    assert alone.moves == {"SHORT": 20, "LONG": 15}
     assert row(POINT, both.of("A"), TERMS) == row(POINT, known([10, 980, 10]), TERMS)
 
 
@@ -179,7 +181,7 @@ def test_a_plan_of_two_pairs_is_that_of_each_and_reads_back_as_written():
     assert n_compared == 4
     for both, a, b in zip(found.rows, *found.of_pairs.values(), strict=True):
         assert both.candles == a.candles + b.candles
-        assert both.moves["LONG"] == pytest.approx(a.moves["LONG"] + b.moves["LONG"])
+        assert both.moves["LONG"] == pytest.approx((a.moves["LONG"] + b.moves["LONG"]) / 2)
 
 
 def test_the_order_in_which_windows_are_finished_changes_nothing(monkeypatch):
