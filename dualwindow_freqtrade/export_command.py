@@ -23,17 +23,21 @@ def _export(arguments: argparse.Namespace) -> int:
         pair_folder,
         write_artifact,
     )
+    from dualwindow.reports.progress import steps
     from dualwindow_freqtrade.freqai.threads import quiet_tensorflow
 
     quiet_tensorflow()
-    for path in _newest(arguments.models):
-        artifact = exportable(_load(path))
-        folder = arguments.out / "models" / pair_folder(artifact.record.pair)
-        try:
-            write_artifact(artifact, folder)
-        except ArtifactFileError as error:
-            raise CommandError(f"export: {error}") from error
-        print(f"{artifact.record.pair}: {path.parent.name} is in {folder}")
+    newest = _newest(arguments.models)
+    with steps("models", len(newest)) as done:
+        for path in newest:
+            artifact = exportable(_load(path))
+            folder = arguments.out / "models" / pair_folder(artifact.record.pair)
+            try:
+                write_artifact(artifact, folder)
+            except ArtifactFileError as error:
+                raise CommandError(f"export: {error}") from error
+            done.say(f"{artifact.record.pair}: {path.parent.name} is in {folder}")
+            done.advance()
     return 0
 
 

@@ -2,8 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from dualwindow.learning.parallel import Workers
     from dualwindow.learning.record import TrainingRecord
     from dualwindow.learning.walk_forward import Step
+    from dualwindow.reports.progress import Steps
     from dualwindow.samples.pair_data import PairData
     from dualwindow_freqtrade.freqai.configuration import Configuration
 
@@ -47,6 +47,7 @@ def _to_folder(arguments: argparse.Namespace) -> int:
     from dualwindow.learning.fold_store import Store, WalkForwardError
     from dualwindow.learning.folds import FoldError
     from dualwindow.learning.walk_forward import run, tasks
+    from dualwindow.reports.progress import steps
     from dualwindow_freqtrade.freqai.configuration import translated
     from dualwindow_trainer.walk import summarise
 
@@ -65,8 +66,8 @@ def _to_folder(arguments: argparse.Namespace) -> int:
         store.begin(configuration.settings, schedule)
         for remark in remarks:
             print(f"note: {remark}")
-        with _progress(sum(len(task.members) for task in wanted)) as report:
-            walk = run(wanted, store, workers, lambda step: report(*_told(step)))
+        with steps("windows", sum(len(task.members) for task in wanted)) as done:
+            walk = run(wanted, store, workers, lambda step: _tell(step, done))
     except (FoldError, WalkForwardError) as error:
         raise CommandError(f"walk-forward: {translated(str(error))}") from error
     except KeyboardInterrupt:
@@ -80,6 +81,7 @@ def _to_folder(arguments: argparse.Namespace) -> int:
 def _for_backtest(arguments: argparse.Namespace) -> int:
     from freqtrade.exceptions import FreqtradeException
 
+    from dualwindow.reports.progress import steps
     from dualwindow_freqtrade.backtest.training import train_backtest
 
     given = [f"--{name}" for name in _MINE if getattr(arguments, name) is not None]
@@ -89,11 +91,11 @@ def _for_backtest(arguments: argparse.Namespace) -> int:
             "options go after --"
         )
     try:
-        with _progress(None) as report:
+        with steps("windows") as done:
             n, folder = train_backtest(
                 arguments.rest,
                 _workers(arguments),
-                lambda start, record, n_left: report(_line(start, record), n_left),
+                lambda start, record, n_left: done.advance(1, _line(start, record), n_left),
             )
     except FreqtradeException as error:
         raise CommandError(f"walk-forward: {_one_line(error)}") from error
@@ -198,10 +200,12 @@ def _workers(arguments: argparse.Namespace) -> "Workers":
         raise CommandError(f"walk-forward: --workers, --backend, --address: {problems}") from error
 
 
-def _told(step: "Step") -> tuple[str, int]:
+def _tell(step: "Step", done: "Steps") -> None:
     if step.is_new:
-        return _line(step.fold.start, step.record), step.n_left
-    return f"{_name(step.fold.start, step.record)}: there from an earlier run", step.n_left
+        done.advance(1, _line(step.fold.start, step.record), step.n_left)
+    else:
+        name = _name(step.fold.start, step.record)
+        done.find(f"{name}: there from an earlier run", step.n_left)
 
 
 def _name(start: int, record: "TrainingRecord") -> str:
@@ -217,29 +221,6 @@ def _line(start: int, record: "TrainingRecord") -> str:
         f"{record.training_windows} in {record.seconds:.1f} s; validation log loss "
         f"{scores.log_loss:.3f} (class frequencies {scores.log_loss_of_frequencies:.3f})"
     )
-
-
-@contextmanager
-def _progress(n: int | None) -> Iterator[Any]:
-    """Give a function that shows a line and moves the bar; plain lines where no terminal is."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
-
-    console = Console()
-    columns = ("windows", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task, n_done = progress.add_task("", total=n), 0
-
-        def report(line: str, n_left: int) -> None:
-            nonlocal n_done
-            n_done += 1
-            progress.update(task, completed=n_done, total=n_done + n_left)
-            if console.is_terminal:
-                progress.console.print(line, highlight=False)
-            else:
-                print(f"{n_done} of {n_done + n_left}: {line}", flush=True)
-
-        yield report
 
 
 def _add(topics: Topics) -> None:

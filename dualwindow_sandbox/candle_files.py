@@ -1,7 +1,7 @@
 """Candles in freqtrade's feather files, as ``freqtrade -d DIRECTORY`` reads them."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -68,7 +68,12 @@ def _chosen(market: Market, pairs: Sequence[str]) -> list[Listing]:
 
 
 def write_candles(
-    directory: Path, market: Market, pairs: Sequence[str], start: int, stop: int
+    directory: Path,
+    market: Market,
+    pairs: Sequence[str],
+    start: int,
+    stop: int,
+    report: Callable[[str], None] = lambda pair: None,
 ) -> list[Path]:
     """Write 1m and 1h candles, spot and futures, mark prices and funding rates.
 
@@ -80,6 +85,7 @@ def write_candles(
     market : where the candles come from
     pairs : freqtrade's spot names, ``BTC/USDT``
     start, stop : milliseconds, whole hours
+    report : is told each pair before it is made
 
     Returns
     -------
@@ -93,6 +99,7 @@ def write_candles(
         with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=directory) as aside:
             (Path(aside) / "futures").mkdir()
             for listing in listings:
+                report(listing.pair)
                 for name, frame in _frames(market, listing, start, stop).items():
                     frame.to_feather(Path(aside) / name, compression="lz4")
                     names.append(name)

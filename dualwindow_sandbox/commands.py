@@ -173,6 +173,7 @@ def _write_data(
     pairs: Sequence[str] = _PAIRS,
     end: datetime = _END,
 ) -> None:
+    from dualwindow.reports.progress import steps
     from dualwindow_sandbox.candle_files import write_candles
     from dualwindow_sandbox.market import FIRST, SyntheticMarket
     from dualwindow_sandbox.ohlcv import DAY
@@ -185,7 +186,11 @@ def _write_data(
             f"--days: {days} days before {end.date()} reach behind {first}, where the synthetic "
             f"market begins; ask for at most {max(most, 0)} or a later --end"
         )
-    files = write_candles(folder, SyntheticMarket(kind, seed), pairs, stop - days * DAY, stop)
+    with steps("pairs", len(pairs)) as done:
+        market, start = SyntheticMarket(kind, seed), stop - days * DAY
+        files = write_candles(
+            folder, market, pairs, start, stop, lambda pair: done.start(f"candles of {pair}")
+        )
     print(
         f"{len(files)} files in {folder}: {', '.join(pairs)}, spot and futures, "
         f"{(end - timedelta(days=days)).date()} to {end.date()} 00:00 UTC, {kind}, seed {seed}"

@@ -24,6 +24,7 @@ def _predict(arguments: argparse.Namespace) -> int:
     import pandas as pd
 
     from dualwindow.learning.artifact_files import ArtifactFileError, read_artifact
+    from dualwindow.reports.progress import steps
     from dualwindow_freqtrade.freqai.threads import quiet_tensorflow
     from dualwindow_trainer.pairs import pairs_of
     from dualwindow_trainer.ready_names import Wanted
@@ -38,7 +39,11 @@ def _predict(arguments: argparse.Namespace) -> int:
     except ArtifactFileError as error:
         raise CommandError(f"predict: {error}") from error
     wanted = Wanted(artifact.record.settings, "these are the settings of the model: take others")
-    tables = [_predicted(artifact, pair, span) for pair in pairs_of(arguments, wanted)]
+    tables = []
+    with steps("pairs", len(arguments.pair)) as done:
+        for pair in pairs_of(arguments, wanted):
+            tables.append(_predicted(artifact, pair, span))
+            done.advance()
     table = pd.concat(tables, ignore_index=True)
     _write(table, arguments.out)
     n_valid = int(table["valid"].sum())

@@ -16,6 +16,7 @@ _OF_TRAININGS = ("kind", "epochs", "batch_size", "learning_rate", "seed")
 def _prepare(arguments: argparse.Namespace) -> int:
     from dualwindow.market.labels import Labelling
     from dualwindow.market.ready_files import ONE_HOT, SINGLE, ready_bytes
+    from dualwindow.reports.progress import steps
     from dualwindow.samples.ready_data import ready_rows
     from dualwindow_trainer.output import write_out
     from dualwindow_trainer.pairs import candles_of
@@ -27,15 +28,18 @@ def _prepare(arguments: argparse.Namespace) -> int:
     start, stop = timerange_of(arguments.timerange)
     # All names before any work: what they cannot say is told at once.
     names = {p: ready_name(p, arguments.timeframe, settings, columns) for p in arguments.pair}
-    for pair, candles in candles_of(arguments):
-        rows = ready_rows(candles, Labelling.of(settings), start, stop)
-        if len(rows.date) == 0:
-            raise CommandError(f"{pair}: no row is left ({_lost(rows)}); begin or end otherwise")
-        path = arguments.out / names[pair]
-        content = ready_bytes(rows.date, rows.features, rows.labels, columns)
-        write_out(path, content, "prepare")
-        print(f"{pair}: {len(rows.date):,} rows ({_classes(rows)}): {path}")
-        print(f"  left out: {_lost(rows)}")
+    with steps("pairs", len(names)) as done:
+        for pair, candles in candles_of(arguments):
+            rows = ready_rows(candles, Labelling.of(settings), start, stop)
+            if len(rows.date) == 0:
+                lost = _lost(rows)
+                raise CommandError(f"{pair}: no row is left ({lost}); begin or end otherwise")
+            path = arguments.out / names[pair]
+            content = ready_bytes(rows.date, rows.features, rows.labels, columns)
+            write_out(path, content, "prepare")
+            done.say(f"{pair}: {len(rows.date):,} rows ({_classes(rows)}): {path}")
+            done.say(f"  left out: {_lost(rows)}")
+            done.advance()
     return 0
 
 

@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from dualwindow.cli import CommandError
 from dualwindow.learning.fingerprint import all_differences, flatten
 from dualwindow.learning.fold_store import in_backticks
+from dualwindow.reports.progress import steps
 from dualwindow_freqtrade.freqai.configuration import translated
 from dualwindow_trainer.space import Choice
 
@@ -160,29 +161,49 @@ def search(
     """
     for cut in at_work(study) if shared is None else []:
         study.tell(cut.number, state=TrialState.FAIL)
-    while True:
-        with nullcontext() if shared is None else one_at_a_time(shared):
-            if (n_done := len(ended(study))) >= n_trials:
-                return
-            others = [len(running)] if (running := at_work(study)) else []
-            # By default it takes no notice of trials that have failed.
-            study.sampler = TPESampler(
-                seed=_seed_of(seed, n_done, *others), constant_liar=shared is not None
-            )
-            trial = study.ask()
-            chosen = {each.key: each.ask(trial) for each in space}
-        told = ", ".join(f"{key} = {json.dumps(value)}" for key, value in chosen.items())
-        print(f"trial {n_done + 1} of {n_trials}: {told}", flush=True)
-        try:
-            skill = skill_of(chosen)
-        except TrialError as error:
-            print(f"trial {n_done + 1} cannot be: {error}", flush=True)
-            trial.set_user_attr(_FAILED, str(error))
-            study.tell(trial, state=TrialState.FAIL)
-            continue
-        trial.set_user_attr("chosen", chosen)
-        study.tell(trial, skill)
-        print(f"trial {n_done + 1}: mean skill {skill:+.4f}", flush=True)
+    with steps("trials", n_trials) as done:
+        for _ in ended(study):
+            done.find()
+        while (begun := _begin(study, space, n_trials, seed, shared)) is not None:
+            n_done, trial, chosen = begun
+            told = ", ".join(f"{key} = {json.dumps(value)}" for key, value in chosen.items())
+            done.say(f"trial {n_done + 1} of {n_trials}: {told}")
+            done.say(f"trial {n_done + 1}{_made(study, trial, chosen, skill_of)}")
+            done.advance()
+
+
+def _begin(
+    study: optuna.Study, space: Sequence[Choice], n_trials: int, seed: int, shared: Path | None
+) -> tuple[int, optuna.Trial, dict[str, Any]] | None:
+    """Let the next trial choose; say how many have ended, or None where it is enough."""
+    with nullcontext() if shared is None else one_at_a_time(shared):
+        if (n_done := len(ended(study))) >= n_trials:
+            return None
+        others = [len(running)] if (running := at_work(study)) else []
+        # By default it takes no notice of trials that have failed.
+        study.sampler = TPESampler(
+            seed=_seed_of(seed, n_done, *others), constant_liar=shared is not None
+        )
+        trial = study.ask()
+        return n_done, trial, {each.key: each.ask(trial) for each in space}
+
+
+def _made(
+    study: optuna.Study,
+    trial: optuna.Trial,
+    chosen: dict[str, Any],
+    skill_of: Callable[[dict[str, Any]], float],
+) -> str:
+    """Make a trial, and say what came of it."""
+    try:
+        skill = skill_of(chosen)
+    except TrialError as error:
+        trial.set_user_attr(_FAILED, str(error))
+        study.tell(trial, state=TrialState.FAIL)
+        return f" cannot be: {error}"
+    trial.set_user_attr("chosen", chosen)
+    study.tell(trial, skill)
+    return f": mean skill {skill:+.4f}"
 
 
 def at_work(study: optuna.Study) -> list[FrozenTrial]:

@@ -18,6 +18,7 @@ from dualwindow.learning.artifact_files import (
 from dualwindow.learning.checkpoint_file import CheckpointFile, facts_of, fingerprint_of
 from dualwindow.learning.training import train_together
 from dualwindow.models.classifier import CheckpointError, Epoch, Hooks, use_threads
+from dualwindow.reports.progress import Steps, in_words, steps
 from dualwindow.reports.terminal import comparison_table
 from dualwindow.samples.data import TrainingData
 from dualwindow.samples.scaling import FeatureScaler
@@ -119,13 +120,18 @@ class GroupTraining:
     def _trained(self) -> list[Artifact]:
         settings = self._configuration.settings
         logs = self._folders[self._group[0].pair] / "logs"
-        hooks = Hooks(report=_say, tensorboard=logs, checkpoint=self._checkpoint.whole)
-        try:
-            found = train_together(
-                self._group, settings, FeatureScaler(settings.scaler), hooks=hooks
+        with steps("epochs") as done:
+            hooks = Hooks(
+                report=lambda epoch: _say(epoch, done),
+                tensorboard=logs,
+                checkpoint=self._checkpoint.whole,
             )
-        except CheckpointError as error:
-            raise self._cannot_go_on(error) from error
+            try:
+                found = train_together(
+                    self._group, settings, FeatureScaler(settings.scaler), hooks=hooks
+                )
+            except CheckpointError as error:
+                raise self._cannot_go_on(error) from error
         artifacts = [artifact.made_from({_TRAINING: self._fingerprint}) for artifact in found]
         for artifact in artifacts:
             write_artifact(artifact, self._folders[artifact.record.pair])
@@ -148,12 +154,14 @@ class GroupTraining:
             print(f"model, scaler, calibration and metadata: {folder} ({name})")
 
 
-def _say(epoch: Epoch) -> None:
-    print(
+def _say(epoch: Epoch, done: Steps) -> None:
+    n_left = epoch.most - epoch.number
+    left = f", at most {in_words(n_left * epoch.seconds)} left" if n_left else ""
+    done.say(
         f"epoch {epoch.number}/{epoch.most}: loss {epoch.loss:.4f}, validation loss "
-        f"{epoch.validation_loss:.4f}, rate {epoch.learning_rate:.2g}, {epoch.seconds:.1f} s",
-        flush=True,
+        f"{epoch.validation_loss:.4f}, rate {epoch.learning_rate:.2g}, {epoch.seconds:.1f} s{left}"
     )
+    done.advance(left=n_left)
 
 
 def _lines(artifacts: Sequence[Artifact]) -> Iterator[str]:

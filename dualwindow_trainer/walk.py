@@ -26,6 +26,7 @@ from dualwindow.learning.walk_forward import (
 from dualwindow.market.files import write_aside
 from dualwindow.market.labels import Labelling
 from dualwindow.market.moves import typical_move
+from dualwindow.reports.progress import steps
 from dualwindow.reports.terminal import walk_forward_table
 from dualwindow.samples.pair_data import PairData
 from dualwindow.settings import Settings
@@ -144,14 +145,17 @@ class Planned(NamedTuple):
         store = Store(folder)
         store.begin(self.settings, self.schedule)
 
-        def report(step: Step) -> None:
-            if not (step.is_new or tells_found):
-                return
-            how = f"{step.record.seconds:.1f} s" if step.is_new else "there from an earlier run"
-            what = f"{step.fold.pair} from {datetime.fromtimestamp(step.fold.start, UTC):%Y-%m-%d}"
-            print(f"{self.name}: {what}, {how}, {step.n_left} left", flush=True)
+        with steps("windows", len(self.folds)) as done:
 
-        return run(self.tasks, store, Workers(n=n_workers), report)
+            def report(step: Step) -> None:
+                day = f"{datetime.fromtimestamp(step.fold.start, UTC):%Y-%m-%d}"
+                what = f"{self.name}: {step.fold.pair} from {day}"
+                if step.is_new:
+                    done.advance(line=f"{what}, {step.record.seconds:.1f} s")
+                else:
+                    done.find(f"{what}, there from an earlier run" if tells_found else "")
+
+            return run(self.tasks, store, Workers(n=n_workers), report)
 
 
 def summarise(found: WalkForward, folder: Path) -> None:

@@ -31,6 +31,7 @@ def evaluate_agents(arguments: Namespace) -> int:
 def _judge(folder: "AgentFolder", baseline_walk: Path | None, n_tried_elsewhere: int) -> int:
     from rich.console import Console
 
+    from dualwindow.reports.progress import steps
     from dualwindow_agent.commands.agent_folder import EVALUATION
     from dualwindow_agent.judging.evaluation import evaluate
     from dualwindow_agent.judging.report import evaluation_table
@@ -39,7 +40,9 @@ def _judge(folder: "AgentFolder", baseline_walk: Path | None, n_tried_elsewhere:
     plan = folder.plan()
     tapes = untouched(plan, Path(plan["walk"]))
     baseline = None if baseline_walk is None else _baseline(plan, baseline_walk, tapes)
-    found = evaluate({name: trained.acting() for name, trained in agents.items()}, tapes, baseline)
+    with steps("parts") as done:
+        acting = {name: trained.acting() for name, trained in agents.items()}
+        found = evaluate(acting, tapes, baseline, done.start)
     best = max(agents, key=lambda name: agents[name].best.growth)
     flat = [name for name, trained in agents.items() if trained.loses]
     facts = found.facts(best, folder.n_trials() + n_tried_elsewhere)

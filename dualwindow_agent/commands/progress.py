@@ -1,4 +1,4 @@
-"""Tell how far several trainings have come: lines, and a bar where there is a terminal."""
+"""Tell how far several trainings of agents have come."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,33 +17,29 @@ def training_progress(
     totals : timesteps of each training, by its name
     every : timesteps between two validations, each of which gets a line
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, TaskProgressColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
+    from dualwindow.reports.progress import steps
 
-    console, names = Console(), list(totals)
+    names = list(totals)
     done, told = dict.fromkeys(names, 0), dict.fromkeys(names, -1)
-    columns = ("timesteps", BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=sum(totals.values()))
+    with steps("timesteps", sum(totals.values())) as shown:
 
         def report(index: int, progress: Progress) -> None:
             name = names[index]
-            done[name] = progress.timesteps
-            bar.update(task, completed=sum(done.values()))
-            is_over = progress.timesteps >= progress.total
+            n_new, done[name] = progress.timesteps - done[name], progress.timesteps
             number = progress.timesteps // every
-            if number == told[name] and not is_over:
-                return
+            is_over = progress.timesteps >= progress.total
+            is_told = number != told[name] or is_over
             told[name] = number
-            line = (
-                f"{name}: {progress.timesteps:,} of {progress.total:,} timesteps in "
-                f"{progress.seconds:.0f} s; on validation {100 * progress.growth:+.3f} % a day and "
-                f"pair, {progress.trades_per_day:.1f} trades"
-            )
-            if console.is_terminal:
-                bar.console.print(line, highlight=False)
-            else:
-                print(line, flush=True)
+            if is_told:
+                shown.say(f"{_line(name, progress)}{shown.left}")
+            shown.advance(n_new)
 
         yield report
+
+
+def _line(name: str, progress: Progress) -> str:
+    return (
+        f"{name}: {progress.timesteps:,} of {progress.total:,} timesteps in "
+        f"{progress.seconds:.0f} s; on validation {100 * progress.growth:+.3f} % a day and "
+        f"pair, {progress.trades_per_day:.1f} trades"
+    )

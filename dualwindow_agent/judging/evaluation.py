@@ -1,6 +1,6 @@
 """Let all agents of a training and those whom they have to beat live through the same days."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,6 +101,7 @@ def evaluate(
     policies: dict[str, Policy],
     tapes: Sequence[Tape],
     baseline: Sequence[Tape] | None = None,
+    report: Callable[[str], None] = lambda line: None,
 ) -> Evaluation:
     """Follow all through tapes.
 
@@ -109,9 +110,12 @@ def evaluate(
     policies : of the same settings but for the seed, by name
     tapes : that nothing was learnt from
     baseline : the same candles with the predictions of ``ranges``, or None
+    report : is told what is done next
     """
+    report(f"{len(policies)} agents live through what nothing was learnt from")
     first = next(iter(policies.values()))
     agents = follow_all(policies, tapes, first.settings, first.terms)
+    report("those whom they have to beat do")
     ground = Ground.of(tapes, first.settings, first.terms)
     others = {
         "always flat": baselines.always_flat(ground),
@@ -126,6 +130,7 @@ def evaluate(
     except ConfidenceError as error:
         notes.append(f"the rule of the expected value is left out: {error}")
     found = Evaluation(agents, others, tapes[0].candles.step, tuple(notes))
+    report(f"{BY_CHANCE} do by chance, as often as the median agent")
     by_chance = baselines.same_turnover(ground, agents[found.median()], BY_CHANCE)
     by_chance.sort(key=lambda courses: worth_of(courses, found.step).growth)
     others["random, same turnover"] = by_chance[(BY_CHANCE - 1) // 2]

@@ -13,6 +13,7 @@ from dualwindow.arrays import BoolArray
 from dualwindow.learning.artifact import Artifact
 from dualwindow.market.candles import Candles
 from dualwindow.outside import chance
+from dualwindow.reports.progress import Steps, steps
 from dualwindow_freqtrade.checks.report import Report
 from dualwindow_freqtrade.freqai.names import FEATURE_PREFIX, LABEL_PREFIX, RAW_SCORES
 from dualwindow_freqtrade.freqai.workbench import Workbench
@@ -27,18 +28,26 @@ def check_leak(bench: Workbench, cuts: int = 5, days: float = 3.0) -> Report:
     strategy, predictions from the newest saved model, if there is one.
     """
     report = Report()
-    for pair in bench.pairs:
-        models = bench.models(pair, report.notes)
-        model = models[max(models)] if models else None
-        if model is None:
-            report.notes.append(
-                f"{pair}: no saved model, so only features and labels were checked; a live run or "
-                "a backtest with freqai.save_backtest_models true saves one"
-            )
-        for moment in _moments(bench.minutes(pair)["date"], cuts, days):
-            _look_before(bench, pair, model, moment, days, report)
+    with steps("cuts", len(bench.pairs) * cuts) as done:
+        for pair in bench.pairs:
+            _look_at_pair(bench, pair, cuts, days, report, done)
     bench.market.change = lambda frame, timeframe: frame
     return report
+
+
+def _look_at_pair(
+    bench: Workbench, pair: str, cuts: int, days: float, report: Report, done: Steps
+) -> None:
+    models = bench.models(pair, report.notes)
+    model = models[max(models)] if models else None
+    if model is None:
+        report.notes.append(
+            f"{pair}: no saved model, so only features and labels were checked; a live run or "
+            "a backtest with freqai.save_backtest_models true saves one"
+        )
+    for moment in _moments(bench.minutes(pair)["date"], cuts, days):
+        _look_before(bench, pair, model, moment, days, report)
+        done.advance(line=f"{pair}: another future after {moment:%Y-%m-%d %H:%M}")
 
 
 def _moments(dates: pd.Series, cuts: int, days: float) -> Iterator[pd.Timestamp]:

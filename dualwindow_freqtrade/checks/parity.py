@@ -1,5 +1,6 @@
 """Check on a user's own candles that a live run has predicted what a backtest predicts."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ from dualwindow.learning.artifact import Artifact
 from dualwindow.learning.fingerprint import all_differences
 from dualwindow.market.candles import Candles
 from dualwindow.market.labels import CLASSES
+from dualwindow.reports.progress import steps
 from dualwindow_freqtrade.checks.report import Report
 from dualwindow_freqtrade.freqai.names import (
     DATE_OF_PREDICTION,
@@ -31,17 +33,26 @@ _EXPIRED = 2  # FreqAI's `do_predict` of a model that is too old to be asked
 def check_parity(bench: Workbench) -> Report:
     """Predict the candles of a live run again, as a backtest does, and compare."""
     report, stored = Report(), _stored(bench.folder)
-    for pair in bench.pairs:
-        if pair not in stored:
-            report.notes.append(
-                f"{pair}: no live predictions are stored; a bot does when it ends, and after each "
-                "training"
-            )
-        elif TRAINED_AT not in stored[pair]:
-            report.notes.append(f"{pair}: the stored predictions are those of another model")
-        else:
-            _compare_one_pair(bench, pair, stored[pair], report)
+    with steps("pairs", len(bench.pairs)) as done:
+        for pair in bench.pairs:
+            before = report.checked
+            _look_at_pair(bench, pair, stored, report)
+            done.advance(line=f"{pair}: {report.checked - before:,} live predictions made again")
     return report
+
+
+def _look_at_pair(
+    bench: Workbench, pair: str, stored: Mapping[str, DataFrame], report: Report
+) -> None:
+    if pair not in stored:
+        report.notes.append(
+            f"{pair}: no live predictions are stored; a bot does when it ends, and after each "
+            "training"
+        )
+    elif TRAINED_AT not in stored[pair]:
+        report.notes.append(f"{pair}: the stored predictions are those of another model")
+    else:
+        _compare_one_pair(bench, pair, stored[pair], report)
 
 
 def _stored(folder: Path) -> dict[str, DataFrame]:

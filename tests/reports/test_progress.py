@@ -95,3 +95,37 @@ def test_the_bar_ends_when_the_command_fails():
     with pytest.raises(KeyboardInterrupt), steps("windows", 3, console):
         raise KeyboardInterrupt
     assert console.file.getvalue().endswith("\x1b[?25h")  # the cursor is back
+
+
+def test_what_is_started_is_told_before_it_is_done(clock):
+    with steps("parts", 3, console := log()) as done:
+        for name in ("read", "judge", "write"):
+            done.start(name)
+            clock(10)
+    assert lines_of(console) == [
+        "1 of 3: read",
+        "2 of 3: judge, about 20 s left",
+        "3 of 3: write, about 10 s left",
+    ]
+
+
+def test_steps_within_a_step_share_the_display(clock):
+    """Two displays at once would be an error of rich."""
+    console = Console(file=io.StringIO(), width=100, force_terminal=True, color_system=None)
+    with steps("trials", 2, console) as trials:
+        for _ in range(2):
+            with steps("windows", 5) as windows:
+                windows.advance(3, "three")
+                progress._SHOWN.get().refresh()  # which it does by itself ten times a second
+            trials.advance(line="a trial")
+    text = console.file.getvalue()
+    assert text.count("three") == text.count("a trial") == 2
+    assert re.search(r"windows .*3/5", text)
+    # Taken away with the step that it belongs to.
+    assert "windows" not in text.rsplit("2/2", 1)[-1]
+
+
+def test_steps_within_a_step_are_lines_of_a_log(clock):
+    with steps("trials", 1, console := log()), steps("windows", 2) as windows:
+        windows.advance(line="one")
+    assert lines_of(console) == ["1 of 2: one, about 0 s left"]

@@ -63,7 +63,7 @@ def end_after(monkeypatch):
     def set_up(n: int) -> None:
         told = []
 
-        def say(epoch) -> None:
+        def say(epoch, done) -> None:
             told.append(epoch)
             if len(told) == n:
                 raise KeyboardInterrupt
