@@ -1,4 +1,4 @@
-"""Find out what takes a strategy at work: does a bot agree with a backtest, what do features do?"""
+"""Find out what takes a strategy at work: parity with a backtest, and what features do."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence

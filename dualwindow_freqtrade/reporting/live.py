@@ -14,7 +14,7 @@ from dualwindow.judging.evidence import Evidence
 from dualwindow.judging.findings import Live, LivePair, Parity
 from dualwindow.market.candle_files import CandleFileError
 from dualwindow.market.candles import Candles
-from dualwindow_freqtrade.freqai.names import DATE_OF_PREDICTION, PRICES, TRAINED_AT
+from dualwindow_freqtrade.freqai.names import COLUMNS, DATE_OF_PREDICTION, PRICES, TRAINED_AT
 from dualwindow_freqtrade.live.status import STATUS_FILE
 from dualwindow_freqtrade.live.stored_predictions import stored_predictions
 from dualwindow_freqtrade.reporting.backtest import evidence_of, frame_on_disk
@@ -91,12 +91,11 @@ def _stored_of(folder: Path) -> Iterator[_Stored]:
     for pair, rows in everything.items():
         if TRAINED_AT not in rows:
             continue  # of another model
-        trained = rows[TRAINED_AT].to_numpy(np.int64)
-        if not trained.any():
+        # FreqAI stores a pair's whole first frame, of which nothing was predicted.
+        told = (rows[list(COLUMNS)] != 0).any(axis=1).to_numpy()
+        if not told.any():
             continue
-        begun = rows.iloc[int((trained != 0).argmax()) :].rename(
-            columns={DATE_OF_PREDICTION: "date"}
-        )
+        begun = rows.iloc[int(told.argmax()) :].rename(columns={DATE_OF_PREDICTION: "date"})
         # A skipped candle belongs to the model that was there before.
         of_model = begun[TRAINED_AT].where(begun[TRAINED_AT] != 0).ffill().astype(np.int64)
         yield _Stored(pair, begun.assign(**{TRAINED_AT: of_model}).reset_index(drop=True))

@@ -94,21 +94,26 @@ class Renewal:
         if self._child is not None:
             self._child.kill()
             self._child.wait()
+            self._last_words()
             self._child = None
 
     def _start(self, minutes: float) -> None:
         self._due = elapsed() + 60 * minutes
         self._save()
         self._began = elapsed()
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - it is read when the process has ended
-        self._child = subprocess.Popen(
-            self._program,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=self._said,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-            start_new_session=True,  # Ctrl-C is for the bot, which then ends it
-        )
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the process has ended
+        try:
+            self._child = subprocess.Popen(
+                self._program,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self._said,
+                env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+                start_new_session=True,  # Ctrl-C is for the bot, which then ends it
+            )
+        except OSError:
+            self._last_words()
+            raise
 
     def _see_after(self, child: subprocess.Popen[bytes]) -> None:
         status = child.poll()
@@ -117,14 +122,18 @@ class Renewal:
             self._warn(f"it was not done after {LONGEST} s")
         elif status is not None:
             self._child = None
+            last = self._last_words()
             if status not in (0, NOTHING_YET):
-                self._warn(f"status {status}; {self._last_line()}")
+                self._warn(f"status {status}; {last}")
 
-    def _last_line(self) -> str:
+    def _last_words(self) -> str:
+        """Read the last line that the process has written."""
         if self._said is None:
             return ""
-        self._said.seek(0)
-        lines = self._said.read().decode(errors="replace").strip().splitlines()
+        with self._said as file:
+            file.seek(0)
+            lines = file.read().decode(errors="replace").strip().splitlines()
+        self._said = None
         return lines[-1] if lines else "it said nothing"
 
     def _warn(self, why: str) -> None:
