@@ -19,18 +19,24 @@ if TYPE_CHECKING:
 def _report(arguments: argparse.Namespace) -> int:
     from dualwindow.judging.finding import find
     from dualwindow.reports.files import write_report
+    from dualwindow.reports.progress import steps
     from dualwindow.reports.words import spoken
 
-    evidence, folder = _of_walk(arguments) if arguments.walk_forward else _of_host(arguments)
-    found = find(_narrowed(evidence, arguments), epoch_seconds())
-    try:
-        page = write_report(found, arguments.out or folder)
-        if arguments.png is not None:
-            from dualwindow.reports.pictures import write_pictures
+    with steps("parts", 3 if arguments.png is None else 4) as done:
+        done.start("gathering predictions and candles")
+        evidence, folder = _of_walk(arguments) if arguments.walk_forward else _of_host(arguments)
+        done.start("judging them")
+        found = find(_narrowed(evidence, arguments), epoch_seconds())
+        try:
+            done.start("writing the page")
+            page = write_report(found, arguments.out or folder)
+            if arguments.png is not None:
+                from dualwindow.reports.pictures import write_pictures
 
-            write_pictures(found, arguments.png)
-    except OSError as error:
-        raise CommandError(f"report: it cannot be written: {error}") from error
+                done.start("drawing the pictures")
+                write_pictures(found, arguments.png)
+        except OSError as error:
+            raise CommandError(f"report: it cannot be written: {error}") from error
     print("\n".join(spoken(found)))
     print(f"\nThe report: {page}")
     return 0

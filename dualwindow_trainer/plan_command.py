@@ -38,6 +38,7 @@ _LONGEST = 7 * 1440  # candles of a horizon: more is no window for minutes, but 
 def _plan(arguments: argparse.Namespace) -> int:
     from dualwindow.judging.plan import Asked, PlanError, plan
     from dualwindow.learning.parallel import Workers, WorkersDied
+    from dualwindow.reports.progress import steps
     from dualwindow_trainer.request import block_of, configuration_of, fee_of
     from dualwindow_trainer.takes import takes
     from dualwindow_trainer.walk import days_of
@@ -61,7 +62,8 @@ def _plan(arguments: argparse.Namespace) -> int:
     step = next(iter(candles.values())).step
     would_take = takes(settings, train_days, step, len(candles), arguments.models)
     try:
-        found = plan(candles, asked, epoch_seconds(), would_take, print)
+        with steps("parts", len(candles) + 1) as done:
+            found = plan(candles, asked, epoch_seconds(), would_take, done.start)
     except (PlanError, WorkersDied) as error:
         raise CommandError(f"plan: {error}") from error
     _tell(found, arguments.out)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from dualwindow.learning.artifact import Artifact, format_trouble
 from dualwindow.market.candles import Candles
+from dualwindow.reports.progress import steps
 from dualwindow_freqtrade.checks.parity import compare_probabilities
 from dualwindow_freqtrade.checks.report import Report
 from dualwindow_freqtrade.freqai.folder_use import is_trained_live
@@ -86,19 +87,25 @@ def candidates(bench: Workbench, live: Mapping[str, int], now: float) -> list[Ca
     now : seconds since 1970 UTC
     """
     found = [_newest(bench.folder, pair) for pair in bench.pairs]
-    for each in found:
-        if each.folder is None:
-            continue
-        _load(each)
-        if each.model is not None:
-            each.against += _against_settings(each, each.model, bench)
-            each.against += _against_age(each, bench, live.get(each.pair, 0), now)
-            _tell_age(each, bench, now)
-            if not each.against:
-                _prove(each, each.model, bench)
+    with steps("models", len(found)) as done:
+        for each in found:
+            _look_at(each, bench, live.get(each.pair, 0), now)
+            done.advance()
     if bench.model.settings.pooling == "whitelist":
         _all_or_none(found)
     return found
+
+
+def _look_at(each: Candidate, bench: Workbench, live: int, now: float) -> None:
+    if each.folder is None:
+        return
+    _load(each)
+    if each.model is not None:
+        each.against += _against_settings(each, each.model, bench)
+        each.against += _against_age(each, bench, live, now)
+        _tell_age(each, bench, now)
+        if not each.against:
+            _prove(each, each.model, bench)
 
 
 def _newest(folder: Path, pair: str) -> Candidate:
