@@ -1,0 +1,194 @@
+"""``dualwindow report --walk-forward``: of a walk-forward, of a comparison, of broken ones."""
+
+import json
+import shutil
+
+import pandas as pd
+import pytest
+
+from dualwindow.cli import main
+from dualwindow.judging.findings import Findings
+from dualwindow.learning.walk_folder import read_walk
+from dualwindow_trainer.report_walk import walks_of
+from dualwindow_trainer.tried import digest_of
+
+WHEN = ["--timerange", "20220212-20220218", "--timeframe", "5m"]
+SMALL = ["--set", "conv_width=24", "feature_parameters.label_period_candles=24"]
+SMALL += ["model_training_parameters.stride=3", "--workers", "1"]
+AGENTS = {
+    "median": "seed-1",
+    "worst": "seed-2",
+    "best on validation": "seed-1",
+    "agents": {
+        "seed-1": {"growth": 0.001, "profit": 0.02, "trades": 1.5},
+        "seed-2": {"growth": -0.002, "profit": -0.01, "trades": 0.0},
+    },
+    "others": {"flat": {"growth": 0.0, "trades": 0.0}},
+    "deflated sharpe of best on validation": 0.41,
+    "trials": 2,
+    "probability of overfitting": None,
+    "notes": ["SOL/USDT is left out"],
+    "kept flat": ["seed-2"],
+}
+
+
+@pytest.fixture(scope="module")
+def files(folder):
+    return [str(folder / f"{coin}.csv") for coin in ("BTC", "ETH")]
+
+
+@pytest.fixture(scope="module")
+def compared(files, tmp_path_factory):
+    """Two kinds on two windows of two pairs."""
+    out = tmp_path_factory.mktemp("compared")
+    words = ["--pair", "BTC/USDT", "ETH/USDT", "--data", *files, *WHEN, *SMALL]
+    more = ["--days", "8", "--window-days", "3", "--kinds", "trees", "--poolings", "pair"]
+    assert main(["compare", *words, *more, "--out", str(out)]) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def walked(files, tmp_path_factory):
+    """One pair, six windows."""
+    out = tmp_path_factory.mktemp("walked")
+    words = ["--pair", "BTC/USDT", "--data", files[0], *WHEN, *SMALL, "--kind", "ranges"]
+    more = ["--walk-forward", "--train-days", "8", "--window-days", "1"]
+    more += ["--set", "dual_window.calibration=none"]  # or the last one quotes frequencies
+    assert main(["train", *words, *more, "--out", str(out)]) == 0
+    return out
+
+
+def report(said, folder, files, *more):
+    return said("report", "--walk-forward", folder, "--data", *files, *more)
+
+
+def findings_of(folder):
+    return Findings.from_json((folder / "report.json").read_text())
+
+
+def test_of_one_walk_forward_with_agents_and_importances(said, walked, files, tmp_path):
+    agents = tmp_path / "agents"
+    agents.mkdir()
+    (agents / "evaluation.json").write_text(json.dumps(AGENTS))
+    more = ("--importance", "--agents", agents, "--out", tmp_path / "out", "--day", "2022-02-14")
+    status, told, complaint = report(said, walked, files[:1], *more)
+    assert (status, complaint) == (0, "")
+    assert "What ranges found, out of sample, on BTC/USDT:" in told
+    found = findings_of(tmp_path / "out")
+    assert found.subject.source == "walk-forward"
+    assert found.subject.fees == pytest.approx(0.001)
+    summary = json.loads((walked / "walk_forward" / "summary.json").read_text())
+    assert [row.skill for row in found.skill.rows] == pytest.approx(
+        [fold["skill"] for fold in summary["folds"]]
+    )
+    assert found.skill.mean.low is not None  # of six windows
+    assert pd.Timestamp(found.days[0].date[0], unit="s").strftime("%Y-%m-%d") == "2022-02-14"
+    (importance,) = found.importances
+    last = read_walk(walked / "walk_forward").records[-1]
+    assert importance.log_loss == pytest.approx(last.validation.log_loss)
+    rows = {row.name: row.loss for row in importance.rows}
+    assert rows["prices and volumes of candles"] != 0 == rows["close_change"]
+    assert [(row.name, row.growth) for row in found.agents.rows] == [
+        ("seed-1", 0.001),
+        ("seed-2", -0.002),
+        ("flat", 0.0),
+    ]
+    assert "seed-2: the log of its account grows -0.200 %" in found.agents.worst
+    assert any("kept flat" in note for note in found.agents.notes)
+
+
+def test_of_a_comparison_the_best_one_is_reported_and_all_were_tried(
+    said, compared, files, tmp_path
+):
+    status, _, complaint = report(said, compared, files, "--out", tmp_path)
+    assert (status, complaint) == (0, "")
+    found = findings_of(tmp_path)
+    told = json.loads((compared / "comparison.json").read_text())["ladder"]
+    assert told[0]["name"].startswith(found.subject.kind)
+    assert found.trials.tried == 2
+    assert found.trials.overfitting is None  # of six days
+    skills = {rung.name: rung.skill.mean for rung in found.skill.ladder}
+    for line in told:
+        name = line["name"].replace(", ", "-").replace(" ", "-")
+        # Here the yardstick is what the best one was trained on, as long as the baseline was.
+        assert skills[name] == pytest.approx(line["mean_skill"], abs=1e-9)
+
+
+def test_another_one_of_a_comparison_can_be_named(said, compared, files, tmp_path):
+    for name in ("ranges-8-days-own-pair", "trees-8-days-own-pair"):
+        status, _, _ = report(said, compared, files, "--walk", name, "--out", tmp_path)
+        assert status == 0
+        assert findings_of(tmp_path).subject.kind == name.partition("-")[0]
+
+
+def test_of_a_study_the_best_trial_is_reported(compared, tmp_path):
+    """Laid out as a study does: trials in folders named by what they have chosen."""
+    best, other = {"model_training_parameters.kind": "trees"}, {"conv_width": 24}
+    for chosen, kind in ((best, "trees"), (other, "ranges")):
+        trial = tmp_path / "trials" / digest_of(chosen)
+        shutil.copytree(compared / f"{kind}-8-days-own-pair", trial)
+    (tmp_path / "study.json").write_text(json.dumps({"best": best}))
+    found = walks_of(tmp_path)
+    assert list(found) == [digest_of(best), digest_of(other)]
+    assert found[digest_of(best)].records[0].settings.model.kind == "trees"
+
+
+def copied(folder, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    return copy
+
+
+def test_what_is_wrong_is_told_in_a_line_and_nothing_is_written(
+    said, walked, compared, files, tmp_path
+):
+    out, no_candles = tmp_path / "out", tmp_path / "none.csv"
+    frame = pd.read_csv(files[0])
+    frame[frame["timestamp"] < 1643673600000].to_csv(no_candles, index=False)  # before February
+    unfinished, unnamed, damaged = (copied(walked, tmp_path / str(i)) for i in range(3))
+    (unfinished / "walk_forward" / "predictions.parquet").unlink()
+    (damaged / "walk_forward" / "predictions.parquet").write_bytes(b"no")
+    shutil.rmtree(unnamed / "walk_forward")
+    half, torn = (copied(compared, tmp_path / f"c{i}") for i in range(2))
+    (half / "comparison.json").unlink()
+    (torn / "comparison.json").write_text('{"ladder": []}')
+    cases = [
+        ([tmp_path / "nowhere"], "there is no such folder"),
+        ([unnamed], "holds no walk-forward"),
+        ([unfinished], "not finished, 6 of its windows are; run the same command again"),
+        ([damaged], r"predictions.parquet is damaged"),
+        ([half], "is not finished: 2 walk-forwards are there"),
+        ([torn], "comparison.json is damaged"),
+        ([compared, "--walk", "lstm"], "there are: ranges-8-days-own-pair, trees-8"),
+        ([walked, "--agents", tmp_path], "there is no evaluation.json"),
+        ([walked, "--set", "dual_window.confidence.mode=sure"], "confidence.mode"),
+    ]
+    for (folder, *more), words in cases:
+        given = files if folder in (compared, half, torn) else files[:1]
+        status, _, complaint = report(said, folder, given, *more, "--out", out)
+        assert status == 2, words
+        assert words in complaint
+        assert complaint.count("\n") == 1
+    status, _, complaint = report(said, walked, [no_candles], "--out", out)
+    assert status == 2
+    assert "predictions are of 2022-02-12 to 2022-02-18, of which there are no candles" in complaint
+    assert not out.exists()
+
+
+def test_where_candles_are_must_be_told(said, walked, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, _, complaint = said("report", "--walk-forward", walked)
+    assert status == 2
+    assert "--datadir is missing" in complaint
+
+
+def test_labels_without_take_profits_have_no_rule(said, files, tmp_path):
+    words = ["--pair", "BTC/USDT", "--data", files[0], *WHEN, *SMALL, "--kind", "trend"]
+    smoothed = ["--set", "dual_window.labels.rule=smoothed", "dual_window.confidence.mode=balanced"]
+    more = ["--walk-forward", "--train-days", "8", "--window-days", "3"]
+    assert said("train", *words, *smoothed, *more, "--out", tmp_path)[0] == 0
+    status, _, _ = report(said, tmp_path, files[:1], "--out", tmp_path / "out")
+    assert status == 0
+    found = findings_of(tmp_path / "out")
+    assert len(found.ways) == 1
+    assert any("No rule decides" in each for each in found.warnings)
