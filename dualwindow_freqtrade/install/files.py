@@ -63,7 +63,8 @@ def others_of_the_same_name(user_data: Path, paths: list[str]) -> list[str]:
         if ours.suffix != ".py":
             continue
         for path in sorted((user_data / ours.parent).glob("*.py")):
-            text = path.read_text(encoding="utf-8", errors="replace")
-            if path.name != ours.name and f"class {ours.stem}(" in text:
+            if path.name == ours.name or not path.is_file():
+                continue
+            if f"class {ours.stem}(" in path.read_text(encoding="utf-8", errors="replace"):
                 found.append(f"{path} defines a class {ours.stem}, too")
     return found
