@@ -11,6 +11,7 @@ from freqtrade.exchange import timeframe_to_seconds
 from pandas import DataFrame
 
 from dualwindow.market.quality import Quality, quality_of
+from dualwindow.settings import Settings
 from dualwindow_freqtrade.doctor.patient import Patient
 from dualwindow_freqtrade.doctor.rows import NotThereError, Row, State, passed
 from dualwindow_freqtrade.live.candles import inputs
@@ -99,7 +100,7 @@ def _needed(patient: Patient, timeframe: str, asked: _Asked, last: int) -> Span:
     days = patient.freqai.get("train_period_days", 0)
     stop = min(asked.stop or last, int(patient.now))
     start = asked.start if asked.start is not None else last
-    startup = patient.strategy.startup_candle_count * timeframe_to_seconds(timeframe)
+    startup = patient.startup_candles * timeframe_to_seconds(timeframe)
     return int(start - days * _DAY - startup), stop
 
 
@@ -123,7 +124,7 @@ def _wrong(quality: Quality, patient: Patient) -> str:
     told = []
     if quality.gaps:
         told.append(f"{quality.gaps} gaps of {quality.missing} candles")
-    most = patient.freqai.get("dual_window", {}).get("max_untraded_candles", 15)
+    most = patient.own.get("max_untraded_candles", Settings().max_untraded)
     if quality.longest_untraded > most:
         told.append(
             f"{quality.longest_untraded} candles in a row without volume, which count as a gap"

@@ -6,17 +6,17 @@ from datetime import datetime
 from typing import Any
 
 import cloudpickle
-from freqtrade.enums import RunMode
 
 from dualwindow.learning.artifact import format_trouble
 from dualwindow.reports.progress import in_words
 from dualwindow_freqtrade.backtest.cache import CacheError, CacheRecord
 from dualwindow_freqtrade.doctor.patient import Patient
-from dualwindow_freqtrade.doctor.rows import Row, State, of_error, passed
+from dualwindow_freqtrade.doctor.rows import Row, State, passed
 from dualwindow_freqtrade.freqai.fingerprint import Fingerprint
 from dualwindow_freqtrade.freqai.folder_use import remedy
 from dualwindow_freqtrade.freqai.names import MODEL_FILE, PAIR_DICTIONARY
 from dualwindow_freqtrade.live.folder import was_trained_live
+from dualwindow_freqtrade.live.presence import is_bot_there
 from dualwindow_freqtrade.live.saved_models import why_not
 from dualwindow_freqtrade.live.status import STATUS_FILE
 
@@ -73,25 +73,26 @@ def look_at_cache(patient: Patient) -> Iterator[Row]:
         record.check_all(_fingerprint(patient).parts())
         yield passed(topic, f"what lies in {patient.folder} fits these settings")
     except CacheError as error:
-        row = of_error(topic, error)
-        # A bot does not mind: it trains anew.
-        is_backtest = patient.config.get("runmode") == RunMode.BACKTEST
-        state = State.FAIL if is_backtest else State.WARN
-        yield Row(topic, state, row.found, remedy(patient.folder))
+        fix = remedy(patient.folder)
+        yield Row(topic, State.FAIL, str(error).removesuffix(f"; {fix}"), fix)
 
 
 def look_for_bot(patient: Patient) -> Iterator[Row]:
     """See whether a bot is at work in the folder."""
     topic, path = "running bot", patient.folder / STATUS_FILE
-    if not path.is_file():
+    facts = json.loads(path.read_text()) if path.is_file() else {}
+    silent = None
+    if "updated" in facts:
+        silent = max(0.0, patient.now - datetime.fromisoformat(facts["updated"]).timestamp())
+    is_there = is_bot_there(patient.folder)
+    if is_there is None:  # one of an earlier version says nothing else
+        is_there = silent is not None and not facts.get("stopped") and silent < _SILENT
+    wrote = "" if silent is None else f", it wrote its status {in_words(silent)} ago"
+    if is_there:
+        fix = "start no other with the same identifier; a backtest may run beside it"
+        yield Row(topic, State.WARN, f"one runs with this identifier{wrote}", fix)
+    elif silent is not None:
+        word = "was stopped" if facts.get("stopped") else "ended without saying so"
+        yield passed(topic, f"none: the last {word} {in_words(silent)} ago")
+    else:
         yield passed(topic, "none has run with this identifier")
-        return
-    facts = json.loads(path.read_text())
-    silent = patient.now - datetime.fromisoformat(facts["updated"]).timestamp()
-    if facts.get("stopped") or silent > _SILENT:
-        word = "was stopped" if facts.get("stopped") else "has been silent"
-        yield passed(topic, f"none: the last {word} {in_words(max(silent, 0))} ago")
-        return
-    told = f"one runs with this identifier, it wrote its status {in_words(max(silent, 0))} ago"
-    fix = "start no other with the same identifier; a backtest may run beside it"
-    yield Row(topic, State.WARN, told, fix)

@@ -104,6 +104,12 @@ class Patient:
         return found
 
     @property
+    def own(self) -> dict[str, Any]:
+        """The block ``dual_window``; empty where there is none."""
+        found = self.freqai.get("dual_window")
+        return found if isinstance(found, dict) else {}
+
+    @property
     def pairs(self) -> list[str]:
         """The whitelist as it is written; patterns are left out."""
         exchange = self.config.get("exchange")
@@ -127,6 +133,8 @@ class Patient:
         config = {**deepcopy(self.config), "user_data_dir": self._apart}
         try:
             return FreqaiModelResolver.load_object(name, self.config, kwargs={"config": config})
+        except NotThereError:
+            raise
         except Exception as error:  # the code of a model can be anybody's
             return error
 
@@ -148,6 +156,8 @@ class Patient:
         """The strategy as the bot loads it, or why it cannot."""
         try:
             return StrategyResolver.load_strategy(self.config)
+        except NotThereError:
+            raise
         except Exception as error:  # the code of a strategy can be anybody's
             return error
 
@@ -163,6 +173,14 @@ class Patient:
         if isinstance(self.loaded, Exception):
             raise NotThereError("the strategy cannot be loaded")
         return self.loaded
+
+    @property
+    def startup_candles(self) -> int:
+        """How many candles features look back on, as far as it is known."""
+        if isinstance(self.loaded, Exception):
+            found = self.config.get("startup_candle_count", 0)
+            return found if isinstance(found, int) else 0
+        return int(self.loaded.startup_candle_count)
 
     @cached_property
     def started(self) -> IStrategy:

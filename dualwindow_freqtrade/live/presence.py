@@ -56,3 +56,19 @@ def without_bot(folder: Path) -> Iterator[None]:
         except BlockingIOError as error:
             raise BotRunsError(f"a bot runs on {folder}") from error
         yield
+
+
+def is_bot_there(folder: Path) -> bool | None:
+    """Tell whether a bot runs on a folder, without leaving anything there.
+
+    Returns
+    -------
+    None where no bot has ever said so.
+    """
+    if not (folder / _LOCK).is_file():
+        return None
+    try:
+        with without_bot(folder):
+            return False
+    except BotRunsError:
+        return True

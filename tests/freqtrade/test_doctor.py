@@ -1,0 +1,403 @@
+"""``dualwindow doctor``: all is well where it is, and each thing that is wrong has a row."""
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from examples import part_of, random_training_data, small_settings
+
+from dualwindow.learning.training import train
+from dualwindow.samples.scaling import FeatureScaler
+from dualwindow_freqtrade.doctor.examination import CHECKS, examine
+from dualwindow_freqtrade.doctor.packages import row_of
+from dualwindow_freqtrade.doctor.rows import Row, State
+from dualwindow_freqtrade.doctor.table import as_json, summary
+from dualwindow_freqtrade.freqai.names import STORED_PREDICTIONS
+from dualwindow_freqtrade.install.versions import Misfit
+from dualwindow_freqtrade.live.presence import Presence
+from dualwindow_sandbox.candle_files import write_candles
+from dualwindow_sandbox.market import SyntheticMarket
+from dualwindow_trainer.request import merged
+from harness.overlays import SMALL
+from harness.places import ROOT
+
+PROGRAM = str(Path(sys.executable).with_name("dualwindow"))
+PAIR = "BTC/USDT:USDT"
+DAY = 86400
+END = int(datetime(2024, 2, 1, tzinfo=UTC).timestamp())
+RANGE = "20240130-20240131"
+
+
+@pytest.fixture(scope="module")
+def candles(tmp_path_factory) -> Path:
+    """Fifty days of a synthetic market; nothing writes to them."""
+    folder = tmp_path_factory.mktemp("candles")
+    market = SyntheticMarket("planted", 1)
+    write_candles(folder, market, ["BTC/USDT"], (END - 50 * DAY) * 1000, END * 1000)
+    return folder
+
+
+@pytest.fixture
+def words(candles, tmp_path):
+    """Options of a configuration with changes on top, in a user's folder of its own."""
+
+    def options(changes=None, datadir: Path = candles) -> list[str]:
+        (tmp_path / "user_data").mkdir(exist_ok=True)
+        basis = {"timerange": RANGE, "exchange": {"pair_whitelist": [PAIR]}}
+        content = merged(merged(SMALL, basis), changes or {})
+        (tmp_path / "over.json").write_text(json.dumps(content))
+        given = ["-c", str(ROOT / "user_data/config.json"), "-c", str(tmp_path / "over.json")]
+        return [*given, "--userdir", str(tmp_path / "user_data"), "-d", str(datadir)]
+
+    return options
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch):
+    monkeypatch.chdir(ROOT)  # where the configuration looks for strategies and models
+
+
+def now() -> float:
+    return datetime.now(UTC).timestamp()
+
+
+def run(words: list[str], *flags: str) -> tuple[int, str]:
+    env = {name: value for name, value in os.environ.items() if name != "PYTEST_VERSION"}
+    done = subprocess.run(
+        [PROGRAM, "doctor", *flags, "--", *words],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stdout
+
+
+def test_a_good_configuration_passes_in_a_process_of_its_own(words):
+    status, told = run(words(), "--json")
+    found = json.loads(told)
+    states = {row["topic"]: row["state"] for row in found["rows"]}
+    assert (status, found["state"]) == (0, "pass"), told
+    assert not [topic for topic, state in states.items() if state != "pass"]
+    assert {PAIR + " 1m", PAIR + " 1h", "labels", "start", "clock", "packages"} <= states.keys()
+    assert len(states) >= len(CHECKS)
+
+
+def test_much_that_is_wrong_is_told_at_once_with_status_1(words):
+    changes = {
+        "timerange": "20230101-20230105",
+        "api_server": {"enabled": True, "listen_ip_address": "0.0.0.0"},
+        "freqai": {"conv_widht": 9},
+        "max_open_trades": "many",
+    }
+    status, told = run(words(changes))
+    assert status == 1
+    said = " ".join(told.split())
+    assert "-> did you mean 'conv_width'?" in said
+    assert "'many' is not" in said
+    assert "listens on 0.0.0.0" in said
+    assert "days missing: 2022-12-" in said
+    assert "not looked at" in said
+    assert "mend what fails before you run it" in said
+
+
+def looked(words: list[str], at: float | None = None) -> list[Row]:
+    return examine(words, now() if at is None else at)
+
+
+def wrong(rows: list[Row], topic: str) -> Row:
+    (row,) = (row for row in rows if row.topic == topic and row.state != State.PASS)
+    return row
+
+
+HOURS = {"feature_parameters": {"include_timeframes": ["1m"]}}
+TWO = {"exchange": {"pair_whitelist": [PAIR, "BTC/USDC:USDC"]}}
+BROKEN = [
+    pytest.param({"fee": None}, "configuration", "None is not of type", "", id="null"),
+    pytest.param(
+        {"freqai": {"conv_width": 5000}},
+        "candles at hand",
+        "at most 1219",
+        "lower it",
+        id="history",
+    ),
+    pytest.param({"freqai": HOURS}, "features", "must contain '1h'", "correct this", id="no-hours"),
+    pytest.param(
+        {"dual_window": {"pooling": "pair"}}, "settings", "read by nobody", "move it", id="outside"
+    ),
+    pytest.param(
+        {"freqai": {"data_split_parameters": {"shuffle": True}}},
+        "settings",
+        "shuffle must not be set",
+        "remove it",
+        id="forbidden",
+    ),
+    pytest.param(
+        {"freqai": {"dual_window": [1]}}, "settings", "must be a block", "correct this", id="list"
+    ),
+    pytest.param(
+        {"freqai": {"enabled": False}}, "model", "switched off", "set freqai.en", id="off"
+    ),
+    pytest.param({"freqaimodel": "Nobody"}, "model", "Nobody", "name a model", id="no-model"),
+    pytest.param({"strategy": "Nobody"}, "strategy", "Nobody", "name a strategy", id="no-strategy"),
+    pytest.param(TWO, "pairs", "would share those of BTC", "identifier of its own", id="one-coin"),
+    pytest.param(
+        {"freqai": {"dual_window": {"threads": 999}}}, "threads", "999 threads", "set f", id="cores"
+    ),
+    pytest.param(
+        {"freqai": {"train_period_days": 900, "feature_parameters": {"DI_threshold": 1}}},
+        "memory",
+        "DI_threshold compares all pairs",
+        "",
+        id="dissimilarity",
+    ),
+    pytest.param(
+        {"freqai": {"train_period_days": 60}},
+        f"{PAIR} 1m",
+        "days missing: 2023-11-30 12:00 to 2023-12-13 00:00",
+        "--timerange 20231130-20231213 --prepend",
+        id="candles-before",
+    ),
+    pytest.param(
+        {"timerange": "20240130-20240210"},
+        f"{PAIR} 1h",
+        "days missing: 2024-02-01 00:00 to 2024-02-10 00:00",
+        "-t 1h --timerange 20240201-20240210 ",
+        id="candles-after",
+    ),
+    pytest.param(
+        {"freqai": {"dual_window": {"confidence": {"margin": 0.0000001}}}},
+        "confidence",
+        "at most 5 digits",
+        "correct this",
+        id="digits",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "topic", "found", "fix"), BROKEN)
+def test_what_is_wrong_has_a_row_with_what_to_do(words, changes, topic, found, fix):
+    rows = looked(words(changes))
+    row = wrong(rows, topic)
+    assert found in row.found
+    assert fix in row.fix
+    assert row.fix
+    # One broken thing does not hide what has nothing to do with it.
+    assert {"clock", "packages", "disk", "device"} <= {row.topic for row in rows}
+    assert not [row for row in rows if "cannot be looked at" in row.found]
+
+
+def test_the_fee_that_the_rule_needs_is_asked_for(words, tmp_path):
+    folders = {"strategy_path": "strategies", "freqaimodel_path": "freqaimodels"}
+    places = {key: str(ROOT / folder) for key, folder in folders.items()}
+    given = words({"trading_mode": "futures", "margin_mode": "isolated", **places})
+    given[1:2] = [str(ROOT / "config/base.json")]  # which has no fee
+    row = wrong(looked(given), "fee")
+    assert "needs to know the trading fee" in row.found
+
+
+def test_a_file_that_cannot_be_read_hides_nothing_of_the_machine(words, tmp_path):
+    given = words()
+    (tmp_path / "over.json").write_text('{"freqai": ')
+    rows = looked(given)
+    assert "damaged" in wrong(rows, "configuration").fix
+    assert {"packages", "device"} <= {row.topic for row in rows if row.state == State.PASS}
+    assert "the configuration cannot be read" in wrong(rows, "not looked at").found
+
+
+def test_a_missing_file_lists_those_that_there_are(words):
+    rows = looked([*words(), "-c", "config/presets/quik.json"])
+    assert "there are production.json" in wrong(rows, "configuration").fix
+
+
+def test_damaged_candles_are_told_with_the_command_that_fetches_them(words, tmp_path):
+    folder = tmp_path / "candles/futures"
+    folder.mkdir(parents=True)
+    (folder / "BTC_USDT_USDT-1m-futures.feather").write_bytes(b"no feather")
+    rows = looked(words(datadir=tmp_path / "candles"))
+    damaged = wrong(rows, f"{PAIR} 1m")
+    assert damaged.fix.startswith(f"freqtrade download-data -p {PAIR} -t 1m")
+    assert f"-d {tmp_path / 'candles'}" in damaged.fix
+    missing = wrong(rows, f"{PAIR} 1h")
+    assert "none on disk; " in missing.found
+    # 720 hours before three days of training.
+    assert "-t 1h --timerange 20231228-20240131 " in missing.fix
+
+
+def test_a_bot_fetches_candles_itself(words, tmp_path):
+    given = words({"timerange": ""}, datadir=tmp_path)
+    rows = looked(given)
+    assert wrong(rows, f"{PAIR} 1m").state == State.WARN
+
+
+def put(place: Path, content: str) -> Path:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(content)
+    return place
+
+
+def models_of(tmp_path: Path) -> Path:
+    return tmp_path / "user_data/models/small"
+
+
+def test_a_file_where_a_folder_belongs(words, tmp_path):
+    given = words()
+    put(tmp_path / "user_data/models", "")
+    row = wrong(looked(given), "folders")
+    assert row.state == State.FAIL
+    assert f"move {tmp_path / 'user_data/models'} away" in row.fix
+
+
+def test_a_clock_that_is_behind_what_has_happened(words):
+    row = wrong(looked(words(), at=END), "clock")
+    assert row.state == State.FAIL
+    assert "timedatectl" in row.fix
+
+
+@pytest.mark.parametrize(
+    ("ago", "stopped", "runs"), [(5, None, True), (5, "yes", False), (9999, None, False)]
+)
+def test_a_bot_that_runs_with_the_identifier(words, tmp_path, ago, stopped, runs):
+    updated = datetime.now(UTC) - timedelta(seconds=ago)
+    facts = {"updated": f"{updated:%Y-%m-%dT%H:%M:%SZ}", "stopped": stopped}
+    put(models_of(tmp_path) / "dualwindow_status.json", json.dumps(facts))
+    rows = [row for row in looked(words()) if row.topic == "running bot"]
+    assert [row.state for row in rows] == [State.WARN if runs else State.PASS]
+
+
+def test_a_bot_that_has_just_begun_or_was_killed(words, tmp_path):
+    """Its status may not be written yet, or be left behind; the lock goes with its process."""
+    folder = models_of(tmp_path)
+    folder.mkdir(parents=True)
+    given, bot = words(), Presence(folder)
+    assert "one runs with this identifier" in wrong(looked(given), "running bot").found
+    bot.leave()
+    facts = {"updated": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", "stopped": None}
+    put(folder / "dualwindow_status.json", json.dumps(facts))
+    (row,) = (row for row in looked(given) if row.topic == "running bot")
+    assert row.state == State.PASS
+    assert "ended without saying so" in row.found
+
+
+@pytest.mark.parametrize("is_live", [True, False])
+def test_predictions_of_other_settings_are_told_and_live_ones_spared(words, tmp_path, is_live):
+    folder = models_of(tmp_path)
+    put(folder / "backtesting_predictions/cb_btc_1_prediction.feather", "")
+    recorded = {"settings": {"model_training_parameters.learning_rate": 9}}
+    put(folder / "dualwindow_cache.json", json.dumps(recorded))
+    if is_live:
+        put(folder / STORED_PREDICTIONS, "")
+    row = wrong(looked(words()), "backtest cache")
+    assert "model_training_parameters.learning_rate: 9 -> 0.001" in row.found
+    assert ("delete" in row.fix) != is_live
+    assert "set another freqai.identifier" in row.fix
+
+
+def test_models_that_a_bot_would_not_use(words, tmp_path):
+    entry = {"trained_timestamp": 1, "model_filename": "cb_btc_1", "data_path": "x/sub-train-BTC_1"}
+    put(models_of(tmp_path) / "pair_dictionary.json", json.dumps({PAIR: entry}))
+    row = wrong(looked(words()), "saved models")
+    assert "missing or damaged: FileNotFoundError" in row.found
+    put(models_of(tmp_path) / "pair_dictionary.json", "{")
+    assert "is damaged" in wrong(looked(words()), "saved models").found
+
+
+@pytest.mark.parametrize(("seconds", "is_late"), [(20.0, False), (30_000.0, True)])
+def test_trainings_that_do_not_keep_up(words, tmp_path, record_of, seconds, is_late):
+    told = record_of(seconds)
+    put(models_of(tmp_path) / "sub-train-BTC_1/cb_btc_1_dualwindow.json", told)
+    rows = [
+        row
+        for row in looked(words({"freqai": {"live_retrain_hours": 6}}))
+        if row.topic == "retraining"
+    ]
+    assert [row.state for row in rows] == [State.FAIL if is_late else State.PASS]
+    assert ("live_retrain_hours is 6" in rows[0].found) == is_late
+
+
+@pytest.fixture
+def record_of():
+    data = part_of(random_training_data(700, seed=0), slice(650))
+    settings = small_settings(history=12, horizon=12, kind="ranges")
+    record = train(data, settings, FeatureScaler("standard")).record
+    return lambda seconds: record.model_copy(update={"seconds": seconds}).to_json()
+
+
+@pytest.mark.parametrize(
+    ("content", "state"),
+    [
+        (
+            {
+                "mode": "balanced",
+                "margin": 0.0,
+                "entry_short": 0.5,
+                "entry_hold": 0.5,
+                "entry_long": 0.5,
+            },
+            "fail",
+        ),
+        (
+            {
+                "mode": "expected_value",
+                "margin": 0.001,
+                "entry_short": 0.5,
+                "entry_hold": 0.5,
+                "entry_long": 0.5,
+            },
+            "warn",
+        ),
+    ],
+)
+def test_what_hyperopt_has_left(words, tmp_path, content, state):
+    for name in ("DualWindowStrategy.py",):
+        put(tmp_path / "strategies" / name, (ROOT / "strategies" / name).read_text())
+    spaces = {"buy": content, "sell": {"exit_on_opposite": False, "exit_at_horizon": True}}
+    told = {"strategy_name": "DualWindowStrategy", "params": spaces, "ft_stratparam_v": 1}
+    path = put(tmp_path / "strategies/DualWindowStrategy.json", json.dumps(told))
+    row = wrong(looked(words({"strategy_path": str(tmp_path / "strategies")})), "hyperopt")
+    assert row.state == state
+    assert str(path) in row.found
+    assert row.fix.startswith("delete it")
+
+
+def test_credentials_that_others_can_read(words, tmp_path):
+    path = put(tmp_path / "user_data/rest_api.json", '{"password": "a", "jwt_secret_key": "b"}')
+    path.chmod(0o644)
+    row = wrong(looked(words()), "REST API")
+    assert row.fix == f"chmod 600 {path}"
+    path.write_text("{}")
+    path.chmod(0o600)
+    row = wrong(looked(words()), "REST API")
+    assert (row.state, row.fix) == (State.FAIL, "delete it")
+
+
+def test_the_trap_of_pandas_is_explained():
+    from packaging.requirements import Requirement
+
+    row = row_of(Misfit(Requirement("pandas<3.1,>=3.0"), "3.1.2"))
+    assert "the first retraining of a bot fails" in row.found
+    assert row.fix == "pip install 'pandas<3.1,>=3.0'"
+
+
+def test_the_worst_row_decides():
+    rows = [
+        Row("a", State.PASS, "x"),
+        Row("b", State.FAIL, "y", "z"),
+        Row("c", State.WARN, "u", "v"),
+    ]
+    assert json.loads(as_json(rows))["state"] == "fail"
+    assert json.loads(as_json(rows[::2]))["state"] == "warn"
+    assert summary(rows).startswith("1 pass, 1 warn, 1 fail")
+    assert summary(rows[:1]).endswith("all is as it should be")
+
+
+def test_nothing_is_written_where_the_bot_writes(words, tmp_path):
+    looked(words())
+    assert not (tmp_path / "user_data/models").exists()
+    assert not list(tmp_path.glob("user_data/**/*.json"))
