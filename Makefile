@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 BIN := .venv/bin
 
-.PHONY: agent demo test test-agent test-bot test-rest lint mutants bench bench-skill bench-live soak wheel clean
+.PHONY: agent demo test test-agent test-bot test-rest lint mutants bench bench-skill bench-plan bench-report bench-live soak wheel clean
 
 .venv/installed: pyproject.toml setup.py constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -52,6 +52,12 @@ bench: .venv/installed ## half an hour; nothing else should run
 
 bench-skill: .venv/installed ## walk-forward skill; about forty minutes
 	$(BIN)/python -W ignore -m benchmarks.skill $(ARGS)
+
+bench-plan: .venv/installed ## a million candles planned in 50 ways; a minute
+	$(BIN)/python -W ignore -m benchmarks.plan $(ARGS)
+
+bench-report: .venv/installed ## a report of 50 windows of three pairs; a minute
+	$(BIN)/python -W ignore -m benchmarks.report $(ARGS)
 
 bench-live: .venv/installed ## bots in real minutes: about four hours; nothing else should run
 	$(BIN)/python -W ignore -m benchmarks.live $(ARGS)

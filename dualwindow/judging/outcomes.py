@@ -81,18 +81,13 @@ def independent(signal: BoolArray, ends: Ends) -> IntArray:
     >>> independent(np.array([True, True, False, True, True, True]), three)
     array([0, 3])
     """
-    n = len(signal)
-    # The first signal at each row or after; one more than there are rows where none is.
-    following = np.full(n + 1, n)
-    following[:n] = np.where(signal, np.arange(n), n)
-    following = np.minimum.accumulate(following[::-1])[::-1]
-    free_at = np.minimum(np.arange(n) + ends.length, n)
-    jumps = following[free_at].tolist()
-    chosen, row = [], int(following[0])
-    while row < n:
-        chosen.append(row)
-        row = jumps[row]
-    return np.array(chosen, dtype=np.int64)
+    rows = np.flatnonzero(signal)
+    following = np.searchsorted(rows, rows + ends.length[rows]).tolist()
+    chosen, place = [], 0
+    while place < len(rows):
+        chosen.append(place)
+        place = following[place]
+    return rows[chosen]
 
 
 def distances(barriers: Barriers, side: int) -> tuple[float, float]:

@@ -4,7 +4,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
+from scipy.stats import rankdata
 
 from dualwindow.arrays import BoolArray, FloatArray, IntArray
 from dualwindow.market.labels import CLASSES, HOLD
@@ -76,7 +76,10 @@ def auc(probabilities: FloatArray, labels: IntArray, code: int) -> float | None:
     hit = labels == code
     if not hit.any() or hit.all():
         return None
-    return float(roc_auc_score(hit, probabilities[:, code]))
+    n_hit, n = int(hit.sum()), len(hit)
+    # Of Mann and Whitney: how often a hit has a higher rank than a miss; equal ones count half.
+    ranks = float(rankdata(probabilities[:, code])[hit].sum())
+    return (ranks - n_hit * (n_hit + 1) / 2) / (n_hit * (n - n_hit))
 
 
 def calibration_errors(

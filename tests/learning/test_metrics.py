@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from dualwindow.learning.metrics import (
     auc,
@@ -60,6 +61,14 @@ def test_skill_and_auc():
     p = np.array([[0.1, 0.2, 0.7], [0.2, 0.6, 0.2], [0.1, 0.1, 0.8]])
     assert auc(p, np.array([HOLD, HOLD, LONG]), LONG) == 1
     assert auc(p, np.array([HOLD, HOLD, HOLD]), LONG) is None
+
+
+def test_auc_is_that_of_scikit_learn(seed):
+    rng = np.random.default_rng(seed)
+    p = rng.dirichlet([2, 3, 2], 400).round(1)  # with many ties
+    labels = rng.integers(0, 3, 400)
+    for code in (SHORT, HOLD, LONG):
+        assert auc(p, labels, code) == pytest.approx(roc_auc_score(labels == code, p[:, code]))
 
 
 def test_calibration_error_table():
