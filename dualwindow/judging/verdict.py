@@ -87,7 +87,7 @@ def _against_three_numbers(found: Findings) -> Sentence:
         return Sentence(topic="baseline", tone="neutral", text=f"{text} them.")
     better = "better" if gap.mean > 0 else "worse"
     if found.skill.baseline is not None and found.subject.kind == found.skill.baseline:
-        text = f"It is the baseline itself; its defaults, of 30 days at most, lag by {_between(gap)}."
+        text = f"It is the baseline itself; with its defaults, it would lag by {_between(gap)}."
         return Sentence(topic="baseline", tone="neutral", text=text)
     if gap.low is None or gap.high is None:
         text = f"{better.capitalize()} than {who} by {gap.mean:+.3f}; of so few windows that says "
