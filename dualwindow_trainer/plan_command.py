@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from dualwindow.judging.planned import Plan
     from dualwindow.judging.survey import Point
     from dualwindow.market.candles import Candles
+    from dualwindow.reports.progress import Steps
     from dualwindow.settings import Settings
 
 T = TypeVar("T")
@@ -32,6 +34,8 @@ _OF_TAKE_PROFIT = (0.5, 1.0, 1.5, 2.0)
 _OF_STOP = (0.5, 1.0, 1.5, 2.0)
 _OF_HORIZON = (0.5, 1.0, 2.0)
 _MOST_POINTS = 1000
+# Measured on one core, roughly; a process takes two seconds to start.
+_SECONDS_PER_LABEL, _SECONDS_PER_QUESTION, _SMALL = 4e-8, 0.015, 6.0
 _LONGEST = 7 * 1440  # candles of a horizon: more is no window for minutes, but a slip
 
 
@@ -57,17 +61,36 @@ def _plan(arguments: argparse.Namespace) -> int:
         train_days,
         arguments.window_days or 7.0,
         arguments.windows,
-        Workers(n=arguments.workers or cores()),
+        Workers(n=arguments.workers or _processes(candles, points, arguments.windows)),
     )
     step = next(iter(candles.values())).step
     would_take = takes(settings, train_days, step, len(candles), arguments.models)
     try:
-        with steps("parts", len(candles) + 1) as done:
-            found = plan(candles, asked, epoch_seconds(), would_take, done.start)
+        with steps("parts") as done:
+            done.say(_announced(candles, points))
+            report = partial(_advance, done)
+            found = plan(candles, asked, epoch_seconds(), would_take, report)
     except (PlanError, WorkersDied) as error:
         raise CommandError(f"plan: {error}") from error
     _tell(found, arguments.out)
     return 0
+
+
+def _processes(candles: Mapping[str, "Candles"], points: Sequence["Point"], windows: int) -> int:
+    """Choose how many processes: those of a small plan would take longer to start."""
+    labels = len(points) * sum(map(len, candles.values()))
+    asked = len(points) * windows * len(candles)
+    is_small = labels * _SECONDS_PER_LABEL + asked * _SECONDS_PER_QUESTION < _SMALL
+    return 1 if is_small else cores()
+
+
+def _announced(candles: Mapping[str, "Candles"], points: Sequence["Point"]) -> str:
+    n = sum(map(len, candles.values()))
+    return f"{', '.join(candles)}: {n:,} candles in {len(points)} ways"
+
+
+def _advance(done: "Steps", n_left: int) -> None:
+    done.advance(left=n_left)
 
 
 def _refuse_labels_without_barriers(freqai: Mapping[str, Any]) -> None:

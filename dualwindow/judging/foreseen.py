@@ -1,15 +1,14 @@
 """Ask three numbers what they foresee of many labellings of the same candles, in time order."""
 
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from dualwindow.arrays import FloatArray, IntArray
+from dualwindow.judging.survey import Point, labels_by
 from dualwindow.judging.three_numbers import ThreeNumbers
 from dualwindow.learning.metrics import log_loss, skill, split_loss
-from dualwindow.learning.parallel import Workers, run_tasks
 from dualwindow.market.candles import Candles
 from dualwindow.market.labels import UNKNOWN
 from dualwindow.samples.balancing import class_frequencies
@@ -25,14 +24,6 @@ class Span(NamedTuple):
     train_from: int
     start: int
     stop: int
-
-
-class Labelled(NamedTuple):
-    """One pair's n candles, and (n,) labels of each labelling in the order of the horizons."""
-
-    pair: str
-    candles: Candles
-    labels: Sequence[IntArray]
 
 
 class Foreseen(NamedTuple):
@@ -87,55 +78,61 @@ def spread(
     return found
 
 
-def foresee(
-    pairs: Sequence[Labelled],
-    spans: Sequence[Span],
-    horizons: Sequence[int],
-    settings: Settings,
-    workers: Workers,
-) -> Iterator[tuple[str, int, list[Foreseen]]]:
-    """Learn three numbers before each window, and judge what they say of it.
+class Window(NamedTuple):
+    """The candles of a training, of the window after it, and of the longest horizon after that.
 
     Parameters
     ----------
-    pairs : all with a labelling for each of the horizons
-    spans : of `spread`; one whose training a pair has not wholly is left out for it
-    horizons : of the labellings
-    settings : of the baseline, see `baseline_settings`; its horizon is that of each labelling
-    workers : windows are independent of each other
-
-    Yields
-    ------
-    Pair, number of the span, and what was foreseen of each labelling; in no certain order.
+    pair, number : whose, and which of the spans
+    candles : as many of them as there are
+    n_train, n_predict : how many are of the training, and of the window
     """
-    wanted, tasks = [], []
-    for pair in pairs:
-        for number, span in enumerate(spans):
-            a, b, c = np.searchsorted(pair.candles.date, span).tolist()
-            if a < b < c and pair.candles.date[a] == span.train_from:
-                wanted.append((pair.pair, number))
-                rows = slice(a, c)
-                labels = [each[rows] for each in pair.labels]
-                tasks.append(_Task(pair.candles[rows], labels, b - a, tuple(horizons)))
-    for i, found in run_tasks(partial(_judged, settings=settings), tasks, workers):
-        yield (*wanted[i], found)
 
-
-class _Task(NamedTuple):
+    pair: str
+    number: int
     candles: Candles
-    labels: Sequence[IntArray]
     n_train: int
-    horizons: tuple[int, ...]
+    n_predict: int
 
 
-def _judged(task: _Task, settings: Settings) -> list[Foreseen]:
+def windows_of(pairs: Mapping[str, Candles], spans: Sequence[Span], horizon: int) -> list[Window]:
+    """Cut the spans out of the candles of pairs; without one whose training is not wholly there.
+
+    Parameters
+    ----------
+    pairs : candles by pair
+    spans : of `spread`
+    horizon : the longest of all points, candles
+    """
+    found = []
+    for pair, candles in pairs.items():
+        for number, span in enumerate(spans):
+            a, b, c = np.searchsorted(candles.date, span).tolist()
+            if a < b < c and candles.date[a] == span.train_from:
+                found.append(Window(pair, number, candles[a : c + horizon], b - a, c - b))
+    return found
+
+
+def foresee(window: Window, points: Sequence[Point], settings: Settings) -> list[Foreseen]:
+    """Learn three numbers before a window, and judge what they say of it: by each point.
+
+    Parameters
+    ----------
+    window : see there
+    points : labels and horizons
+    settings : of the baseline, see `baseline_settings`; its horizon is that of each point
+    """
+    rows = slice(0, window.n_train + window.n_predict)
+    labels = labels_by(window.candles, points, settings.labels.rule, settings.max_untraded)
     of_horizon = {
-        horizon: ThreeNumbers(task.candles, settings.model_copy(update={"horizon": horizon}))
-        for horizon in sorted(set(task.horizons))
+        horizon: ThreeNumbers(
+            window.candles[rows], settings.model_copy(update={"horizon": horizon})
+        )
+        for horizon in {point.horizon for point in points}
     }
     return [
-        _foreseen(of_horizon[horizon], labels, task.n_train)
-        for horizon, labels in zip(task.horizons, task.labels, strict=True)
+        _foreseen(of_horizon[point.horizon], each[rows], window.n_train)
+        for point, each in zip(points, labels, strict=True)
     ]
 
 

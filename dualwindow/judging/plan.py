@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from dualwindow.judging.foreseen import Labelled, Span, foresee, spread
+from dualwindow.judging.foreseen import Foreseen, Span, Window, foresee, spread, windows_of
 from dualwindow.judging.plan_rows import Known, Terms, in_order, row
 from dualwindow.judging.planned import Plan, Takes
-from dualwindow.judging.survey import Point, survey
+from dualwindow.judging.survey import Point, Surveyed, survey
 from dualwindow.judging.three_numbers import baseline_settings
-from dualwindow.learning.parallel import Workers
+from dualwindow.learning.parallel import Workers, run_tasks
 from dualwindow.market.candles import Candles
 from dualwindow.settings import Settings
 
 _DAY = 86400
+
+_Task = tuple[str, Candles] | Window  # a survey of a pair, or a window to be foreseen
 
 
 class PlanError(ValueError):
@@ -50,7 +53,7 @@ def plan(
     asked: Asked,
     now: float,
     takes: Takes | None = None,
-    report: Callable[[str], None] = lambda line: None,
+    report: Callable[[int], None] = lambda n_left: None,
 ) -> Plan:
     """Survey the points, ask three numbers about each, and put those worth a training first.
 
@@ -60,35 +63,45 @@ def plan(
     asked : see there
     now : seconds since 1970 UTC
     takes : what a training takes, to be told beside
-    report : is told what is being done
+    report : is told how many parts of the work are left, whenever one is done
 
     Raises
     ------
     PlanError
         If a pair has too few candles for a label.
     """
-    settings, points = asked.settings, asked.points
-    known = [Known({}, {}) for _ in points]
-    labelled = []
-    for pair, candles in pairs.items():
-        report(f"{pair}: {len(candles):,} candles are labelled in {len(points)} ways")
-        found = survey(candles, points, settings.labels.rule, settings.max_untraded)
-        labelled.append(Labelled(pair, candles, [each.labels for each in found]))
-        for each, mine in zip(found, known, strict=True):
-            mine.surveyed[pair] = each
-    _refuse_unknown(pairs, known)
     spans = _spans(pairs, asked)
-    if spans:
-        report(f"three numbers are asked about {len(spans)} windows of {len(pairs)} pairs")
-    horizons = [point.horizon for point in points]
-    baseline = baseline_settings(settings)
+    windows = windows_of(pairs, spans, max(point.horizon for point in asked.points))
+    known = [Known({}, {}) for _ in asked.points]
     # In one order, whoever was first: sums of the same numbers may differ in their last digits.
-    for pair, number, seen in sorted(
-        foresee(labelled, spans, horizons, baseline, asked.workers), key=lambda each: each[:2]
-    ):
-        for one, mine in zip(seen, known, strict=True):
-            mine.foreseen[pair, number] = one
+    for task, found in _done([*pairs.items(), *windows], asked, report):
+        for each, mine in zip(found, known, strict=True):
+            if isinstance(task, Window):
+                assert isinstance(each, Foreseen)
+                mine.foreseen[task.pair, task.number] = each
+            else:
+                assert isinstance(each, Surveyed)
+                mine.surveyed[task[0]] = each
+    _refuse_unknown(pairs, known)
     return _assembled(pairs, asked, known, spans, now, takes)
+
+
+def _done(
+    tasks: Sequence[_Task], asked: Asked, report: Callable[[int], None]
+) -> list[tuple[_Task, Sequence[Surveyed | Foreseen]]]:
+    """Do all there is to do, wherever there is room, and give it in the order of the tasks."""
+    do = partial(_do, points=asked.points, settings=asked.settings)
+    found = {}
+    for i, each in run_tasks(do, tasks, asked.workers):
+        found[i] = each
+        report(len(tasks) - len(found))
+    return [(task, found[i]) for i, task in enumerate(tasks)]
+
+
+def _do(task: _Task, points: Sequence[Point], settings: Settings) -> Sequence[Surveyed | Foreseen]:
+    if isinstance(task, Window):
+        return foresee(task, points, baseline_settings(settings))
+    return survey(task[1], points, settings.labels.rule, settings.max_untraded)
 
 
 def _assembled(

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dualwindow.arrays import BoolArray, FloatArray, IntArray
+from dualwindow.arrays import FloatArray, IntArray
 from dualwindow.market.candles import Candles
 from dualwindow.market.labels import (
     CLASSES,
@@ -36,13 +36,11 @@ class Surveyed(NamedTuple):
 
     Parameters
     ----------
-    labels : (n,) int8, those of `Labelling.label`
     counts : (3,) of SHORT, HOLD, LONG
     candles_to_touch : of all moves together, from the candle that is labelled to the take-profit
     independent : SHORT and LONG moves of those that begin when the one before has ended
     """
 
-    labels: IntArray
     counts: IntArray
     candles_to_touch: int
     independent: tuple[int, int]
@@ -65,19 +63,53 @@ def survey(
 
     Returns
     -------
-    One for each point, in the order given; memory is a byte for each candle and point.
+    One for each point, in the order given; memory does not grow with their number.
     """
-    tallies = [_Tally(point, len(candles), rule) for point in points]
+    tallies = [_Tally() for _ in points]
+    for part in _labelled(candles, points, rule, max_untraded):
+        tallies[part.number].add(part)
+    return [tally.total() for tally in tallies]
+
+
+def labels_by(
+    candles: Candles, points: Sequence[Point], rule: str, max_untraded: int
+) -> list[IntArray]:
+    """Label candles by every point: (n,) int8 each, those of `Labelling.label`.
+
+    Parameters are those of `survey`.
+    """
+    found = [np.empty(len(candles), dtype=np.int8) for _ in points]
+    for part in _labelled(candles, points, rule, max_untraded):
+        found[part.number][part.rows] = part.labels
+    return found
+
+
+class _Part(NamedTuple):
+    """Some rows, as the point of a number labels them: (m,) labels, and when levels are touched."""
+
+    number: int
+    rows: slice
+    labels: IntArray
+    touches: Touches
+
+
+def _labelled(
+    candles: Candles, points: Sequence[Point], rule: str, max_untraded: int
+) -> Iterator[_Part]:
+    """Label chunk after chunk, each by all points while its tables are in the caches."""
     known = {
         horizon: Labelling(RULES[rule], points[0].barriers, horizon, max_untraded).known_futures(
             candles
         )
         for horizon in {point.horizon for point in points}
     }
+    label = RULES_BY_TOUCHES[rule]
     for rows, touched in _touched(candles, [point.barriers for point in points], max(known)):
-        for tally in tallies:
-            tally.add(rows, touched, known[tally.point.horizon][rows])
-    return [tally.total() for tally in tallies]
+        for number, point in enumerate(points):
+            touches = touched.of(point.barriers)
+            labels = label(touches, point.horizon)
+            labels[~known[point.horizon][rows]] = UNKNOWN
+            yield _Part(number, rows, labels, touches)
 
 
 class _Touched(NamedTuple):
@@ -133,32 +165,26 @@ def _watched(distance: float, close: FloatArray) -> tuple[FloatArray | float, Fl
 
 
 class _Tally:
-    """Counts one point, chunk by chunk."""
+    """Counts what one point makes of the candles, chunk by chunk."""
 
-    def __init__(self, point: Point, n: int, rule: str) -> None:
-        self.point = point
-        self._label = RULES_BY_TOUCHES[rule]
-        self._labels = np.empty(n, dtype=np.int8)
+    def __init__(self) -> None:
         self._counts = np.zeros(len(CLASSES), dtype=np.int64)
         self._candles_to_touch = 0
         self._independent = np.zeros(2, dtype=np.int64)
         self._free = 0  # the first row at which the last independent move has ended
 
-    def add(self, rows: slice, touched: _Touched, known: BoolArray) -> None:
+    def add(self, part: _Part) -> None:
         """Count the next rows."""
-        touches = touched.of(self.point.barriers)
-        labels = self._label(touches, self.point.horizon)
-        labels[~known] = UNKNOWN
-        self._labels[rows] = labels
+        labels, touches = part.labels, part.touches
         is_long = labels == LONG
         moves = np.flatnonzero(is_long | (labels == SHORT))
         of_long = is_long[moves]
         lengths = np.where(of_long, touches.long_take[moves], touches.short_take[moves])
-        n_long = int(of_long.sum())
-        n_moves, n_known = len(moves), int(np.count_nonzero(known))
+        n_long, n_moves = int(of_long.sum()), len(moves)
+        n_known = int(np.count_nonzero(labels != UNKNOWN))
         self._counts += (n_moves - n_long, n_known - n_moves, n_long)
         self._candles_to_touch += int(lengths.sum())
-        taken = self._one_after_another(rows, moves, lengths)
+        taken = self._one_after_another(part.rows, moves, lengths)
         n_long = int(of_long[taken].sum())
         self._independent += (len(taken) - n_long, n_long)
 
@@ -180,4 +206,4 @@ class _Tally:
     def total(self) -> Surveyed:
         """Sum up."""
         short, long = self._independent.tolist()
-        return Surveyed(self._labels, self._counts, self._candles_to_touch, (short, long))
+        return Surveyed(self._counts, self._candles_to_touch, (short, long))

@@ -6,14 +6,14 @@ import walks
 from examples import make_candles, random_candles
 
 from dualwindow.judging import plan as module
-from dualwindow.judging.foreseen import Foreseen, Labelled, Span, foresee, spread
+from dualwindow.judging.foreseen import Foreseen, Span, foresee, spread, windows_of
 from dualwindow.judging.out_of_sample import fold_scores
 from dualwindow.judging.plan import Asked, PlanError, plan
 from dualwindow.judging.plan_rows import Known, Terms, in_order, row
 from dualwindow.judging.planned import Plan
-from dualwindow.judging.survey import Point, Surveyed, survey
+from dualwindow.judging.survey import Point, Surveyed, labels_by
 from dualwindow.judging.three_numbers import baseline_settings
-from dualwindow.learning.parallel import Workers
+from dualwindow.learning.parallel import Workers, run_tasks
 from dualwindow.market.labels import Barriers, Labelling
 from dualwindow.settings import Settings
 
@@ -37,13 +37,11 @@ def test_foresees_what_ranges_do_in_a_walk_forward(tmp_path):
         for fold, _, scores in fold_scores(walk)
     }
     labelling = Labelling.of(walks.settings())
-    labelled = [Labelled(p.pair, p.candles, [labelling.label(p.candles)]) for p in pairs]
-    found = {
-        (pair, number): one
-        for pair, number, (one,) in foresee(
-            labelled, spans, [walks.HORIZON], walks.settings(), Workers()
-        )
-    }
+    point = Point(labelling.barriers, walks.HORIZON)
+    windows = windows_of({pair.pair: pair.candles for pair in pairs}, spans, walks.HORIZON)
+    found = {}
+    for window in windows:
+        (found[window.pair, window.number],) = foresee(window, [point], walks.settings())
     assert found.keys() == expected.keys()
     assert len(found) == 8
     for key, scores in expected.items():
@@ -73,7 +71,7 @@ def test_windows_are_spread_over_the_time(days, n, starts):
 
 
 def known(counts, to_touch=100, independent=(40, 30), skills=(0.1, 0.2, 0.3)) -> Known:
-    surveyed = Surveyed(np.empty(0, dtype=np.int8), np.array(counts), to_touch, independent)
+    surveyed = Surveyed(np.array(counts), to_touch, independent)
     seen = {
         ("A", i): Foreseen(skill, np.array([0.3, 0.1]), np.array([0.5, 0.1]), 10)
         for i, skill in enumerate(skills)
@@ -188,10 +186,10 @@ def test_the_order_in_which_windows_are_finished_changes_nothing(monkeypatch):
     pairs = {pair.pair: pair.candles for pair in walks.pairs()}
     before = plan(pairs, asked(), now=1.0)
 
-    def late_first(*arguments):
-        return reversed(list(foresee(*arguments)))
+    def last_first(*arguments):
+        return reversed(list(run_tasks(*arguments)))
 
-    monkeypatch.setattr(module, "foresee", late_first)
+    monkeypatch.setattr(module, "run_tasks", last_first)
     assert plan(pairs, asked(), now=1.0) == before
 
 
@@ -220,6 +218,22 @@ def test_the_configured_labels_are_those_of_the_settings():
     settings = Settings()
     point = Point(Labelling.of(settings).barriers, settings.horizon)
     candles = random_candles(3000, 1)
-    (found,) = survey(candles, [point], settings.labels.rule, settings.max_untraded)
-    np.testing.assert_array_equal(found.labels, Labelling.of(settings).label(candles))
+    (found,) = labels_by(candles, [point], settings.labels.rule, settings.max_untraded)
+    np.testing.assert_array_equal(found, Labelling.of(settings).label(candles))
     assert baseline_settings(settings).model.kind == "ranges"
+
+
+def test_a_window_with_an_outage_before_it_is_labelled_as_in_the_whole():
+    """Cut out, a run without volume begins later; inside a horizon it is as long."""
+    candles = random_candles(1500, 3)
+    volume = candles.volume.copy()
+    volume[395:412] = volume[690:700] = volume[730:760] = 0
+    candles = replace(candles, volume=volume)
+    (window,) = windows_of({"A": candles}, [Span(400 * 60, 720 * 60, 820 * 60)], 30)
+    assert (window.n_train, window.n_predict, len(window.candles)) == (320, 100, 450)
+    point = Point(POINT.barriers, 30)
+    (part,), (whole,) = (
+        labels_by(each, [point], "exclusive", 5) for each in (window.candles, candles)
+    )
+    np.testing.assert_array_equal(part[:420], whole[400:820])
+    assert (whole[400:820] < 0).sum() > 50

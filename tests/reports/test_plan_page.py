@@ -30,26 +30,25 @@ def test_each_chart_shows_what_the_plan_says(planned, tmp_path):
     path = tmp_path / "plan.html"
     path.write_text(plan_page(planned))
     n_drawn = 0
-    with browser() as started:
-        with visit(started, path, PHONE) as seen:  # where room is scarcest
-            seen.draw_all()
-            for chart in seen.charts():
-                assert chart.marks, chart.name
-                assert same(chart.shown, chart.given), chart.name
-                assert not chart.clipped, chart.name
-                n_drawn += 1
-            assert seen.overflow() <= 0
-            assert not seen.complaints
-            seen.page.select_option("select", label="HOLD, % of candles")
-            (chart, _) = seen.charts()
-            (twelve,) = (row for row in planned.rows if row.is_configured)
-            drawn = {
-                (float(take), float(stop)): value
-                for take, line in zip(
-                    chart.shown[1]["x"], zip(*chart.shown[1]["z"], strict=True), strict=True
-                )
-                for stop, value in zip(chart.shown[1]["y"], line, strict=True)
-            }
-            place = 100 * twelve.long_take_profit, 100 * twelve.long_stop_loss
-            assert drawn[place] == pytest.approx(100 * twelve.shares["HOLD"])
+    with browser() as started, visit(started, path, PHONE) as seen:  # where room is scarcest
+        seen.draw_all()
+        for chart in seen.charts():
+            assert chart.marks, chart.name
+            assert same(chart.shown, chart.given), chart.name
+            assert not chart.clipped, chart.name
+            n_drawn += 1
+        assert seen.overflow() <= 0
+        assert not seen.complaints
+        seen.page.select_option("select", label="HOLD, % of candles")
+        (chart, _) = seen.charts()
+        (twelve,) = (row for row in planned.rows if row.is_configured)
+        drawn = {
+            (float(take), float(stop)): value
+            for take, line in zip(
+                chart.shown[1]["x"], zip(*chart.shown[1]["z"], strict=True), strict=True
+            )
+            for stop, value in zip(chart.shown[1]["y"], line, strict=True)
+        }
+        place = 100 * twelve.long_take_profit, 100 * twelve.long_stop_loss
+        assert drawn[place] == pytest.approx(100 * twelve.shares["HOLD"])
     assert n_drawn == 2
