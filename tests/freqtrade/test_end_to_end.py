@@ -175,8 +175,12 @@ def test_a_backtest_uses_what_hyperopt_has_found(tmp_path):
     found = json.loads((apart / "strategies/DualWindowStrategy.json").read_text())["params"]
     assert found["buy"]["mode"] == "custom"
     said = freqtrade("backtesting", "--cache", "none")
-    assert "argmax against confidence, by window" in said
-    assert "All pairs and windows, after fees of 0.10 %" in said
+    assert "found, out of sample, on BTC/USDT:USDT:" in said
+    run = json.loads((apart / "models/small/dualwindow_backtest.json").read_text())
+    rule = run["judging"]["confidence"]  # what was found decides, not what is configured
+    assert (rule["short"], rule["long"]) == tuple(
+        found["buy"][f"entry_{side}"] for side in ("short", "long")
+    )
     loaded = 0
     for name, value in {**found["buy"], **found["sell"]}.items():
         assert f"Strategy Parameter: {name} = {value}" in said
