@@ -3,7 +3,7 @@
 from dualwindow.judging.comparison import LEAST_BLOCKS
 from dualwindow.judging.findings import Findings, Signals, Tone, Way
 
-_ENOUGH = 30  # independent signals
+ENOUGH = 30  # independent signals, below which what they met is mostly chance
 _SURE = 2.0  # standard errors
 
 
@@ -72,7 +72,7 @@ def _entries(found: Findings, way: Way | None, foresight: tuple[bool, bool]) -> 
             "`dualwindow plan` for other barriers.",
             "neutral",
         )
-    if all((each.independent or 0) < _ENOUGH for each in sides):
+    if all((each.independent or 0) < ENOUGH for each in sides):
         return (
             "Next: predict more weeks: of so few independent signals, whether they pay cannot be "
             "told.",
@@ -87,7 +87,7 @@ def _entries(found: Findings, way: Way | None, foresight: tuple[bool, bool]) -> 
 
 def _pays(each: Signals) -> bool:
     """Tell whether signals are worth more than 0 beyond doubt, and are not a handful."""
-    if each.value is None or each.error is None or (each.independent or 0) < _ENOUGH:
+    if each.value is None or each.error is None or (each.independent or 0) < ENOUGH:
         return False
     return each.value > _SURE * each.error
 

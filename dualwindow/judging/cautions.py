@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
+from dualwindow.judging.advice import ENOUGH
 from dualwindow.judging.baseline import DAYS, Foreseen
 from dualwindow.judging.comparison import LEAST_BLOCKS
 from dualwindow.judging.findings import Findings
 from dualwindow.judging.verdict import deciding
 from dualwindow.market.labels import CLASSES
 
-_FEW_SIGNALS = 30  # independent ones, below which a hit rate is mostly chance
 _MANY_UNPREDICTED = 0.1
 
 
@@ -60,7 +60,7 @@ def _of_signals(found: Findings) -> Iterator[str]:
         return
     for name, signals in (("SHORT", way.short), ("LONG", way.long)):
         n = signals.independent
-        if signals.signals and n is not None and n < _FEW_SIGNALS:
+        if signals.signals and n is not None and n < ENOUGH:
             yield (
                 f"{name}: {signals.signals:,} signals are only {n} independent ones; their hit "
                 "rate and value are mostly chance."

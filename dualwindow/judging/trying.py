@@ -19,7 +19,8 @@ from dualwindow.learning.walk_forward import WalkForward
 
 _PACKAGE = "the package purgedcv is not installed; pip install 'dualwindow[study]' brings it"
 _FEW_DAYS = "the probability of overfitting takes eight days that all have predicted"
-_NO_RETURNS = "the deflated Sharpe ratio takes signals of the rule on three days"
+_LEAST_DAYS = 10
+_NO_RETURNS = f"the deflated Sharpe ratio takes signals of the rule on {_LEAST_DAYS} days at least"
 
 
 def trials_of(
@@ -65,5 +66,7 @@ def _deflated(
     first = min(fold.start for walk in walks.values() for fold in walk.folds)
     last = max(fold.stop for walk in walks.values() for fold in walk.folds)
     returns = [np.array(of_signals(seen[name], decider, first, last).value) for name in walks]
+    if np.count_nonzero(returns[0]) < _LEAST_DAYS:
+        return None
     found = deflated_sharpe(returns[0], [sharpe_of(each) for each in returns], len(walks))
     return or_none(found)

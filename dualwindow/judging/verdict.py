@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dualwindow.judging.advice import advice
+from dualwindow.judging.advice import ENOUGH, advice
 from dualwindow.judging.comparison import block_interval
 from dualwindow.judging.findings import Findings, Live, Measured, Sentence, Signals, Tone, Way
 
@@ -133,14 +133,16 @@ def _hits(found: Findings) -> Iterator[Sentence]:
     if not sides:
         yield Sentence(topic="signals", tone="neutral", text=_no_signals(found))
         return
+    # Of a handful, neither is said to be good or bad.
+    telling = [each for each in sides.values() if (each.independent or 0) >= ENOUGH]
     told = "; ".join(_hit(name, each) for name, each in sides.items())
-    yield Sentence(topic="hits", tone=_tone_of_hits(list(sides.values())), text=f"{told}.")
+    yield Sentence(topic="hits", tone=_tone_of_hits(telling), text=f"{told}.")
     a_day = sum(each.per_day for each in sides.values())
     independent = [each.independent for each in sides.values() if each.independent is not None]
     rests = f", resting on {sum(independent):,} independent ones" if independent else ""
     worth = "; ".join(_worth(name, each) for name, each in sides.items() if each.value is not None)
     text = f"{_number(a_day)} signals a day and pair{rests}{f': {worth}' if worth else ''}."
-    yield Sentence(topic="signals", tone=_tone_of_value(list(sides.values())), text=text)
+    yield Sentence(topic="signals", tone=_tone_of_value(telling), text=text)
 
 
 def _no_signals(found: Findings) -> str:

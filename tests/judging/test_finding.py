@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import walks
+from examples import random_candles
 from examples_evidence import by_hand, evidence, walked
 
 from dualwindow.judging.decisions import Thresholds
@@ -15,6 +16,12 @@ from dualwindow.judging.finding import find
 from dualwindow.judging.findings import Deal, Findings
 from dualwindow.judging.ladder import ladder
 from dualwindow.judging.out_of_sample import fold_scores
+from dualwindow.judging.overfitting import (
+    daily_losses,
+    deflated_sharpe,
+    probability_of_overfitting,
+    sharpe_of,
+)
 from dualwindow.judging.three_numbers import baseline_settings
 from dualwindow.market.labels import CLASSES, HOLD, LONG, SHORT, UNKNOWN
 from dualwindow.settings import SmoothedLabelSettings
@@ -242,6 +249,27 @@ def test_several_that_were_tried_are_judged_for_luck():
     assert trials.tried == 2
     assert trials.overfitting is None  # of less than eight days
     assert any("eight days" in note for note in trials.notes)
+
+
+def test_luck_is_that_of_daily_losses_and_daily_returns():
+    """Twelve days and three who predict at random; the first one is judged."""
+    rng, n = np.random.default_rng(5), 12 * 1440
+    candles = {A: random_candles(720 + n + 20, 5)}
+    labels = rng.integers(0, 3, n).tolist()
+    tried = {
+        name: by_hand(rng.dirichlet([2, 2, 2], n).tolist(), labels, 12) for name in ("a", "b", "c")
+    }
+    rule = Thresholds(0.75, 0.75, 0.75)
+    found = find(evidence(walks=tried, candles=candles, rule=rule), NOW)
+    assert found.trials.overfitting == probability_of_overfitting(daily_losses(tried))
+    returns = [
+        find(evidence(walks={name: walk}, candles=candles, rule=rule), NOW).returns.value
+        for name, walk in tried.items()
+    ]
+    sharpes = [sharpe_of(np.array(each)) for each in returns]
+    expected = deflated_sharpe(np.array(returns[0]), sharpes, 3)
+    assert found.trials.deflated_sharpe == pytest.approx(expected)
+    assert len({*sharpes}) == 3
 
 
 def test_without_the_package_it_says_how_to_get_it(monkeypatch):

@@ -125,6 +125,12 @@ def test_hit_rates_stand_beside_what_fees_need(hit, tone):
     assert f"{100 * hit:.0f} %, 40 % needed after fees, 10 % by chance" in sentence.text
 
 
+def test_of_a_handful_of_signals_neither_is_called_good_or_bad():
+    each = paying(value=-0.01, hit=0.0, independent=29)
+    told = said(found(short=each, long=each))
+    assert (told["hits"].tone, told["signals"].tone) == ("neutral", "neutral")
+
+
 def test_no_signals():
     none = signals(None, 0.1, 0)
     told = said(found(short=none, long=none))
