@@ -150,15 +150,20 @@ def live_configuration(user_data: Path, **freqai: Any) -> dict[str, Any]:
     return configuration(user_data, **(options | freqai)) | {"runmode": RunMode.DRY_RUN}
 
 
-def dry_run(config: dict[str, Any], days: int = 2):
+def market_until_now(days: int = 2) -> dict[str, DataFrame]:
+    """Make a market whose minutes end within an hour of the clock."""
+    first = pd.Timestamp.now("UTC").floor("h") - pd.Timedelta(hours=24 * days - 1)
+    return market(start=str(first.tz_localize(None)), days=days)
+
+
+def dry_run(config: dict[str, Any], days: int = 2, frames: Mapping[str, DataFrame] | None = None):
     """Start a strategy on minutes that end now, without the thread that trains.
 
     Returns
     -------
     The strategy and all its minutes.
     """
-    first = pd.Timestamp.now("UTC").floor("h") - pd.Timedelta(hours=24 * days - 1)
-    frames = market(start=str(first.tz_localize(None)), days=days)
+    frames = frames or market_until_now(days)
     strategy = StrategyResolver.load_strategy(config)
     strategy.dp = Frames(frames, config["runmode"])
     # Not ft_bot_start(), which would download candles.

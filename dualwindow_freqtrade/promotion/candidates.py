@@ -92,7 +92,7 @@ def candidates(bench: Workbench, live: Mapping[str, int], now: float) -> list[Ca
             _look_at(each, bench, live.get(each.pair, 0), now)
             done.advance()
     if bench.model.settings.pooling == "whitelist":
-        _all_or_none(found)
+        all_or_none(found)
     return found
 
 
@@ -110,13 +110,16 @@ def _look_at(each: Candidate, bench: Workbench, live: int, now: float) -> None:
 
 def _newest(folder: Path, pair: str) -> Candidate:
     """Find the newest model of a pair that a backtest has made."""
-    coin = pair.split("/")[0].lower()
+    coin, kept = pair.split("/")[0].lower(), [part for part in PARTS if part != METADATA_FILE]
     found = []
-    for path in folder.glob(f"{trainings_of(pair)}/cb_{coin}_*{MODEL_FILE}"):
-        second = path.parent.name.rpartition("_")[2]
-        metadata = path.with_name(path.name.replace(MODEL_FILE, METADATA_FILE))
-        if second.isdecimal() and not is_trained_live(metadata):
-            found.append(path.parent)
+    for made in folder.glob(trainings_of(pair)):
+        second = made.name.rpartition("_")[2]
+        name = f"cb_{coin}_{second}"
+        # Metadata alone is left by a backtest that keeps no models; of one whose model is missing
+        # other files are there, and an older one is not to be taken in its place.
+        is_kept = any((made / f"{name}{part}").is_file() for part in kept)
+        if second.isdecimal() and is_kept and not is_trained_live(made / f"{name}{METADATA_FILE}"):
+            found.append(made)
     if not found:
         return Candidate(pair, None, [f"no backtest has left a model of it in {folder}"])
     return Candidate(pair, max(found, key=trained_at))
@@ -237,7 +240,7 @@ def _other_candles(model: Artifact, candles: Candles) -> str | None:
     return None
 
 
-def _all_or_none(found: Sequence[Candidate]) -> None:
+def all_or_none(found: Sequence[Candidate]) -> None:
     """Let a model that pairs share be promoted for all of them, or for none."""
     seconds = {each.second for each in found if each.folder is not None}
     newest = max(seconds, default=0)
