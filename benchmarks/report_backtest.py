@@ -11,8 +11,7 @@ import pandas as pd
 from dualwindow.learning.record import ClassCounts, TrainingRecord
 from dualwindow.market.labels import CLASSES
 from dualwindow.samples.windows import Rejection
-from dualwindow_freqtrade.freqai.names import BACKTEST_FOLDER, BACKTEST_PREDICTION
-from dualwindow_freqtrade.freqai.training_report import REPORT_FILE
+from dualwindow_freqtrade.freqai.names import BACKTEST_FOLDER, BACKTEST_PREDICTION, REPORT_FILE
 
 TRAININGS = ["pair", "trained on", "candles", "labels S / H / L", "training windows S / H / L"]
 TRAININGS += ["validation windows S / H / L", "epochs", "s"]

@@ -33,33 +33,6 @@ def _hits(direction: Direction) -> str:
     return f"{number(100 * direction.hit_rate, '.0f')} ({needed})"
 
 
-def window_table(title: str, rows: Sequence[tuple[str, Mapping[str, Quality]]]) -> Table:
-    """Compare ways of deciding window by window; it fits into 80 columns."""
-    table = Table(
-        title=title, title_justify="left", box=SIMPLE, pad_edge=False, collapse_padding=True
-    )
-    for column in ("window", "decided by"):
-        table.add_column(column, no_wrap=True)
-    for column in ("trading\nF1", "per\nday"):
-        table.add_column(column, justify="right")
-    for side in ("SHORT", "LONG"):
-        table.add_column(f"{side}\nhit %", justify="right")
-        table.add_column(f"{side}\nvalue %", justify="right", no_wrap=True)
-    for window, ways in rows:
-        for i, (way, q) in enumerate(ways.items()):
-            table.add_row(
-                "" if i else window,
-                way,
-                number(q.trading_f1, ".3f"),
-                number(q.signals_per_day, ".0f"),
-                number(100 * q.short.hit_rate, ".0f"),
-                number(100 * q.short.expected_value, "+.2f"),
-                number(100 * q.long.hit_rate, ".0f"),
-                number(100 * q.long.expected_value, "+.2f"),
-            )
-    return table
-
-
 def comparison_table(title: str, ways: Mapping[str, Quality]) -> Table:
     """Compare ways of deciding over everything: a column per way, a line per number."""
     table = Table("", *ways, title=title, title_justify="left")

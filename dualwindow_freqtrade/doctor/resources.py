@@ -13,8 +13,7 @@ from dualwindow.settings import Settings
 from dualwindow_freqtrade.doctor.patient import Patient
 from dualwindow_freqtrade.doctor.rows import Row, State, passed, refused
 from dualwindow_freqtrade.freqai.feature_pipeline import refuse_large_dissimilarity
-from dualwindow_freqtrade.freqai.names import ALL_TRAININGS
-from dualwindow_freqtrade.freqai.training_report import REPORT_FILE
+from dualwindow_freqtrade.freqai.names import ALL_TRAININGS, REPORT_FILE
 from dualwindow_freqtrade.live.pace import Pace
 from dualwindow_trainer.plan import estimate_of
 

@@ -52,7 +52,8 @@ class Configuration(Frozen):
         None, ge=1, description="of TensorFlow; unset, all cores, and live all but one"
     )
     report: bool | float = Field(
-        False, description="write a report after a backtest, and live every so many minutes"
+        default=False,
+        description="write a report after a backtest, and live every so many minutes",
     )
 
     @field_validator("report", mode="before")

@@ -7,7 +7,7 @@ from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from dualwindow.learning.record import TrainingRecord
 from dualwindow.models.classifier import Epoch
 from dualwindow_freqtrade.freqai.configuration import translated
-from dualwindow_freqtrade.freqai.names import REPORT_FILE as REPORT_FILE
+from dualwindow_freqtrade.freqai.names import REPORT_FILE
 
 logger = logging.getLogger(__name__)
 

@@ -6,8 +6,7 @@ import pytest
 
 from benchmarks.report_backtest import prediction_row
 from dualwindow.market.labels import CLASSES
-from dualwindow_freqtrade.freqai.names import BACKTEST_PREDICTION
-from dualwindow_freqtrade.freqai.training_report import REPORT_FILE
+from dualwindow_freqtrade.freqai.names import BACKTEST_PREDICTION, REPORT_FILE
 from harness.freqai_run import (
     PAIR,
     at,

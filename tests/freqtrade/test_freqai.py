@@ -21,8 +21,13 @@ from dualwindow.settings import KINDS
 from dualwindow_freqtrade.freqai import feature_pipeline
 from dualwindow_freqtrade.freqai import fingerprint as model_fingerprint
 from dualwindow_freqtrade.freqai.frames import describe_training, feature_rows
-from dualwindow_freqtrade.freqai.names import BACKTEST_PREDICTION, METADATA_FILE, MODEL_FILE, TARGET
-from dualwindow_freqtrade.freqai.training_report import REPORT_FILE
+from dualwindow_freqtrade.freqai.names import (
+    BACKTEST_PREDICTION,
+    METADATA_FILE,
+    MODEL_FILE,
+    REPORT_FILE,
+    TARGET,
+)
 from harness.freqai_run import (
     HISTORY,
     PAIR,

@@ -119,9 +119,7 @@ def test_files_say_the_same_as_the_running_backtest(run):
             mine_of, theirs_of = evidence.candles[pair], again.candles[pair]
             np.testing.assert_array_equal(getattr(mine_of, name), getattr(theirs_of, name))
     (warning,) = again.warnings  # nobody has traded
-    assert warning.endswith(
-        "backtest_results has no result of this backtest (--export none writes none): no trades are told"
-    )
+    assert "has no result of this backtest (--export none writes none)" in warning
 
 
 def first_of(folder, pattern):

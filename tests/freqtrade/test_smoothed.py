@@ -10,7 +10,7 @@ from dualwindow.learning.record import TrainingRecord
 from dualwindow.market.candles import Candles
 from dualwindow.market.labels import CLASSES, LONG, SHORT, UNKNOWN, Labelling
 from dualwindow.samples.splits import validation_start
-from dualwindow_freqtrade.freqai.training_report import REPORT_FILE
+from dualwindow_freqtrade.freqai.names import REPORT_FILE
 from dualwindow_freqtrade.reporting.backtest import backtest_evidence
 from harness.freqai_run import (
     DUAL_WINDOW,

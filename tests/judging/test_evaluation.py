@@ -13,7 +13,7 @@ from sklearn.metrics import f1_score
 from dualwindow.judging.evaluation import follow, quality
 from dualwindow.judging.outcomes import Costs, ends_of, independent
 from dualwindow.market.labels import HOLD, LONG, SHORT, UNKNOWN, Barriers, Labelling, first_touch
-from dualwindow.reports.terminal import comparison_table, window_table
+from dualwindow.reports.terminal import comparison_table
 
 BARRIERS = Barriers(0.01, 0.005, 0.02, 0.01)
 COSTS = Costs(Labelling(first_touch, BARRIERS, 3, 15), fees=0.001)
@@ -206,7 +206,6 @@ def test_nothing_predicted_is_unknown_not_zero():
     assert q.candles == q.long.signals == 0
     assert all(math.isnan(x) for x in (q.accuracy, q.trading_f1, q.signals_per_day, *q.f1))
     console = Console(width=160, file=io.StringIO())
-    console.print(window_table("windows", [("one", {"argmax": q})]))
     console.print(comparison_table("all", {"argmax": q, "balanced": q}))
 
 
@@ -247,12 +246,9 @@ def test_tables_say_what_was_measured():
     labels = np.array([LONG, LONG, HOLD, SHORT, HOLD, HOLD, HOLD, HOLD])
     q = quality([follow(candles, labels, labels, COSTS)], COSTS)
     console = Console(width=80, record=True, file=io.StringIO())
-    console.print(
-        window_table("by window", [("01-22 .. 01-29", {"argmax": q, "expected_value": q})])
-    )
     console.print(comparison_table("overall", {"argmax": q, "expected_value": q}))
     text = console.export_text()
     assert "…" not in text
-    assert text.count("argmax") == text.count("expected_value") == 2
+    assert text.count("argmax") == text.count("expected_value") == 1
     for words in ("trading F1", "100 (40)", "62.5", "-0.10 ±", "signals per day", "SHORT / HOLD"):
         assert words in text
