@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -131,6 +134,16 @@ def test_of_a_study_the_best_trial_is_reported(compared, tmp_path):
     found = walks_of(tmp_path)
     assert list(found) == [digest_of(best), digest_of(other)]
     assert found[digest_of(best)].records[0].settings.model.kind == "trees"
+
+
+def test_it_needs_no_freqtrade_and_says_what_else_is_missing(compared, files, tmp_path):
+    script = Path(__file__).with_name("without_extras.py")
+    words = [script, "report", "--walk-forward", compared, "--data", *files, "--out", tmp_path]
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = findings_of(tmp_path)
+    assert found.trials.overfitting is None
+    assert "pip install 'dualwindow[study]'" in found.trials.notes[0]
 
 
 def copied(folder, tmp_path):
