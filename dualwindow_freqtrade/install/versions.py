@@ -77,7 +77,7 @@ def misfits(wanted: Iterable[Requirement], version_of: Callable[[str], str | Non
 
     Parameters
     ----------
-    wanted : requirements, of which each is reported once
+    wanted : requirements; several of one package have to hold together
     version_of : tells which version of a package is installed, or None
 
     Examples
@@ -87,14 +87,18 @@ def misfits(wanted: Iterable[Requirement], version_of: Callable[[str], str | Non
     >>> [str(misfit) for misfit in misfits(wanted, there.get)]
     ['pandas 3.1.2 is installed; it must be <3.1,>=3.0', 'datasieve is not installed']
     """
-    result: dict[str, Misfit] = {}
+    together: dict[str, Requirement] = {}
     for requirement in wanted:
+        known = together.setdefault(requirement.name, requirement)
+        known.specifier &= requirement.specifier
+        known.extras |= requirement.extras
+    result = []
+    for requirement in together.values():
         names = (requirement.name, *_AS_GOOD.get(requirement.name, ()))
         versions = [found for name in names if (found := version_of(name)) is not None]
         if not any(_fits(found, requirement.specifier) for found in versions):
-            misfit = Misfit(requirement, versions[0] if versions else None)
-            result.setdefault(requirement.name, misfit)
-    return list(result.values())
+            result.append(Misfit(requirement, versions[0] if versions else None))
+    return result
 
 
 def version_of(name: str) -> str | None:

@@ -264,6 +264,12 @@ def test_versions_that_do_not_fit_are_named(changed, misfits):
     assert all(one.startswith(start) for one, start in zip(found, misfits, strict=True))
 
 
+def test_what_several_want_of_a_package_has_to_hold_together():
+    wanted = map(Requirement, ["datasieve>=0.1.5", "datasieve>=0.1.9"])
+    (misfit,) = versions.misfits(wanted, {"datasieve": "0.1.7"}.get)
+    assert str(misfit.requirement) == "datasieve>=0.1.5,>=0.1.9"
+
+
 def test_what_is_needed_is_what_the_package_says_with_freqtrades_own_extras():
     names = {requirement.name for requirement in versions.needed("dualwindow", ("freqtrade",))}
     # Ours, the extra's, and what freqtrade's extras freqai, hyperopt and plot bring.
