@@ -13,9 +13,9 @@ from dualwindow.judging.planned import Hint, Row
 from dualwindow.judging.survey import Point, Surveyed
 from dualwindow.market.labels import CLASSES, LONG, SHORT
 
-# What speaks against a training. Fewer independent moves of a direction tell a network little. A
-# hit rate that has to be so much above that of a price that goes nowhere was never seen on real
-# candles (docs/results.md).
+# What speaks against a training. Few independent moves of a direction tell a network little. And a
+# hit rate so much above that of a price that goes nowhere has no model of docs/results.md on real
+# candles.
 LEAST_MOVES, MOST_DEARER = 20, 0.1
 _ORDER: tuple[Hint, ...] = (
     "worth a training",

@@ -211,7 +211,7 @@ def cost_chart(plan: Plan) -> Chart:
     spoken = f"Skill against what fees ask, of {len(known)} combinations."
     hint = (
         "Left is cheap, up is foreseen; whiskers are one standard error. Right of the dotted line "
-        "fees ask for more than was ever seen on real candles."
+        "fees ask for more than any model of docs/results.md has shown on real candles."
     )
     views = (View("", figure(traces, 440, **layout), spoken, table),)
     return Chart("plan-cost", "map", "What is foreseen against what fees ask", hint, views)
