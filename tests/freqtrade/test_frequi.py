@@ -44,6 +44,7 @@ def place(tmp_path) -> Path:
     subprocess.run([PROGRAMS / "dualwindow", *candles], check=True, capture_output=True)
     done = subprocess.run(freqtrade(user_data, "backtesting"), cwd=ROOT, capture_output=True)
     assert done.returncode == 0, done.stderr.decode()[-3000:]
+    (user_data / "backtest.log").write_bytes(done.stdout + done.stderr)
     return user_data
 
 
@@ -65,7 +66,26 @@ def ask(user_data: Path, what: str, body: dict[str, Any] | None = None) -> dict[
         return json.load(answer)
 
 
+NOISE = [
+    "Loading variable",  # the sandbox's, of which freqtrade logs two lines each
+    "Key parts",
+    "Strategy using ",  # values that bot_start replaces
+    "Strategy Parameter(default)",
+    "No params for",
+    "absl::InitializeLog",  # TensorFlow's, which the tests' own TF_CPP_MIN_LOG_LEVEL lets through
+    "oneDNN",
+    "cuda drivers",
+]
+
+
+def assert_only_noise_is_gone(log: str) -> None:
+    assert [words for words in NOISE if words in log] == []
+    for kept in ("Rule in effect: mode custom", "Override strategy 'timeframe'", "WARNING"):
+        assert kept in log
+
+
 def test_the_web_server_draws_probabilities_thresholds_and_skill(place):
+    assert_only_noise_is_gone((place / "backtest.log").read_text())
     port = json.loads((place / "over.json").read_text())["api_server"]["listen_port"]
     with (place / "log").open("wb") as log:
         server = subprocess.Popen(freqtrade(place, "webserver"), cwd=ROOT, stdout=log, stderr=log)
