@@ -1,6 +1,7 @@
 """Signals, ways of deciding and reliability, by pencil and against other libraries."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_f
 from dualwindow.judging.decisions import Thresholds
 from dualwindow.judging.funnel import funnel
 from dualwindow.judging.reliability import reliability, wilson
+from dualwindow.judging.returns import of_signals
 from dualwindow.judging.rungs import Decider
 from dualwindow.judging.signals import signals_of, threshold_table, way, ways
 from dualwindow.learning.metrics import calibration_errors
@@ -219,3 +221,16 @@ def test_neighbours_that_share_a_label_make_a_wider_band():
     assert shared.low < alone.low
     assert wilson(1 / 3, 30) == pytest.approx((expected.low, expected.high))
     assert (shared.low, shared.high) == pytest.approx(wilson(1 / 3, 10))
+
+
+def test_a_trade_belongs_to_the_day_on_which_it_ends():
+    """Hourly candles: a long of 22:00 takes three and ends at the close of what opens at 01:00."""
+    candles = replace(make_candles(np.full(40, 100.0)), date=3600 * np.arange(40), step=3600)
+    p = np.tile([0.1, 0.8, 0.1], (40, 1))
+    p[[1, 22]] = [0.1, 0.2, 0.7]
+    own = replace(seen(candles, [HOLD] * 40, p), date=candles.date)
+    found = of_signals([own], SURE, 0, 40 * 3600)
+    assert found.date == (0, 86400)
+    assert found.value == pytest.approx((-0.001, -0.001))
+    (alone,) = {of_signals([own, own], SURE, 0, 40 * 3600).value}
+    assert alone == pytest.approx((-0.001, -0.001))  # two pairs alike: the mean of both

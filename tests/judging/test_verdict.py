@@ -32,7 +32,7 @@ def found(mean=SURE, against=SURE, touch=0.1, direction=0.0, short=None, long=No
             "mean": mean,
             "against_baseline": against,
             "touch": touch,
-            "direction": direction,
+            "direction": direction + 0.001,  # above 0, though its windows may not be
             "rows": rows,
         }
     )
@@ -153,6 +153,11 @@ def test_no_signals():
         (
             {"short": LOSING, "long": LOSING, "direction": 0.1},
             "wider barriers",
+            "neutral",
+        ),
+        (
+            {"short": paying(0.0015, 0.001), "long": LOSING, "direction": 0.1},
+            "do not pay their fees beyond doubt",
             "neutral",
         ),
         (
