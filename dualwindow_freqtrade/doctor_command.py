@@ -15,7 +15,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
     from dualwindow_freqtrade.doctor.examination import examine
     from dualwindow_freqtrade.doctor.rows import State
-    from dualwindow_freqtrade.doctor.table import as_json, summary, table_of
+    from dualwindow_freqtrade.doctor.table import as_json, summary, table_of, to_copy
     from dualwindow_freqtrade.freqai.threads import quiet_tensorflow
 
     quiet_tensorflow()
@@ -27,6 +27,8 @@ def _doctor(arguments: argparse.Namespace) -> int:
         print(as_json(rows))
     else:
         Console().print(table_of(rows))
+        for command in to_copy(rows):
+            print(f"{command}\n")
         print(summary(rows))
     return _FOUND if any(row.state == State.FAIL for row in rows) else 0
 

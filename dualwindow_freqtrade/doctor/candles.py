@@ -1,6 +1,5 @@
-"""Hold the candles on disk against what trainings need, and name the command that fetches them."""
+"""Hold the candles on disk against what trainings need."""
 
-import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -12,14 +11,13 @@ from pandas import DataFrame
 
 from dualwindow.market.quality import Quality, quality_of
 from dualwindow.settings import Settings
+from dualwindow_freqtrade.doctor.downloads import Missing, again, commands
 from dualwindow_freqtrade.doctor.patient import Patient
 from dualwindow_freqtrade.doctor.rows import NotThereError, Row, State, passed
 from dualwindow_freqtrade.live.candles import inputs
 from dualwindow_freqtrade.live.fetching import lacking
 
 _DAY = 86400
-_LONG = 60  # missing candles in a row; an outage of the exchange is seldom longer than hours
-Span = tuple[int, int]
 
 
 class _Asked(NamedTuple):
@@ -28,22 +26,31 @@ class _Asked(NamedTuple):
     start: int | None
     stop: int | None
 
+    @property
+    def how_bad(self) -> State:
+        """How bad it is that candles are missing: a bot fetches them itself, a backtest cannot."""
+        return State.WARN if self.start is None else State.FAIL
+
 
 def look_at_candles(patient: Patient) -> Iterator[Row]:
     """Look at every pair and timeframe that features are computed from."""
-    asked = _asked(patient)
+    asked, lost = _asked(patient), list[Missing]()
     wanted = dict.fromkeys(each for pair in patient.pairs for each in inputs(pair, patient.freqai))
     if not wanted:
         raise NotThereError("there are no pairs or timeframes")
     for pair, timeframe in wanted:
-        topic = f"{pair} {timeframe}"
         try:
             frame = _on_disk(patient, pair, timeframe)
         except Exception as error:  # a damaged file raises whatever it likes
-            fix = f"{_download(patient, pair, timeframe, None)} --erase"
-            yield Row(topic, State.FAIL, f"damaged: {type(error).__name__}: {error}", fix)
+            told = f"damaged: {type(error).__name__}: {error}"
+            yield Row(f"{pair} {timeframe}", State.FAIL, told, again(patient, pair, timeframe))
             continue
-        yield from _look_at(patient, pair, timeframe, frame, asked)
+        missing = _missing(patient, pair, timeframe, frame, asked)
+        yield _looked_at(patient, pair, timeframe, frame, missing, asked)
+        lost += missing
+    if n := len({(each.pair, each.timeframe) for each in lost}):
+        told = f"{n} of {len(wanted)} files lack days; all at once"
+        yield Row("candles", asked.how_bad, told, commands(patient, lost))
 
 
 def _asked(patient: Patient) -> _Asked:
@@ -66,36 +73,55 @@ def _on_disk(patient: Patient, pair: str, timeframe: str) -> DataFrame:
     )
 
 
-def _look_at(
+def _looked_at(
+    patient: Patient,
+    pair: str,
+    timeframe: str,
+    frame: DataFrame,
+    missing: list[Missing],
+    asked: _Asked,
+) -> Row:
+    topic, step, told = f"{pair} {timeframe}", timeframe_to_seconds(timeframe), "none on disk"
+    quality = None if frame.empty else quality_of(frame, step)
+    if quality is not None:
+        last = frame["date"].iloc[-1].timestamp() + step
+        told = f"{_day(frame['date'].iloc[0].timestamp())} to {_day(last)}"
+        told += _wrong(quality, patient)
+    if missing:
+        words = ", ".join(f"{_day(each.start)} to {_day(each.stop)}" for each in missing)
+        days = sum(each.stop - each.start for each in missing) / _DAY
+        told += f"; {days:.1f} days missing: {words}"
+        return Row(topic, asked.how_bad, told, commands(patient, missing))
+    assert quality is not None  # or all would be missing
+    if n := quality.unknown + quality.not_positive + quality.crossed:
+        told += f"; {n} with prices that are none"
+        return Row(topic, State.FAIL, told, again(patient, pair, timeframe))
+    if quality.longest_gap * step > _DAY:  # outages of an exchange are of hours
+        fix = f"no window goes over gaps; to fetch them: {again(patient, pair, timeframe)}"
+        return Row(topic, State.WARN, told, fix)
+    return passed(topic, told)
+
+
+def _missing(
     patient: Patient, pair: str, timeframe: str, frame: DataFrame, asked: _Asked
-) -> Iterator[Row]:
-    topic, step = f"{pair} {timeframe}", timeframe_to_seconds(timeframe)
+) -> list[Missing]:
+    """List what is missing at either end; gaps amid candles were none when they were fetched."""
+    step = timeframe_to_seconds(timeframe)
     if frame.empty:
-        needed = _needed(patient, timeframe, asked, int(patient.now))
-        yield _missing(patient, topic, "none on disk", [needed], asked, frame)
-        return
-    last = int(frame["date"].iloc[-1].timestamp()) + step
-    span = _needed(patient, timeframe, asked, last)
-    quality = quality_of(frame, step)
-    told = f"{_day(frame['date'].iloc[0].timestamp())} to {_day(last)}{_wrong(quality, patient)}"
-    # The last candle of another timeframe closes where the span ends, or before.
-    reach = (span[0], span[1] // step * step)
-    holes = lacking(frame, timeframe, TimeRange("date", "date", *reach))
-    outer = [hole for hole in holes if hole[0] <= reach[0] or hole[1] >= reach[1]]
-    if outer:
-        yield _missing(patient, topic, told, outer, asked, frame)
-    elif quality.unknown or quality.not_positive or quality.crossed:
-        n = quality.unknown + quality.not_positive + quality.crossed
-        fix = f"{_download(patient, pair, timeframe, None)} --erase"
-        yield Row(topic, State.FAIL, f"{told}; {n} with prices that are none", fix)
-    elif quality.longest_gap > _LONG * 24:
-        fix = _download(patient, pair, timeframe, span) + " --erase"
-        yield Row(topic, State.WARN, told, f"no window goes over gaps; to fetch them: {fix}")
-    else:
-        yield passed(topic, told)
+        start, stop = _needed(patient, timeframe, asked, int(patient.now))
+        return [Missing(pair, timeframe, start, stop, is_before=False)]
+    first, last = (int(frame["date"].iloc[i].timestamp()) for i in (0, -1))
+    start, stop = _needed(patient, timeframe, asked, last + step)
+    stop = stop // step * step  # the last candle of another timeframe closes there, or before
+    holes = lacking(frame, timeframe, TimeRange("date", "date", start, stop))
+    return [
+        Missing(pair, timeframe, a, b, is_before=a < first)
+        for a, b in holes
+        if a <= start or b >= stop
+    ]
 
 
-def _needed(patient: Patient, timeframe: str, asked: _Asked, last: int) -> Span:
+def _needed(patient: Patient, timeframe: str, asked: _Asked, last: int) -> tuple[int, int]:
     """Say from where to where candles are needed: seconds since 1970 UTC."""
     days = patient.freqai.get("train_period_days", 0)
     stop = min(asked.stop or last, int(patient.now))
@@ -104,26 +130,11 @@ def _needed(patient: Patient, timeframe: str, asked: _Asked, last: int) -> Span:
     return int(start - days * _DAY - startup), stop
 
 
-def _missing(
-    patient: Patient, topic: str, told: str, spans: list[Span], asked: _Asked, frame: DataFrame
-) -> Row:
-    pair, _, timeframe = topic.rpartition(" ")
-    words = ", ".join(f"{_day(a)} to {_day(b)}" for a, b in spans)
-    days = sum(b - a for a, b in spans) / _DAY
-    first = None if frame.empty else frame["date"].iloc[0].timestamp()
-    fixes = []
-    for a, b in spans:
-        is_before = first is not None and a < first
-        fixes.append(_download(patient, pair, timeframe, (a, b), is_before=is_before))
-    # A bot fetches what it lacks itself, a backtest does not.
-    state = State.WARN if asked.start is None else State.FAIL
-    return Row(topic, state, f"{told}; {days:.1f} days missing: {words}", " && ".join(fixes))
-
-
 def _wrong(quality: Quality, patient: Patient) -> str:
     told = []
     if quality.gaps:
-        told.append(f"{quality.gaps} gaps of {quality.missing} candles")
+        plural = "" if quality.gaps == 1 else "s"
+        told.append(f"{quality.gaps} gap{plural} of {quality.missing} candles")
     most = patient.own.get("max_untraded_candles", Settings().max_untraded)
     if quality.longest_untraded > most:
         told.append(
@@ -132,32 +143,5 @@ def _wrong(quality: Quality, patient: Patient) -> str:
     return "".join(f", {each}" for each in told)
 
 
-def _download(
-    patient: Patient, pair: str, timeframe: str, span: Span | None, *, is_before: bool = False
-) -> str:
-    """Name the command, with the options that say where and from which market."""
-    words = ["freqtrade", "download-data", "-p", pair, "-t", timeframe]
-    if span is not None:
-        words += ["--timerange", f"{_compact(span[0])}-{_compact(span[1] + _DAY - 1)}"]
-    if is_before:
-        words.append("--prepend")
-    return shlex.join([*words, *_place(patient)])
-
-
-def _place(patient: Patient) -> list[str]:
-    given = patient.arguments
-    words = [w for path in given["config"] for w in ("-c", path)]
-    if words == ["-c", "user_data/config.json"]:
-        words = []  # freqtrade's own default
-    for option, name in (("--userdir", "user_data_dir"), ("-d", "datadir")):
-        if given.get(name):
-            words += [option, str(given[name])]
-    return words
-
-
 def _day(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}"
-
-
-def _compact(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y%m%d}"

@@ -27,6 +27,14 @@ def table_of(rows: Sequence[Row]) -> Table:
     return table
 
 
+def to_copy(rows: Sequence[Row]) -> list[str]:
+    """List the commands that do most at once: a table breaks them into lines."""
+    named = [row for row in rows if row.fix.startswith("freqtrade ")]
+    together = [row.fix for row in named if row.topic == "candles"]
+    alone = [row.fix for row in named if "--erase" in row.fix]
+    return [*alone, *together]
+
+
 def summary(rows: Sequence[Row]) -> str:
     """Say in a line how it stands."""
     counts = Counter(row.state for row in rows)

@@ -2,10 +2,11 @@
 
 import fcntl
 import logging
+import os
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
 
 logger = logging.getLogger(__name__)
 
@@ -25,20 +26,21 @@ class Presence:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._held: TextIO | None = None
+        self._leave: weakref.finalize[..., Presence] | None = None
         try:
-            self._held = (folder / _LOCK).open("a")
+            held = os.open(folder / _LOCK, os.O_WRONLY | os.O_CREAT, 0o666)
+            # Also where nobody says that the bot is gone: its model is forgotten.
+            self._leave = weakref.finalize(self, os.close, held)
             # Shared: a configuration that is reloaded makes the next bot before the last is gone.
             # It waits where a promotion is writing, which takes no second.
-            fcntl.flock(self._held, fcntl.LOCK_SH)
+            fcntl.flock(held, fcntl.LOCK_SH)
         except OSError as error:
             logger.warning("Nobody can see that a bot runs on %s: %s", folder, error)
 
     def leave(self) -> None:
         """Say that this bot is gone."""
-        if self._held is not None:
-            self._held.close()
-            self._held = None
+        if self._leave is not None:
+            self._leave()
 
 
 @contextmanager

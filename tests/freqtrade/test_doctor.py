@@ -2,11 +2,14 @@
 
 import json
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from examples import part_of, random_training_data, small_settings
 
@@ -226,14 +229,64 @@ def test_damaged_candles_are_told_with_the_command_that_fetches_them(words, tmp_
     assert f"-d {tmp_path / 'candles'}" in damaged.fix
     missing = wrong(rows, f"{PAIR} 1h")
     assert "none on disk; " in missing.found
-    # 720 hours before three days of training.
+    # 720 hours before three days of training; of a file that is damaged nothing is known.
     assert "-t 1h --timerange 20231228-20240131 " in missing.fix
+
+
+@pytest.mark.parametrize(("n_missing", "state"), [(90, State.PASS), (2000, State.WARN)])
+def test_gaps_and_untraded_runs_are_counted(words, candles, tmp_path, n_missing, state):
+    shutil.copytree(candles, tmp_path / "candles")
+    path = tmp_path / "candles/futures/BTC_USDT_USDT-1m-futures.feather"
+    frame = pd.read_feather(path)
+    frame.loc[100:140, "volume"] = 0.0
+    frame = frame.drop(index=range(50_000, 50_000 + n_missing)).reset_index(drop=True)
+    frame.to_feather(path)
+    (row,) = (r for r in looked(words(datadir=tmp_path / "candles")) if r.topic == f"{PAIR} 1m")
+    assert row.state == state
+    assert f"1 gap of {n_missing} candles, 41 candles in a row without volume" in row.found
+    assert ("--erase" in row.fix) == (state == State.WARN)
 
 
 def test_a_bot_fetches_candles_itself(words, tmp_path):
     given = words({"timerange": ""}, datadir=tmp_path)
     rows = looked(given)
     assert wrong(rows, f"{PAIR} 1m").state == State.WARN
+
+
+def test_one_command_fetches_all_that_is_missing(words, tmp_path):
+    pairs = [PAIR, "ETH/USDT:USDT"]
+    rows = looked(words({"exchange": {"pair_whitelist": pairs}}, datadir=tmp_path))
+    row = wrong(rows, "candles")
+    assert row.found.startswith("4 of 4 files")
+    asked = "freqtrade download-data -p BTC/USDT:USDT ETH/USDT:USDT -t 1m 1h --timerange 20231228-"
+    assert row.fix.startswith(f"{asked}20240131 -c ")
+
+
+def test_the_command_fetches_what_was_missing(words, candles, tmp_path):
+    """Against the sandbox exchange, and before what is there."""
+    shutil.copytree(candles, tmp_path / "candles")
+    given = words({"timerange": "20240113-20240114"}, datadir=tmp_path / "candles")
+    row = wrong(looked(given), f"{PAIR} 1h")
+    assert "days missing: 2023-12-11 00:00 to 2023-12-13 00:00" in row.found
+    fetch(row.fix)
+    rows = [row for row in looked(given) if row.topic.startswith((PAIR, "candles"))]
+    assert [row.state for row in rows] == [State.PASS, State.PASS], rows
+
+
+def fetch(command: str) -> None:
+    freqtrade = str(Path(PROGRAM).with_name("freqtrade"))
+    words = [freqtrade, *shlex.split(command)[1:]]
+    subprocess.run(
+        [PROGRAM, "sandbox", "run", "--", *words], cwd=ROOT, check=True, capture_output=True
+    )
+
+
+def test_candles_are_put_before_others_by_a_command_of_its_own(words):
+    days = {"timerange": "20240130-20240210", "freqai": {"train_period_days": 60}}
+    fix = wrong(looked(words(days)), f"{PAIR} 1m").fix
+    before, after = fix.split(" && ")
+    assert "--timerange 20231130-20231213 --prepend " in before
+    assert "--timerange 20240201-20240210 -c" in after
 
 
 def put(place: Path, content: str) -> Path:
