@@ -1,6 +1,5 @@
 """A report's page in a real browser, offline: what it draws, says, weighs and complains about."""
 
-import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -179,6 +178,32 @@ def _others(url: str, own: str) -> list[str]:
     return [] if url.startswith((own, "data:", "blob:")) else [f"request: {url}"]
 
 
-def same(shown: Any, given: Any) -> bool:
-    """Tell whether what is drawn is what was given, whatever kind of array it became."""
-    return json.dumps(shown, sort_keys=True) == json.dumps(given, sort_keys=True)
+def problems(
+    started: Browser, path: Path, width: int = DESKTOP, theme: Theme = "light"
+) -> list[str]:
+    """Open a report's page, draw all charts, unfold all tables, and say what is wrong with it."""
+    with visit(started, path, width, theme) as seen:
+        seen.draw_all()
+        seen.open_tables()
+        drawn, tables = seen.charts(), seen.tables()
+        found = [f"{more} pixels too wide"] if (more := seen.overflow()) else []
+        if not drawn:
+            found.append("no chart at all")
+        for each in drawn:
+            found += [f"{each.name}: {fault}" for fault in _faults(each, tables)]
+        return [*found, *seen.complaints]
+
+
+def _faults(drawn: Drawn, tables: list[list[list[str]]]) -> Iterator[str]:
+    if not drawn.marks:
+        yield "nothing is drawn"
+    if drawn.shown != drawn.given:
+        yield "what is drawn is not what the page's JSON says"
+    if drawn.width > drawn.room + 1 or drawn.height < 100:
+        yield f"{drawn.width} x {drawn.height} pixels in {drawn.room}"
+    if drawn.clipped:
+        yield f"cut off: {drawn.clipped}"
+    if not drawn.label:
+        yield "nothing is said to those who cannot see it"
+    if [drawn.head, *drawn.rows] not in tables:
+        yield "its table is not what the page's JSON says"

@@ -1,8 +1,9 @@
 """Draw how agents grew against what they are held against, and what they held over time."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from dualwindow.judging.findings import Agents, Findings
+from dualwindow.judging.findings import AgentRow, Agents, Findings
 from dualwindow.reports.figures import (
     POSITION_TICKS,
     Chart,
@@ -33,35 +34,49 @@ def agent_charts(findings: Findings) -> list[Chart]:
 
 def _growth(found: Agents) -> Chart:
     rows = sorted(found.rows, key=lambda row: -1e9 if row.growth is None else row.growth)
-    bars: dict[str, Any] = {
-        "type": "bar",
-        "orientation": "h",
-        "y": [wrapped(row.name) for row in rows],
-        "x": [None if row.growth is None else 100 * row.growth for row in rows],
-        "marker": {
-            "color": ["@grid" if row.is_baseline else "@model-soft" for row in rows],
-            "line": {
-                "color": ["@hold" if row.is_baseline else "@model" for row in rows],
-                "width": 1.5,
-            },
-            "pattern": {
-                "shape": ["/" if row.is_baseline else "" for row in rows],
-                "size": 6,
-                "fillmode": "overlay",
-                "fgcolor": "@hold",
-            },
-        },
-        "hovertemplate": "%{y}: %{x:+.3f} % a day and pair<extra></extra>",
-    }
+    bars = [
+        _bars(name, [row for row in rows if row.is_baseline == is_baseline], colour, line_colour)
+        for name, is_baseline, colour, line_colour in (
+            ("agent", False, "@model-soft", "@model"),
+            ("held against", True, "@grid", "@hold"),
+        )
+    ]
     layout = {
         "xaxis": axis("growth a day and pair, %", tickformat="+", zeroline=True, nticks=6),
-        "yaxis": axis(type="category", showgrid=False, tickfont={"color": "@ink"}, dtick=1),
+        "yaxis": axis(type="category", showgrid=False, tickfont={"color": "@ink"}, dtick=1)
+        | {"categoryorder": "array", "categoryarray": [wrapped(row.name) for row in rows]},
     }
     hint = "One bar for each seed; hatched bars are what agents are held against. One seed alone "
     hint += "says little: look at the middle and at the worst."
     spoken = "; ".join(f"{row.name} {percent(row.growth, 3, sign=True)}" for row in rows[::-1])
-    view = View("", figure([bars], 90 + 28 * len(rows), **layout), spoken, _growth_table(found))
+    view = View(
+        "",
+        figure(bars, 110 + 28 * len(rows), **layout, barmode="overlay"),
+        spoken,
+        _growth_table(found),
+    )
     return Chart("agents", "agents", "Seeds and baselines", hint, (view,), is_table_open=True)
+
+
+def _bars(name: str, rows: Sequence[AgentRow], colour: str, edge: str) -> dict[str, Any]:
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "name": name,
+        "y": [wrapped(row.name) for row in rows],
+        "x": [None if row.growth is None else 100 * row.growth for row in rows],
+        "marker": {
+            "color": colour,
+            "line": {"color": edge, "width": 1.5},
+            "pattern": {
+                "shape": "/" if name != "agent" else "",
+                "size": 6,
+                "fillmode": "overlay",
+                "fgcolor": edge,
+            },
+        },
+        "hovertemplate": "%{y}: %{x:+.3f} % a day and pair<extra></extra>",
+    }
 
 
 def _growth_table(found: Agents) -> Table:

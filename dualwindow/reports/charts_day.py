@@ -94,7 +94,7 @@ def _layout(shown: Day, rows: Sequence[tuple[float, float]]) -> dict[str, Any]:
         ],
         "legend": HIGH_LEGEND,
         "legend2": _LEGEND_OF_PROBABILITIES | {"y": rows[1][1]},
-        "margin": CAPTION_MARGIN,
+        "margin": CAPTION_MARGIN if shown.deals else CAPTION_MARGIN | {"t": 26},
     }
     if last > 3:
         layout["yaxis4"] = axis(domain=rows[3], **POSITION_TICKS)

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from dualwindow.judging.findings import Bin, Findings, Signals, Way
+from dualwindow.judging.findings import Bin, Findings, Signals
+from dualwindow.reports.charts_confusion import confusion_charts
 from dualwindow.reports.figures import (
     COLOURS,
     MARKS,
@@ -16,9 +17,8 @@ from dualwindow.reports.figures import (
     line,
     rows_of,
 )
-from dualwindow.reports.numbers import UNKNOWN, count, hundredths, number, percent, with_error
+from dualwindow.reports.numbers import count, hundredths, number, with_error
 
-CLASSES = tuple(COLOURS)
 SIGNALS_HEAD = (
     "signals (independent)",
     "per\u00a0day and\u00a0pair",
@@ -37,17 +37,11 @@ def decision_charts(findings: Findings) -> list[Chart]:
         if any(row.signals for row in rows)
     ]
     reliability = [_reliability(name, bins) for name, bins in findings.reliability.items() if bins]
-    confusion = [
-        confusion_chart(
-            f"confusion-{i + 1}", "decisions", f"Confusion: {way.name}", way.confusion, _of_way(way)
-        )
-        for i, way in enumerate(findings.ways)
-    ]
-    return [*thresholds, *reliability, *confusion]
+    return [*thresholds, *reliability, *confusion_charts(findings.ways)]
 
 
 def _thresholds(side: str, rows: Sequence[Signals], entered_from: float | None) -> Chart:
-    curve = [row for row in rows if row.threshold is not None]
+    curve = [row for row in rows if row.threshold is not None and row.signals]
     heights = rows_of(3, 40, 120)
     x = [row.threshold for row in curve]
     traces = [*_rates(side, curve, x), _values(side, curve, x), _counts(side, curve, x)]
@@ -55,10 +49,10 @@ def _thresholds(side: str, rows: Sequence[Signals], entered_from: float | None) 
         "xaxis": axis(f"probability of {side}, at least", anchor="y3", showgrid=False),
         "yaxis": axis(domain=heights[0], ticksuffix=" %", nticks=5, rangemode="tozero"),
         "yaxis2": axis(domain=heights[1], ticksuffix=" %", tickformat="+.1f", nticks=5),
-        "yaxis3": axis(domain=heights[2], nticks=4, rangemode="tozero", tickformat=",d"),
+        "yaxis3": axis(domain=heights[2], type="log", nticks=4, tickformat="~s"),
         "annotations": [
             caption("value per signal after fees, % ± error", heights[1][1]),
-            caption("signals", heights[2][1]),
+            caption("number of signals (logarithmic)", heights[2][1]),
         ],
         "shapes": [line(0, "y2")],
     }
@@ -140,12 +134,14 @@ def _values(side: str, rows: Sequence[Signals], x: list[Any]) -> dict[str, Any]:
 
 def _counts(side: str, rows: Sequence[Signals], x: list[Any]) -> dict[str, Any]:
     return {
-        "type": "bar",
+        "type": "scatter",
+        "mode": "lines+markers",
         "name": "signals",
         "x": x,
         "y": [row.signals for row in rows],
         "yaxis": "y3",
-        "marker": {"color": COLOURS[side]},
+        "line": {"color": COLOURS[side], "width": 2},
+        "marker": {"symbol": MARKS[side], "size": 7, "color": COLOURS[side]},
         "showlegend": False,
         "hovertemplate": "from %{x:.3f}: %{y:,} signals<extra></extra>",
     }
@@ -180,6 +176,8 @@ def signals_cells(row: Signals) -> tuple[str, ...]:
 def _reliability(name: str, bins: Sequence[Bin]) -> Chart:
     heights = ((0.3, 1.0), (0.0, 0.2))
     told, top = [each.told for each in bins], max(max(b.told, b.high) for b in bins)
+    bottom = min(min(b.told, b.low) for b in bins)
+    bottom = 0.0 if bottom < top / 2 else bottom
     points = {
         "type": "scatter",
         "mode": "lines+markers",
@@ -207,11 +205,12 @@ def _reliability(name: str, bins: Sequence[Bin]) -> Chart:
         "marker": {"color": COLOURS[name]},
         "hovertemplate": "%{y:,} candles<extra></extra>",
     }
-    diagonal = {"type": "line", "x0": 0, "y0": 0, "x1": top, "y1": top}
+    diagonal = {"type": "line", "x0": bottom, "y0": bottom, "x1": top, "y1": top}
     diagonal["line"] = {"color": "@zero", "width": 1.5, "dash": "dash"}
+    ends = {"range": [bottom - 0.03 * (top - bottom), top + 0.03 * (top - bottom)]}
     layout = {
-        "xaxis": axis(f"probability of {name} that was told", anchor="y2", rangemode="tozero"),
-        "yaxis": axis("share that happened", domain=heights[0], rangemode="tozero", nticks=6),
+        "xaxis": axis(f"probability of {name} that was told", anchor="y2", **ends),
+        "yaxis": axis("share that happened", domain=heights[0], nticks=6, **ends),
         "yaxis2": axis("candles", domain=heights[1], nticks=3, rangemode="tozero", tickformat=",d"),
         "shapes": [diagonal],
         "showlegend": False,
@@ -239,59 +238,3 @@ def _bin_table(bins: Sequence[Bin]) -> Table:
         for b in bins
     )
     return Table(head, rows, ())
-
-
-def _of_way(way: Way) -> Table:
-    head: tuple[str, ...] = ("", *(f"decided {name}" for name in CLASSES), "recall")
-    rows = [
-        (f"was {name}", *map(count, row), percent(recall))
-        for name, row, recall in zip(CLASSES, way.confusion, way.recall, strict=True)
-    ]
-    rows.append(("precision", *map(percent, way.precision), UNKNOWN))
-    rows.append(("F1", *(number(f1, ".3f") for f1 in way.f1), UNKNOWN))
-    rows.append(("accuracy", percent(way.accuracy), "", "", UNKNOWN))
-    return Table(head, tuple(rows))
-
-
-def confusion_chart(
-    name: str, section: str, title: str, counts: Sequence[Sequence[int]], table: Table | None = None
-) -> Chart:
-    """Draw how often each class was decided where each was true.
-
-    The shade is the share of the true class, so that rare classes can be seen beside HOLD.
-    """
-    shares = [[100 * n / max(sum(row), 1) for n in row] for row in counts]
-    cells = [
-        [f"<b>{count(n)}</b><br>{share:.0f} %" for n, share in zip(row, part, strict=True)]
-        for row, part in zip(counts, shares, strict=True)
-    ]
-    heat = {
-        "type": "heatmap",
-        "x": CLASSES,
-        "y": CLASSES,
-        "z": shares,
-        "zmin": 0,
-        "zmax": 100,
-        "text": cells,
-        "texttemplate": "%{text}",
-        "textfont": {"color": "@ink", "size": 13},
-        "colorscale": [[0, "@heat-low"], [1, "@heat-high"]],
-        "showscale": False,
-        "xgap": 3,
-        "ygap": 3,
-        "hovertemplate": "was %{y}, decided %{x}: %{z:.1f} % of its row<extra></extra>",
-    }
-    layout = {
-        "xaxis": axis("decided", side="top", showgrid=False, tickfont={"color": "@ink"}),
-        "yaxis": axis("was", autorange="reversed", showgrid=False, tickfont={"color": "@ink"}),
-    }
-    plain = Table(
-        ("", *(f"decided {c}" for c in CLASSES)),
-        tuple((f"was {c}", *map(count, row)) for c, row in zip(CLASSES, counts, strict=True)),
-    )
-    spoken = "; ".join(
-        f"of {sum(row):,} {c}, {share[i]:.0f} % were decided so"
-        for i, (c, row, share) in enumerate(zip(CLASSES, counts, shares, strict=True))
-    )
-    view = View("", figure([heat], 300, **layout), spoken, table or plain)
-    return Chart(name, section, title, "", (view,))

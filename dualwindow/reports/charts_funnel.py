@@ -26,7 +26,7 @@ def _bars(names: Sequence[str], counts: Sequence[int]) -> dict[str, Any]:
     return {
         "type": "bar",
         "orientation": "h",
-        "y": [wrapped(name) for name in names],
+        "y": [wrapped(name, 18) for name in names],
         "x": list(counts),
         "text": [f" {count(n)}" for n in counts],
         "textposition": "outside",
@@ -41,7 +41,7 @@ def _bars(names: Sequence[str], counts: Sequence[int]) -> dict[str, Any]:
 def _layout(counts: Sequence[int]) -> dict[str, Any]:
     """Leave room to the right of the longest bar for its number."""
     return {
-        "xaxis": axis(range=[0, 1.4 * max(*counts, 1)], showticklabels=False, showgrid=False),
+        "xaxis": axis(range=[0, 1.5 * max(*counts, 1)], showticklabels=False, showgrid=False),
         "yaxis": axis(
             type="category", autorange="reversed", showgrid=False, tickfont={"color": "@ink"}
         ),
@@ -69,5 +69,5 @@ def _reasons(name: str, title: str, found: Mapping[str, int], unit: str) -> Char
     bars = _bars(list(ordered), counts)
     spoken = ", ".join(f"{reason}: {count(n)}" for reason, n in ordered.items()) or UNKNOWN
     table = Table(("reason", unit), tuple((reason, count(n)) for reason, n in ordered.items()))
-    view = View("", figure([bars], 36 + 36 * len(counts), **_layout(counts)), spoken, table)
+    view = View("", figure([bars], 66 + 40 * len(counts), **_layout(counts)), spoken, table)
     return Chart(name, "funnel", title, "", (view,))

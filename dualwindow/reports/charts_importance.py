@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dualwindow.judging.findings import Findings, Importance, Importances
-from dualwindow.reports.charts_decisions import confusion_chart
+from dualwindow.reports.charts_confusion import confusion_chart
 from dualwindow.reports.figures import (
     COLOURS,
     MARKS,

@@ -42,6 +42,8 @@ def write_pictures(findings: Findings, folder: Path, theme: Theme = "light") -> 
         If kaleido is not installed, or finds no browser; nothing has been written then.
     """
     wanted = [(name, figure) for chart in charts(findings) for name, figure in _of(chart, theme)]
+    if not wanted:
+        return []
     with tempfile.TemporaryDirectory() as aside:
         _draw([(Path(aside) / name, figure) for name, figure in wanted])
         folder.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from dualwindow.judging.survey import Point
 from dualwindow.learning.parallel import Workers
 from dualwindow.market.labels import Barriers
 from dualwindow.reports.plan_page import plan_page
-from harness.browser import PHONE, browser, chromium, same, visit
+from harness.browser import PHONE, browser, chromium, visit
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def test_each_chart_shows_what_the_plan_says(planned, tmp_path):
         seen.draw_all()
         for chart in seen.charts():
             assert chart.marks, chart.name
-            assert same(chart.shown, chart.given), chart.name
+            assert chart.shown == chart.given, chart.name
             assert not chart.clipped, chart.name
             n_drawn += 1
         assert seen.overflow() <= 0
