@@ -1,7 +1,9 @@
 """Hold the candles on disk against what trainings need."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import NamedTuple
 
 from freqtrade.configuration import TimeRange
@@ -9,6 +11,7 @@ from freqtrade.data.history import load_pair_history
 from freqtrade.exchange import timeframe_to_seconds
 from pandas import DataFrame
 
+from dualwindow.market.candle_files import CandleFileError, candle_path
 from dualwindow.market.quality import Quality, quality_of
 from dualwindow.settings import Settings
 from dualwindow_freqtrade.doctor.downloads import Missing, again, commands
@@ -18,6 +21,7 @@ from dualwindow_freqtrade.live.candles import inputs
 from dualwindow_freqtrade.live.fetching import lacking
 
 _DAY = 86400
+_BELOW = "download them: the command is below"
 
 
 class _Asked(NamedTuple):
@@ -26,15 +30,20 @@ class _Asked(NamedTuple):
     start: int | None
     stop: int | None
 
-    @property
-    def how_bad(self) -> State:
-        """How bad it is that candles are missing: a bot fetches them itself, a backtest cannot."""
-        return State.WARN if self.start is None else State.FAIL
+    def how_bad(self, missing: Sequence[Missing]) -> State:
+        """How bad it is that candles are missing.
+
+        A bot fetches them itself. A backtest cannot train without those before the first it
+        predicts; where the last are missing, it ends earlier.
+        """
+        if self.start is None or all(each.start > self.start for each in missing):
+            return State.WARN
+        return State.FAIL
 
 
 def look_at_candles(patient: Patient) -> Iterator[Row]:
     """Look at every pair and timeframe that features are computed from."""
-    asked, lost = _asked(patient), list[Missing]()
+    asked, rows, lost = _asked(patient), list[Row](), list[Missing]()
     wanted = dict.fromkeys(each for pair in patient.pairs for each in inputs(pair, patient.freqai))
     if not wanted:
         raise NotThereError("there are no pairs or timeframes")
@@ -42,15 +51,29 @@ def look_at_candles(patient: Patient) -> Iterator[Row]:
         try:
             frame = _on_disk(patient, pair, timeframe)
         except Exception as error:  # a damaged file raises whatever it likes
-            told = f"damaged: {type(error).__name__}: {error}"
-            yield Row(f"{pair} {timeframe}", State.FAIL, told, again(patient, pair, timeframe))
+            told = f"damaged: {error or type(error).__name__}"
+            rows.append(
+                Row(f"{pair} {timeframe}", State.FAIL, told, again(patient, pair, timeframe))
+            )
             continue
         missing = _missing(patient, pair, timeframe, frame, asked)
-        yield _looked_at(patient, pair, timeframe, frame, missing, asked)
+        rows.append(_looked_at(patient, pair, timeframe, frame, missing, asked))
         lost += missing
-    if n := len({(each.pair, each.timeframe) for each in lost}):
-        told = f"{n} of {len(wanted)} files lack days; all at once"
-        yield Row("candles", asked.how_bad, told, commands(patient, lost))
+    yield from _together(patient, rows, lost, asked)
+
+
+def _together(
+    patient: Patient, rows: list[Row], lost: list[Missing], asked: _Asked
+) -> Iterator[Row]:
+    """Let one command fetch what several files lack."""
+    lacking_rows = {f"{each.pair} {each.timeframe}" for each in lost}
+    if len(lacking_rows) < 2:
+        yield from rows
+        return
+    for row in rows:
+        yield replace(row, fix=_BELOW) if row.topic in lacking_rows else row
+    told = f"{len(lacking_rows)} of {len(rows)} files lack days"
+    yield Row("candles", asked.how_bad(lost), told, commands(patient, lost))
 
 
 def _asked(patient: Patient) -> _Asked:
@@ -62,8 +85,9 @@ def _asked(patient: Patient) -> _Asked:
 
 
 def _on_disk(patient: Patient, pair: str, timeframe: str) -> DataFrame:
+    """Load a file as freqtrade does, which takes a damaged one for none."""
     config = patient.config
-    return load_pair_history(
+    frame = load_pair_history(
         pair=pair,
         timeframe=timeframe,
         datadir=config["datadir"],
@@ -71,6 +95,11 @@ def _on_disk(patient: Patient, pair: str, timeframe: str) -> DataFrame:
         data_format=config["dataformat_ohlcv"],
         candle_type=config["candle_type_def"],
     )
+    path = candle_path(Path(config["datadir"]), pair, timeframe)
+    files = list(path.parent.glob(f"{path.name}.*"))
+    if frame.empty and files:
+        raise CandleFileError(f"{files[0]} cannot be read, or holds nothing")
+    return frame
 
 
 def _looked_at(
@@ -91,7 +120,7 @@ def _looked_at(
         words = ", ".join(f"{_day(each.start)} to {_day(each.stop)}" for each in missing)
         days = sum(each.stop - each.start for each in missing) / _DAY
         told += f"; {days:.1f} days missing: {words}"
-        return Row(topic, asked.how_bad, told, commands(patient, missing))
+        return Row(topic, asked.how_bad(missing), told, commands(patient, missing))
     assert quality is not None  # or all would be missing
     if n := quality.unknown + quality.not_positive + quality.crossed:
         told += f"; {n} with prices that are none"

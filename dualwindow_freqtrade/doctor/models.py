@@ -15,6 +15,7 @@ from dualwindow_freqtrade.doctor.rows import Row, State, passed
 from dualwindow_freqtrade.freqai.fingerprint import Fingerprint
 from dualwindow_freqtrade.freqai.folder_use import remedy
 from dualwindow_freqtrade.freqai.names import MODEL_FILE, PAIR_DICTIONARY
+from dualwindow_freqtrade.freqai.sources import shown
 from dualwindow_freqtrade.live.folder import was_trained_live
 from dualwindow_freqtrade.live.presence import is_bot_there
 from dualwindow_freqtrade.live.saved_models import why_not
@@ -40,7 +41,7 @@ def look_at_models(patient: Patient) -> Iterator[Row]:
         return
     trained = {p: v for p, v in known.items() if p in patient.pairs and v.get("trained_timestamp")}
     if not trained:
-        yield passed(topic, f"none of a bot yet in {patient.folder}: it will train")
+        yield passed(topic, f"none of a bot yet in {shown(patient.folder)}: it will train")
         return
     for pair, entry in trained.items():
         if reason := _why_not(patient, pair, entry):
@@ -67,11 +68,11 @@ def look_at_cache(patient: Patient) -> Iterator[Row]:
     """See whether a backtest would refuse the predictions that are cached."""
     topic, record = "backtest cache", CacheRecord(patient.folder)
     if not record.binds():
-        yield passed(topic, f"empty: {patient.folder}")
+        yield passed(topic, f"empty: {shown(patient.folder)}")
         return
     try:
         record.check_all(_fingerprint(patient).parts())
-        yield passed(topic, f"what lies in {patient.folder} fits these settings")
+        yield passed(topic, f"what lies in {shown(patient.folder)} fits these settings")
     except CacheError as error:
         fix = remedy(patient.folder)
         yield Row(topic, State.FAIL, str(error).removesuffix(f"; {fix}"), fix)

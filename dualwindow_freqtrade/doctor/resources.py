@@ -14,6 +14,7 @@ from dualwindow_freqtrade.doctor.patient import Patient
 from dualwindow_freqtrade.doctor.rows import Row, State, passed, refused
 from dualwindow_freqtrade.freqai.feature_pipeline import refuse_large_dissimilarity
 from dualwindow_freqtrade.freqai.names import ALL_TRAININGS, REPORT_FILE
+from dualwindow_freqtrade.freqai.sources import shown
 from dualwindow_freqtrade.live.pace import Pace
 from dualwindow_trainer.plan import estimate_of
 
@@ -82,7 +83,7 @@ def look_at_disk(patient: Patient) -> Iterator[Row]:
     """Hold what models take against what is free."""
     topic, place = "disk", _first_there(patient.user_data)
     free = shutil.disk_usage(place).free
-    told = f"{free / 1e9:.1f} GB free at {place}"
+    told = f"{free / 1e9:.1f} GB free at {shown(place)}"
     growth = _growth(patient)
     if growth:
         told += f"; models grow by {growth / 1e6:.1f} MB a day"

@@ -28,11 +28,8 @@ def table_of(rows: Sequence[Row]) -> Table:
 
 
 def to_copy(rows: Sequence[Row]) -> list[str]:
-    """List the commands that do most at once: a table breaks them into lines."""
-    named = [row for row in rows if row.fix.startswith("freqtrade ")]
-    together = [row.fix for row in named if row.topic == "candles"]
-    alone = [row.fix for row in named if "--erase" in row.fix]
-    return [*alone, *together]
+    """List the commands, which a table breaks into lines."""
+    return [row.fix for row in rows if row.fix.startswith("freqtrade ")]
 
 
 def summary(rows: Sequence[Row]) -> str:

@@ -162,16 +162,16 @@ BROKEN = [
     ),
     pytest.param(
         {"freqai": {"train_period_days": 60}},
-        f"{PAIR} 1m",
-        "days missing: 2023-11-30 12:00 to 2023-12-13 00:00",
-        "--timerange 20231130-20231213 --prepend",
+        "candles",
+        "2 of 2 files lack days",
+        "-t 1m 1h --timerange 20231101-20231213 --prepend",
         id="candles-before",
     ),
     pytest.param(
         {"timerange": "20240130-20240210"},
         f"{PAIR} 1h",
         "days missing: 2024-02-01 00:00 to 2024-02-10 00:00",
-        "-t 1h --timerange 20240201-20240210 ",
+        "the command is below",
         id="candles-after",
     ),
     pytest.param(
@@ -225,7 +225,9 @@ def test_damaged_candles_are_told_with_the_command_that_fetches_them(words, tmp_
     (folder / "BTC_USDT_USDT-1m-futures.feather").write_bytes(b"no feather")
     rows = looked(words(datadir=tmp_path / "candles"))
     damaged = wrong(rows, f"{PAIR} 1m")
+    assert damaged.found.startswith(f"damaged: {folder}/BTC_USDT_USDT-1m-futures.feather cannot")
     assert damaged.fix.startswith(f"freqtrade download-data -p {PAIR} -t 1m")
+    assert f"--erase -c {ROOT}/user_data/config.json " in damaged.fix
     assert f"-d {tmp_path / 'candles'}" in damaged.fix
     missing = wrong(rows, f"{PAIR} 1h")
     assert "none on disk; " in missing.found
@@ -251,6 +253,14 @@ def test_a_bot_fetches_candles_itself(words, tmp_path):
     given = words({"timerange": ""}, datadir=tmp_path)
     rows = looked(given)
     assert wrong(rows, f"{PAIR} 1m").state == State.WARN
+
+
+def test_the_last_days_may_be_missing(words):
+    """A backtest ends earlier then; without the first, it could not train."""
+    rows = looked(words({"timerange": "20240130-20240210"}))
+    assert wrong(rows, "candles").state == State.WARN
+    rows = looked(words({"timerange": "20240202-20240210"}))
+    assert wrong(rows, "candles").state == State.FAIL
 
 
 def test_one_command_fetches_all_that_is_missing(words, tmp_path):
@@ -283,9 +293,9 @@ def fetch(command: str) -> None:
 
 def test_candles_are_put_before_others_by_a_command_of_its_own(words):
     days = {"timerange": "20240130-20240210", "freqai": {"train_period_days": 60}}
-    fix = wrong(looked(words(days)), f"{PAIR} 1m").fix
+    fix = wrong(looked(words(days)), "candles").fix
     before, after = fix.split(" && ")
-    assert "--timerange 20231130-20231213 --prepend " in before
+    assert "--timerange 20231101-20231213 --prepend " in before
     assert "--timerange 20240201-20240210 -c" in after
 
 
