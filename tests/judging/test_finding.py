@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import walks
-from examples import random_candles
-from examples_evidence import by_hand, evidence, walked
+from examples import make_candles, random_candles
+from examples_evidence import COSTS, by_hand, evidence, walked
 
 from dualwindow.judging.decisions import Thresholds
 from dualwindow.judging.finding import find
@@ -22,6 +22,7 @@ from dualwindow.judging.overfitting import (
     probability_of_overfitting,
     sharpe_of,
 )
+from dualwindow.judging.seen import all_seen
 from dualwindow.judging.three_numbers import baseline_settings
 from dualwindow.market.labels import CLASSES, HOLD, LONG, SHORT, UNKNOWN
 from dualwindow.settings import SmoothedLabelSettings
@@ -193,6 +194,17 @@ def test_without_candles_and_without_a_rule():
     assert found.days[0].close == (None,) * 6
     assert found.entered_from == {"SHORT": None, "LONG": None}
     assert any("no candles" in each for each in found.warnings)
+
+
+def test_predictions_lie_beside_the_candles_of_their_own_minute():
+    """Of six candles the third is not there, and those after it come later in the arrays."""
+    walk = by_hand([SURE_OF_LONG] * 6, [LONG] * 6)
+    minutes = walks.START // 60 + np.array([-1, 0, 1, 3, 4, 5])
+    candles = make_candles(np.arange(1.0, 7.0), minute=minutes)
+    (own,) = all_seen(walk, {A: candles}, {}, COSTS)
+    assert own.place.tolist() == [1, 2, -1, 3, 4, 5]
+    (day,) = find(evidence(walk, candles={A: candles}), NOW).days
+    assert day.close == (2, 3, None, 4, 5, 6)
 
 
 def deal(opened, closed, profit, reason="take_profit"):
