@@ -97,7 +97,7 @@ DATA = ("sandbox", "data", "--out", "new")
         pytest.param(("sandbox", "run", "--data", "d", "--", "x"), "no 1m candles", id="no-data"),
         pytest.param(
             ("sandbox", "serve", "--port", "0", "--", "x"),
-            "only 'check', 'sandbox run' and 'walk-forward' take more",
+            "'report', 'sandbox run' and 'walk-forward' take more",
             id="serve-command",
         ),
         pytest.param(("sandbox", "serve"), "required: --port", id="no-port"),
@@ -219,8 +219,9 @@ def test_what_nobody_asked_for_is_named_with_the_way_to_pass_it_on(capsys):
     assert outcome(capsys, "status", "--foo") == (
         2,
         "",
-        "dualwindow: unrecognized arguments: --foo; what 'check', 'sandbox run' and "
-        "'walk-forward' pass on goes after --; see 'dualwindow --help'\n",
+        "dualwindow: unrecognized arguments: --foo; what 'check', 'doctor', 'promote', "
+        "'report', 'sandbox run' and 'walk-forward' pass on goes after --; see 'dualwindow "
+        "--help'\n",
     )
 
 
