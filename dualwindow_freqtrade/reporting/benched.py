@@ -37,7 +37,7 @@ def configuration_of_words(words: Sequence[str]) -> dict[str, Any]:
     RunError
         If they are wrong, or no identifier is in the configuration.
     """
-    with without_info():
+    with quietly():
         try:
             config = read_words_of_check(words)
         except FreqtradeException as error:
@@ -56,10 +56,10 @@ def configuration_of_run(command: Command) -> dict[str, Any]:
 
 
 @contextmanager
-def without_info() -> Iterator[None]:
-    """Silence what freqtrade tells of its whole start."""
+def quietly() -> Iterator[None]:
+    """Silence what freqtrade and the strategy tell of their whole start; errors are raised."""
     before = logging.root.manager.disable
-    logging.disable(max(before, logging.INFO))
+    logging.disable(max(before, logging.WARNING))
     try:
         yield
     finally:
@@ -145,5 +145,5 @@ def _data(
 def workbench(config: dict[str, Any]) -> Iterator[Workbench]:
     """Set strategy and model up; freqtrade tells nothing of it."""
     quiet_tensorflow()
-    with without_info():
+    with quietly():
         yield Workbench(config)

@@ -19,17 +19,16 @@ BEGUN_FILE = "dualwindow_backtest_begun.json"  # while a backtest is going on, o
 LIVE_FILE = "dualwindow_live.json"
 
 
-# Of freqtrade's configuration; keys of exchanges, servers and messengers are not among them.
+# Of freqtrade's configuration; keys of exchanges, servers and messengers are not among them, nor
+# what freqtrade copies into it from a strategy, which knows it itself.
 _KEPT = (
     *("timeframe", "trading_mode", "margin_mode", "candle_type_def", "dataformat_ohlcv", "fee"),
     *("stake_currency", "stake_amount", "max_open_trades", "tradable_balance_ratio", "dry_run"),
-    *("dry_run_wallet", "minimal_roi", "stoploss", "trailing_stop", "trailing_stop_positive"),
-    *("trailing_stop_positive_offset", "trailing_only_offset_is_reached", "use_exit_signal"),
-    *("exit_profit_only", "exit_profit_offset", "ignore_roi_if_entry_signal", "order_types"),
-    *("order_time_in_force", "unfilledtimeout", "entry_pricing", "exit_pricing", "pairlists"),
-    *("position_adjustment_enable", "ignore_buying_expired_candle_after", "startup_candle_count"),
-    *("reduce_df_footprint", "process_only_new_candles", "internals", "freqai", "freqaimodel"),
+    *("dry_run_wallet", "entry_pricing", "exit_pricing", "unfilledtimeout", "pairlists"),
+    *("reduce_df_footprint", "internals", "freqai", "freqaimodel"),
 )
+# Which live freqtrade lengthens in its copy: features on made-up candles would be others.
+_STARTUP = "startup_candle_count"
 _PATHS = ("user_data_dir", "datadir", "strategy_path", "freqaimodel_path")
 
 
@@ -140,9 +139,10 @@ def command_of(config: Mapping[str, Any], strategy: str) -> Command:
 
     Not which files it came from: some are gone by then, and variables of the environment count.
     """
-    exchange = config.get("exchange", {})
+    exchange, given = config.get("exchange", {}), config.get("original_config", {})
     kept: dict[str, Any] = {
         **{key: config[key] for key in _KEPT if key in config},
+        **{key: given[key] for key in (_STARTUP,) if key in given},
         **{key: str(Path(config[key]).absolute()) for key in _PATHS if config.get(key)},
         "exchange": {key: exchange[key] for key in ("name", "pair_whitelist") if key in exchange},
         "strategy": strategy,
