@@ -79,6 +79,7 @@ def test_nothing_leaks(place):
     said = check(place, "leak")
     assert "all as it should be" in said
     assert "note" not in said  # the saved model was checked, too
+    assert said.count(f" of 5: {PAIR}: another future after 2024-01-") == 5  # it takes a while
     assert int(said.split("leak: ")[1].split()[0]) > 100_000
 
 
@@ -128,7 +129,9 @@ def store(place: Path, change: float, longs: tuple[int, ...] = ()) -> None:
 
 def test_parity_compares_every_stored_prediction(place):
     store(place, 0.0)
-    assert f"parity: {1439} values compared, all as it should be" in check(place, "parity")
+    said = check(place, "parity")
+    assert f"parity: {1439} values compared, all as it should be" in said
+    assert f"1 of 1: {PAIR}: 1,439 live predictions made again" in said
 
 
 def test_parity_compares_probabilities_that_are_all_the_same(tmp_path):

@@ -90,6 +90,8 @@ def test_a_good_configuration_passes_in_a_process_of_its_own(words):
     assert not [topic for topic, state in states.items() if state != "pass"]
     assert {PAIR + " 1m", PAIR + " 1h", "labels", "start", "clock", "packages"} <= states.keys()
     assert len(states) >= len(CHECKS)
+    told_of = (ROOT / "docs/doctor.md").read_text()
+    assert not [topic for topic in states if "/" not in topic and f"`{topic}`" not in told_of]
 
 
 def test_much_that_is_wrong_is_told_at_once_with_status_1(words):

@@ -1,7 +1,13 @@
 """What a long command shows: lines in a log, a bar on a terminal."""
 
+import contextlib
 import io
+import os
+import pty
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -129,3 +135,36 @@ def test_steps_within_a_step_are_lines_of_a_log(clock):
     with steps("trials", 1, console := log()), steps("windows", 2) as windows:
         windows.advance(line="one")
     assert lines_of(console) == ["1 of 2: one, about 0 s left"]
+
+
+def written(folder: Path) -> list[str]:
+    """Give a command of several steps."""
+    program = str(Path(sys.executable).with_name("dualwindow"))
+    return [program, "sandbox", "data", "--out", str(folder), "--days", "1"]
+
+
+def test_a_command_tells_its_steps_to_a_log(tmp_path):
+    done = subprocess.run(written(tmp_path), capture_output=True, text=True, check=True)
+    first, second, last = done.stdout.splitlines()
+    assert first == "1 of 2: candles of BTC/USDT"
+    assert re.fullmatch(r"2 of 2: candles of ETH/USDT, about \d+ s left", second)
+    assert last.startswith("12 files in ")
+    assert "\x1b" not in done.stdout
+
+
+def test_a_command_shows_a_bar_on_a_terminal(tmp_path):
+    ours, theirs = pty.openpty()
+    env = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+    with subprocess.Popen(written(tmp_path), stdout=theirs, stderr=theirs, env=env) as process:
+        os.close(theirs)
+        told = b""
+        with contextlib.suppress(OSError):  # which ends it where the other side is closed
+            while part := os.read(ours, 4096):
+                told += part
+    os.close(ours)
+    text = told.decode()
+    assert process.returncode == 0
+    assert "pairs ━" in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+    assert "candles of ETH/USDT" in text
+    assert "1 of 2" not in text
+    assert "12 files in " in text
