@@ -19,6 +19,7 @@ from dualwindow_agent.freqai.frames import acted_of, seconds
 from dualwindow_agent.market.accounts import Terms
 from dualwindow_agent.settings import MarketSettings
 from dualwindow_freqtrade.freqai.names import BACKTEST_PREDICTION, STORED_PREDICTIONS
+from dualwindow_freqtrade.reporting.backtest import backtest_evidence
 from dualwindow_trainer.request import merged
 from harness.places import PROGRAMS, ROOT
 
@@ -118,7 +119,18 @@ def place(tmp_path_factory):
     assert done.returncode == 0, done.stderr[-3000:]
     assert " - ERROR - " not in done.stderr
     assert done.stderr.count("Agent: learnt in") == 2  # once for both pairs, in each window
+    assert "found, out of sample, on BTC/USDT:USDT, ETH/USDT:USDT:" in done.stdout
     return place
+
+
+def test_the_report_knows_what_the_agent_wanted(place):
+    """Here, because later tests predict windows again."""
+    evidence = backtest_evidence(place.user_data / "models" / "agent")
+    assert (evidence.rule, len(evidence.deals)) == (None, len(place.trades()))
+    for coin in COINS:
+        wanted = place.predictions(coin)["action"].to_numpy()
+        assert (evidence.actions[f"{coin}/USDT:USDT"] == wanted).all()
+        assert len(set(wanted)) > 1
 
 
 def trades_of_account(candles: Candles, predictions: pd.DataFrame) -> pd.DataFrame:
