@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 BIN := .venv/bin
 
-.PHONY: agent demo test test-agent test-bot test-rest lint mutants bench bench-skill bench-plan bench-report bench-live soak wheel clean
+.PHONY: agent demo test test-agent test-bot test-rest lint mutants bench bench-skill bench-plan bench-report screenshots bench-live soak wheel clean
 
 .venv/installed: pyproject.toml setup.py constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -55,6 +55,9 @@ bench-skill: .venv/installed ## walk-forward skill; about forty minutes
 
 bench-plan: .venv/installed ## a million candles planned in 50 ways; a minute
 	$(BIN)/python -W ignore -m benchmarks.plan $(ARGS)
+
+screenshots: .venv/installed ## of docs/, from a report that is there: make screenshots REPORT=DIR
+	$(BIN)/python -m benchmarks.screenshots $(REPORT)
 
 bench-report: .venv/installed ## a report of 50 windows of three pairs; a minute
 	$(BIN)/python -W ignore -m benchmarks.report $(ARGS)

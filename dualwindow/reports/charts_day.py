@@ -8,7 +8,6 @@ from dualwindow.reports.figures import (
     CAPTION_MARGIN,
     COLOURS,
     DASHES,
-    HIGH_LEGEND,
     POSITION_TICKS,
     Chart,
     Table,
@@ -40,7 +39,7 @@ def day_charts(findings: Findings) -> list[Chart]:
     if not findings.days:
         return []
     hint = "The closing price within the range from low to high; triangles are entries, "
-    hint += "crosses exits, dashes the take-profit and dots the stop of a trade. Below, the three "
+    hint += "rings exits, dashes the take-profit and dots the stop of a trade. Below, the three "
     hint += "probabilities of each candle; the level lines are where the rule enters."
     views = tuple(_view(each, findings.subject.barriers) for each in findings.days)
     return [
@@ -71,6 +70,11 @@ def _view(shown: Day, barriers: Mapping[str, float]) -> View:
     )
 
 
+def _whole(shown: Day) -> list[int]:
+    """Tell from when to when the day reaches: trades may begin before it and end after it."""
+    return [1000 * shown.date[0], 1000 * shown.date[-1]] if shown.date else []
+
+
 def _heights(sizes: Sequence[int], gap: int) -> list[tuple[float, float]]:
     """Share the height of a figure among rows of several sizes: (bottom, top), the upper first."""
     whole, top, found = sum(sizes) + gap * (len(sizes) - 1), 1.0, []
@@ -83,7 +87,7 @@ def _heights(sizes: Sequence[int], gap: int) -> list[tuple[float, float]]:
 def _layout(shown: Day, rows: Sequence[tuple[float, float]]) -> dict[str, Any]:
     last = len(rows)
     layout: dict[str, Any] = {
-        "xaxis": time_axis(anchor=f"y{last}"),
+        "xaxis": time_axis(anchor=f"y{last}", range=_whole(shown)),
         "yaxis": axis(domain=rows[0], nticks=6, separatethousands=True, exponentformat="none"),
         "yaxis2": axis(domain=rows[1], tickformat=".0%", nticks=5, rangemode="tozero"),
         "yaxis3": axis(domain=rows[2], tickformat=".0%", nticks=3),
@@ -92,7 +96,6 @@ def _layout(shown: Day, rows: Sequence[tuple[float, float]]) -> dict[str, Any]:
             caption("probability", rows[1][1]),
             caption("probability of HOLD", rows[2][1]),
         ],
-        "legend": HIGH_LEGEND,
         "legend2": _LEGEND_OF_PROBABILITIES | {"y": rows[1][1]},
         "margin": CAPTION_MARGIN if shown.deals else CAPTION_MARGIN | {"t": 26},
     }
@@ -159,7 +162,7 @@ def _exits(ended: Sequence[Deal]) -> dict[str, Any]:
         "x": [1000 * deal.closed for deal in ended if deal.closed is not None],
         "y": [deal.close_rate for deal in ended],
         "text": [f"{safe(deal.reason)}, {percent(deal.profit, 2, sign=True)}" for deal in ended],
-        "marker": _mark("x", "@ink", 10),
+        "marker": {"symbol": "circle-open", "color": "@ink", "size": 14, "line": {"width": 2}},
         "hovertemplate": "exit at %{y:,}: %{text}<extra></extra>",
     }
 

@@ -127,7 +127,7 @@ def _mix_of(pair: str, windows: Sequence[Window]) -> View:
             "name": shown(name),
             "x": [1000 * window.start for window in windows],
             "y": [window.labels.get(name, 0) for window in windows],
-            "width": [900 * (window.stop - window.start) for window in windows],
+            "width": [960 * (window.stop - window.start) for window in windows],
             "offset": 0,
             "marker": {
                 "color": COLOURS.get(name, "@grid"),

@@ -6,7 +6,6 @@ from typing import Any
 from dualwindow.judging.findings import Findings, Rung, Skill, Window
 from dualwindow.reports.figures import (
     CAPTION_MARGIN,
-    HIGH_LEGEND,
     Chart,
     Table,
     View,
@@ -60,7 +59,7 @@ def _over_time(found: Skill) -> Chart:
     by_pair = pairs_of(found.rows)
     rows = rows_of(len(by_pair), 34, 130)
     traces: list[dict[str, Any]] = []
-    layout: dict[str, Any] = {"annotations": [], "shapes": [], "legend": HIGH_LEGEND}
+    layout: dict[str, Any] = {"annotations": [], "shapes": []}
     for i, (pair, windows) in enumerate(by_pair.items()):
         suffix = "" if i == 0 else str(i + 1)
         layout[f"yaxis{suffix}"] = axis(domain=rows[i], tickformat="+.2f", nticks=5)
@@ -99,7 +98,7 @@ def _bars_and_steps(
         "legendgroup": "model",
         "x": [1000 * window.start for window in windows],
         "y": [window.skill for window in windows],
-        "width": [900 * (window.stop - window.start) for window in windows],
+        "width": [960 * (window.stop - window.start) for window in windows],
         "offset": 0,
         "marker": _BAR,
         "hovertemplate": f"%{{x|%Y-%m-%d}}  skill %{{y:+.3f}}<extra>{shown(pair)}</extra>",

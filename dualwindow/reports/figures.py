@@ -53,9 +53,9 @@ DASHES = {"SHORT": "solid", "HOLD": "dot", "LONG": "6px,2px"}
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Liberation Sans', sans-serif"
 
 
-_LEGEND = {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"}
-# Above a caption, which stands where the legend would.
-HIGH_LEGEND = {**_LEGEND, "yref": "container", "y": 1, "yanchor": "top"}
+# In the margin above a figure; the page makes it higher where a legend needs more lines.
+_LEGEND = {"orientation": "h", "x": 0, "xanchor": "left"}
+_LEGEND |= {"yref": "container", "y": 1, "yanchor": "top"}
 POSITION_TICKS: dict[str, Any] = {
     "range": [-1.3, 1.3],
     "tickvals": [-1, 0, 1],
@@ -134,15 +134,17 @@ def time_axis(**more: Any) -> dict[str, Any]:
 
 def figure(traces: Sequence[Mapping[str, Any]], height: int, **layout: Any) -> Figure:
     """Make a figure of traces and what its layout has beside what all have."""
+    named = [trace for trace in traces if trace.get("showlegend", True)]
+    has_legend = layout.get("showlegend", len(named) > 1)
     plain = {
         "height": height,
-        "margin": {"l": 8, "r": 12, "t": 8, "b": 8},
+        "margin": {"l": 8, "r": 12, "t": 38 if has_legend else 8, "b": 8},
         "paper_bgcolor": "@ground",
         "plot_bgcolor": "@ground",
         "font": {"family": FONT, "size": 13, "color": "@ink"},
         "hoverlabel": {"bgcolor": "@ground", "bordercolor": "@zero", "font": {"color": "@ink"}},
         "legend": _LEGEND,
-        "showlegend": len([trace for trace in traces if trace.get("showlegend", True)]) > 1,
+        "showlegend": has_legend,
         "bargap": 0.25,
         "separators": ".,",
     }
