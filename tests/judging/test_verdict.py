@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from examples_findings import live, poor, rich, signals, way
 
+from dualwindow.judging.baseline import Foreseen
+from dualwindow.judging.cautions import cautions
 from dualwindow.judging.findings import Measured, Parity, Trials
 from dualwindow.judging.verdict import foresight, verdict
 
@@ -11,6 +13,7 @@ SURE = Measured(mean=0.06, low=0.03, high=0.09)
 NOISE = Measured(mean=0.01, low=-0.02, high=0.04)
 WORSE = Measured(mean=-0.05, low=-0.08, high=-0.02)
 FEW = Measured(mean=0.06, low=None, high=None)
+ASKED = Foreseen("ranges", np.empty((0, 3)), (30.0, 30.0), {})
 CONFUSION = ((40, 60, 0), (50, 900, 50), (0, 60, 40))
 
 
@@ -219,3 +222,26 @@ def test_parity():
 
 def test_nothing_to_judge_says_so_and_no_more():
     assert [each.topic for each in verdict(poor())] == ["skill", "next"]
+
+
+@pytest.mark.parametrize(("independent", "is_warned"), [(29, True), (30, False)])
+def test_a_handful_of_signals_is_warned_of(independent, is_warned):
+    of = found(short=paying(independent=independent), long=paying())
+    told = [each for each in cautions(of, ASKED) if each.startswith("SHORT: 900 signals are only")]
+    assert bool(told) == is_warned
+
+
+@pytest.mark.parametrize(
+    ("days", "failed", "words"),
+    [
+        ((30.0, 30.0), {}, None),
+        ((8.0, 8.0), {}, "from 8 days before each window"),
+        ((8.0, 30.0), {}, "from 8 to 30 days before each window"),
+        (None, {"there are no candles": 3}, "could not be asked about 3 windows: there are no"),
+    ],
+)
+def test_what_three_numbers_learnt_from_is_told_where_it_is_less(days, failed, words):
+    asked = ASKED._replace(days=days, failed=failed)
+    told = [each for each in cautions(found(), asked) if "Three numbers" in each]
+    assert len(told) == (words is not None)
+    assert words is None or words in told[0]
