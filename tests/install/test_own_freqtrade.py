@@ -100,8 +100,9 @@ def test_a_new_user_installs_backtests_and_takes_it_away(programs, tmp_path):
         (models, ["DualWindowLSTM", "DualWindowAgent"]),
     ):
         assert said.returncode == 0, said.stderr[-2000:]
-        assert [name for name in names if name not in said.stdout] == []
-        assert "LOAD FAILED" not in said.stdout
+        # Of freqtrade's own models, those that need PyTorch fail where it is not.
+        for name in names:
+            assert re.search(rf"\b{name} .*\bOK\b", said.stdout), said.stdout
 
     small = {
         "timerange": "20240130-20240131",
