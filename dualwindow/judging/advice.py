@@ -30,8 +30,10 @@ def advice(found: Findings, way: Way | None, foresight: tuple[bool, bool]) -> tu
     if mean.low <= 0:
         return _nothing_foreseen(found), "bad"
     if found.subject.kind != found.skill.baseline and _is_no_better(found):
+        gap = found.skill.against_baseline
+        much = "more" if gap is not None and (gap.high or 0) < 0 else "as much"
         return (
-            f"Next: take kind {found.skill.baseline}, which knows as much and trains in a second, "
+            f"Next: take kind {found.skill.baseline}, which knows {much} and trains in a second, "
             "or give the model more days and pairs (preset production).",
             "neutral",
         )

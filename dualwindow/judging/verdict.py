@@ -80,6 +80,13 @@ def _between(found: Measured) -> str:
     return f"{found.mean:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
 
 
+def _turned(found: Measured) -> str:
+    """Say by how much it is less, where it is less."""
+    turned = [-value for value in (found.mean, found.high, found.low) if value is not None]
+    mean, low, high = turned
+    return f"{mean:.3f} ({low:.3f} to {high:.3f})"
+
+
 def _against_three_numbers(found: Findings) -> Sentence:
     gap, who = found.skill.against_baseline, f"three numbers (kind {found.skill.baseline})"
     if gap is None or gap.mean is None:
@@ -90,13 +97,15 @@ def _against_three_numbers(found: Findings) -> Sentence:
         text = f"It is the baseline itself; with its defaults, it would lag by {_between(gap)}."
         return Sentence(topic="baseline", tone="neutral", text=text)
     if gap.low is None or gap.high is None:
-        text = f"{better.capitalize()} than {who} by {gap.mean:+.3f}; of so few windows that says "
+        text = (
+            f"{better.capitalize()} than {who} by {abs(gap.mean):.3f}; of so few windows that says "
+        )
         return Sentence(topic="baseline", tone="neutral", text=f"{text}little.")
     if gap.low > 0:
         text = f"Better than {who} by {_between(gap)}: more than noise."
         return Sentence(topic="baseline", tone="good", text=text)
     if gap.high < 0:
-        text = f"Worse than {who} by {_between(gap)}: more than noise."
+        text = f"Worse than {who} by {_turned(gap)}: more than noise."
         return Sentence(topic="baseline", tone="bad", text=text)
     text = f"No better than {who}: {_between(gap)} is no more than noise."
     return Sentence(topic="baseline", tone="neutral", text=text)

@@ -2,6 +2,7 @@
 
 import pytest
 import walks
+from pages import chromium_or_skip
 
 from dualwindow.judging.plan import Asked, plan
 from dualwindow.judging.planned import Plan
@@ -9,7 +10,7 @@ from dualwindow.judging.survey import Point
 from dualwindow.learning.parallel import Workers
 from dualwindow.market.labels import Barriers
 from dualwindow.reports.plan_page import plan_page
-from harness.browser import PHONE, browser, chromium, visit
+from harness.browser import PHONE, visit
 
 
 @pytest.fixture(scope="module")
@@ -25,12 +26,14 @@ def planned() -> Plan:
     return plan(pairs, asked, now=1.0)
 
 
-@pytest.mark.skipif(chromium() is None, reason="needs chromium")
 def test_each_chart_shows_what_the_plan_says(planned, tmp_path):
     path = tmp_path / "plan.html"
     path.write_text(plan_page(planned))
     n_drawn = 0
-    with browser() as started, visit(started, path, PHONE) as seen:  # where room is scarcest
+    with (
+        chromium_or_skip() as started,
+        visit(started, path, PHONE) as seen,
+    ):  # where room is scarcest
         seen.draw_all()
         for chart in seen.charts():
             assert chart.marks, chart.name
