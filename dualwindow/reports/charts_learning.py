@@ -1,5 +1,6 @@
 """Draw how the model learnt, and what it learnt from: learning curves and the mix of labels."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -69,10 +70,13 @@ def _curve(curve: LearningCurve) -> View:
     if 0 < curve.best <= len(curve.validation_loss):
         traces.append(_kept(curve.best, curve.validation_loss[curve.best - 1]))
     layout = {
-        "xaxis": axis("epoch", showgrid=False, tickformat="d", nticks=10),
+        "xaxis": axis("epoch", showgrid=False, tick0=1, dtick=_every(len(curve.loss))),
         "yaxis": axis("log loss, nats", tickformat=".3f"),
         "shapes": [line(curve.loss_of_frequencies, color="@baseline", dash="dot", width=2)],
         "showlegend": True,
+        # About what its labels take. From almost none, plotly's search for margins may swing
+        # between two widths, which it complains of.
+        "margin": {"l": 60, "r": 12, "t": 38, "b": 48},
     }
     kept = f"epoch {curve.best} was kept" if curve.best else "no epoch was kept"
     return View(
@@ -81,6 +85,11 @@ def _curve(curve: LearningCurve) -> View:
         f"Training and validation loss over {len(epochs)} epochs; {kept}.",
         _curve_table(curve),
     )
+
+
+def _every(n_epochs: int) -> int:
+    """Put ticks on whole epochs, at most ten: between two of them plotly would look for others."""
+    return max(1, math.ceil(n_epochs / 10))
 
 
 def _kept(epoch: int, loss: float) -> dict[str, Any]:
