@@ -2,6 +2,7 @@
 
 import json
 import time
+from pathlib import Path
 from urllib.parse import quote
 
 import pandas as pd
@@ -14,6 +15,7 @@ from dualwindow_freqtrade.freqai.names import (
     trainings_of,
 )
 from harness.bots import Bot, Place, dualwindow, small
+from harness.browser import browser, chromium, visit
 
 PAIRS = [f"{coin}/USDT:USDT" for coin in ("BTC", "ETH", "SOL", "XRP")]
 MINUTES = 6.2
@@ -49,7 +51,10 @@ def skills(place: Place, pair: str) -> list[float]:
 
 @pytest.mark.timeout(900)
 def test_six_minutes_then_a_restart_then_parity(tmp_path):
-    place = Place(tmp_path, small(PAIRS))
+    overlay = small(PAIRS)
+    overlay["freqai"]["dual_window"]["report"] = 2  # minutes
+    place = Place(tmp_path, overlay)
+    page = place.models / "report" / "live" / "report.html"
     began = time.monotonic()
     bot = Bot(place, tmp_path / "first.log")
     try:
@@ -63,6 +68,11 @@ def test_six_minutes_then_a_restart_then_parity(tmp_path):
     assert seconds < 60  # against hanging; make bench-live measures it
     assert bot.process.returncode == 130
     assert bot.errors() == []
+    renewed = json.loads(page.with_name("report.json").read_text())
+    assert renewed["subject"]["source"] == "live"
+    assert renewed["subject"]["pairs"] == sorted(PAIRS)
+    assert "cannot be renewed" not in bot.said()
+    assert list(place.models.rglob("*.tmp")) == []
 
     first = place.predictions()
     assert first.keys() == set(PAIRS)
@@ -106,6 +116,36 @@ def test_six_minutes_then_a_restart_then_parity(tmp_path):
     assert int(parity.stdout.partition("parity: ")[2].split()[0]) >= len(PAIRS) * 4
     status = dualwindow("status", "--models", str(place.models.parent))
     assert all(pair in status.stdout for pair in PAIRS)
+    is_reported(place, page)
+
+
+def is_reported(place: Place, page: Path) -> None:
+    """Report on the bot, which has ended, and look at it."""
+    done = dualwindow("report", "--live", "--userdir", str(place.user_data))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.rstrip().endswith(f"The report: {page}")
+    found = json.loads(page.with_name("report.json").read_text())
+    parity = found["live"]["parity"]
+    assert (parity["problems"], parity["checked"] >= len(PAIRS) * 4) == ([], True), parity
+    trades = place.trades()
+    assert found["deals"] == len(trades)
+    closed = trades[trades["is_open"] == 0]
+    assert found["profit"] == pytest.approx(closed["close_profit"].sum())
+    assert found["exits"] == closed["exit_reason"].value_counts().to_dict()
+    predictions = place.predictions()
+    rows = found["skill"]["rows"]
+    n_judged = {pair: sum(r["judged"] for r in rows if r["pair"] == pair) for pair in PAIRS}
+    for pair in PAIRS:
+        n_made = int((predictions[pair][["SHORT", "HOLD", "LONG"]].sum(axis=1) > 0.5).sum())
+        assert n_made - 4 <= n_judged[pair] <= n_made  # those whose horizon is over
+    assert {each["pair"] for each in found["live"]["pairs"]} == set(PAIRS)
+    if chromium() is None:
+        return
+    with browser() as started, visit(started, page) as seen:
+        seen.draw_all()
+        for chart in seen.charts():
+            assert chart.shown == chart.given, chart.name
+        assert seen.complaints == []
 
 
 @pytest.mark.timeout(900)
