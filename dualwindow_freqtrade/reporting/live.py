@@ -31,7 +31,7 @@ class NothingYetError(RunError):
 
 
 class _Stored(NamedTuple):
-    """What a bot has stored of one pair; the rows of a window go up to the next model."""
+    """What a bot has stored of one pair: a row for each candle that it was asked for."""
 
     pair: str
     rows: DataFrame
@@ -46,7 +46,7 @@ def live_evidence(folder: Path, parity: Parity = NOT_LOOKED) -> Evidence:
         If there is nothing, or something is damaged; it says what, and what to do.
     """
     run, warnings = _run_of_bot(folder), list[str]()
-    stored = list(_stored_of(folder))
+    stored = list(_stored_of(folder, warnings))
     if not stored:
         raise NothingYetError(
             f"{folder} has no predictions of a bot yet; they are stored after each training, and "
@@ -79,8 +79,8 @@ def _run_of_bot(folder: Path) -> Run:
     return read_run(path)
 
 
-def _stored_of(folder: Path) -> Iterator[_Stored]:
-    """Read what is stored, from the first prediction of each pair on."""
+def _stored_of(folder: Path, warnings: list[str]) -> Iterator[_Stored]:
+    """Read what the bot was asked for, from the first prediction of each pair on."""
     try:
         everything = stored_predictions(folder)
     except Exception as error:  # damaged pickles raise whatever they like
@@ -96,16 +96,20 @@ def _stored_of(folder: Path) -> Iterator[_Stored]:
         if not told.any():
             continue
         begun = rows.iloc[int(told.argmax()) :].rename(columns={DATE_OF_PREDICTION: "date"})
-        # A skipped candle belongs to the model that was there before.
-        of_model = begun[TRAINED_AT].where(begun[TRAINED_AT] != 0).ffill().astype(np.int64)
-        yield _Stored(pair, begun.assign(**{TRAINED_AT: of_model}).reset_index(drop=True))
+        asked = begun[TRAINED_AT] != 0
+        if n_skipped := int((~asked).sum()):
+            warnings.append(
+                f"{pair}: candles that the bot was not there for, or too busy: {n_skipped}; they "
+                "count nowhere"
+            )
+        yield _Stored(pair, begun[asked].reset_index(drop=True))
 
 
 def _windows(folder: Path, stored: _Stored, step: int, warnings: list[str]) -> Iterator[Predicted]:
     """Divide what is stored of a pair by models; those without a record cannot be judged."""
     rows = stored.rows.sort_values("date", ignore_index=True)
     seconds = rows["date"].to_numpy("datetime64[s]").astype(np.int64)
-    trained = rows[TRAINED_AT].to_numpy()
+    trained = rows[TRAINED_AT].to_numpy(np.int64)
     begins = np.flatnonzero(np.diff(trained, prepend=-1))
     ends = [*begins[1:], len(rows)]
     lost = 0
@@ -144,7 +148,6 @@ def candles_of_bot(market: Market, pair: str, stored: DataFrame) -> Candles:
             "volume": np.where(flat, 0.0, 1.0),
         }
     )
-    known = known[close > 0]  # of a skipped candle nothing is known
     try:
         disk = frame_on_disk(market, pair)
     except CandleFileError:

@@ -25,6 +25,8 @@ from harness.freqai_run import PAIR, at, dry_run, live_configuration, train_now
 
 RANGES = {"kind": "ranges", "spans": [3, 9]}
 N = 40  # candles that are predicted, half of them by each model
+SKIPPED = 10  # the bot is not asked for the candle before the one of this number
+HORIZON = 20
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +47,7 @@ def bot(tmp_path_factory):
                 now = minutes["date"].iloc[first + i].timestamp()
                 patch.setattr("freqtrade.freqai.data_kitchen.datetime", Clock(now))
                 train_now(strategy)
-            at(strategy, minutes, first + 1 + i)
+            at(strategy, minutes, first + 1 + i + (i >= SKIPPED))
     strategy.freqai.dd.save_historic_predictions_to_disk()
     yield folder, strategy, minutes
     strategy.freqai.shutdown()
@@ -94,11 +96,14 @@ def test_labels_are_known_where_the_future_has_happened(bot):
     evidence = live_evidence(folder)
     (walk,) = evidence.walks.values()
     labels = Labelling.of(walk.records[0].settings).label(Candles.from_frame(minutes, 60))
-    first = int(minutes["date"].searchsorted(walk.table["date"].iloc[0]))
-    expected = labels[first : first + N].copy()
-    expected[-20:] = UNKNOWN  # the horizon: nobody knew
+    expected = labels[minutes["date"].searchsorted(walk.table["date"])]
+    expected[-HORIZON:] = UNKNOWN  # nobody knew
+    expected[:SKIPPED] = UNKNOWN  # nobody saw the candle after them, and it is on no disk
     np.testing.assert_array_equal(walk.table["label"], expected)
-    assert (expected[:-20] != UNKNOWN).all()
+    assert (expected != UNKNOWN).sum() == N - HORIZON - SKIPPED
+    assert f"{PAIR}: candles that the bot was not there for, or too busy: 1;" in str(
+        evidence.warnings
+    )
 
 
 def test_the_record_of_a_model_that_was_purged_is_kept(bot):
@@ -124,7 +129,7 @@ def test_candles_on_disk_count_more_than_stored_prices(bot, tmp_path):
     run = read_run(folder / LIVE_FILE)
     path = tmp_path / "futures" / "BTC_USDT_USDT-1m-futures.feather"
     path.parent.mkdir()
-    n_known = len(minutes) - 60
+    n_known = len(minutes) - 45
     minutes.head(n_known).to_feather(path)
     market = run.market.model_copy(update={"candles": tmp_path})
     (folder / LIVE_FILE).write_text(run.model_copy(update={"market": market}).model_dump_json())
