@@ -44,13 +44,13 @@ def serving(venues, clock):
 
 
 def get(url):
-    with urllib.request.urlopen(url, timeout=10) as response:
+    with urllib.request.urlopen(url, timeout=60) as response:
         return json.load(response)
 
 
 def refusal(url):
     with pytest.raises(urllib.error.HTTPError) as problem:
-        urllib.request.urlopen(url, timeout=10)
+        urllib.request.urlopen(url, timeout=60)
     with problem.value as response:
         return response.code, json.load(response)
 

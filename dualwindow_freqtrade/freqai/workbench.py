@@ -50,8 +50,9 @@ class _Market:
 def read_words(words: Sequence[str]) -> dict[str, Any]:
     """Read the configuration as ``freqtrade backtesting`` does with these options."""
     arguments = Arguments(["backtesting", *words]).get_parsed_arg()
-    missing = [there for path in arguments["config"] if (there := others_beside(Path(path)))]
-    if missing and "-" not in arguments["config"]:  # freqtrade would only say that it is missing
+    paths = [Path(path) for path in arguments["config"] if path != "-"]
+    missing = [f"{path}: {there}" for path in paths if (there := others_beside(path))]
+    if missing:  # freqtrade would only say that it is missing
         raise OperationalException(f"a configuration file was not found; {'; '.join(missing)}")
     config: dict[str, Any] = Configuration(arguments, RunMode.BACKTEST).get_config()
     validate_config_consistency(config, preliminary=True)  # fills in what is left out
