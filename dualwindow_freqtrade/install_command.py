@@ -25,6 +25,10 @@ def _install(arguments: argparse.Namespace) -> None:
     _list("yours since you changed it, and left alone", user_data, placed.changed)
     example = user_data / FOLDER / "example.json"
     print(f"Installed. To begin with: freqtrade backtesting --userdir {user_data} -c {example}")
+    print(
+        "Without candles, put 'dualwindow sandbox run --' before it: on a made-up market, which "
+        f"stays in {user_data / 'sandbox'}"
+    )
 
 
 def _uninstall(arguments: argparse.Namespace) -> None:

@@ -1,7 +1,6 @@
 """The commands ``dualwindow sandbox ...``: an exchange and candles without the internet."""
 
 import argparse
-import shutil
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -15,7 +14,6 @@ from dualwindow_sandbox import FaultKind, MarketKind, SandboxError
 
 # The handlers import what they need, so that --help does not wait for pandas.
 if TYPE_CHECKING:
-    from dualwindow_sandbox.isolation import Isolated
     from dualwindow_sandbox.venues import Venues
 
 _DEFAULT_SEED = 1
@@ -97,16 +95,6 @@ def _source(arguments: argparse.Namespace) -> str:
     return "recorded" if arguments.data is not None else f"{market}-{_seed(arguments)}"
 
 
-def _make_folders(apart: "Isolated", strategies: Path | None) -> None:
-    for folder in filter(None, (apart.user_data, apart.strategies)):
-        folder.mkdir(parents=True, exist_ok=True)
-    if apart.strategies is not None and strategies is not None:
-        for old in apart.strategies.glob("*.py"):
-            old.unlink()
-        for file in strategies.glob("*.py"):
-            shutil.copy2(file, apart.strategies)
-
-
 def _sandbox_run(arguments: argparse.Namespace) -> int:
     if not arguments.rest:
         raise SandboxError("sandbox run: no command; write it after --, as in 'run -- freqtrade'")
@@ -117,6 +105,7 @@ def _sandbox_run(arguments: argparse.Namespace) -> int:
         )
     from dualwindow_sandbox.isolation import isolated, own_folders
     from dualwindow_sandbox.runner import run
+    from dualwindow_sandbox.user_folders import copy_strategies, make_user_data
 
     venues, source = _venues(arguments), _source(arguments)
     own = own_folders(arguments.rest)
@@ -136,7 +125,8 @@ def _sandbox_run(arguments: argparse.Namespace) -> int:
                 file=sys.stderr,
             )
         return run(arguments.rest, venues, None, arguments.port, announce)
-    _make_folders(apart, own.strategies)
+    make_user_data(apart.user_data)
+    copy_strategies(own.strategies, apart.strategies)
     if apart.candles is not None and not any(apart.candles.rglob("*.feather")):
         kind = MarketKind(arguments.market or MarketKind.PLANTED)
         _write_data(apart.candles, 120, kind, _seed(arguments))

@@ -6,6 +6,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+from dualwindow_sandbox.user_folders import is_users, refuse_users_candles
+
 _OFFLINE = ("backtesting", "hyperopt")
 _WITH_STRATEGY = (
     *_OFFLINE,
@@ -19,6 +21,8 @@ _WITH_STRATEGY = (
 
 # Where freqtrade looks by itself, which is not where a command in the sandbox does.
 _USER_DATA = Path("user_data")
+_USERDIR = ("--userdir", "--user-data-dir")
+_DATADIR = ("-d", "--datadir", "--data-dir")
 
 
 class Own(NamedTuple):
@@ -34,7 +38,7 @@ class Isolated(NamedTuple):
     Parameters
     ----------
     command : the words, with options of the sandbox's own
-    user_data : folder to make, or None where the user has named one
+    user_data : folder to make, which is the sandbox's own
     candles : folder to fill with candles if it is empty, or None
     strategies : folder to copy the strategies to, or None. Hyperopt writes what it finds beside
         the strategy, where every later run reads it: real runs must not find what made-up candles
@@ -43,7 +47,7 @@ class Isolated(NamedTuple):
     """
 
     command: list[str]
-    user_data: Path | None
+    user_data: Path
     candles: Path | None
     strategies: Path | None
     settings: dict[str, str] | None
@@ -57,15 +61,21 @@ def own_folders(command: Sequence[str]) -> Own:
     """
     given = [Path(word) for word in command if word.endswith(".json")]
     texts = [path.read_text(errors="replace") for path in given if path.is_file()]
+    userdir = _values(command, _USERDIR)
+    user_data = Path(userdir[-1]) if userdir else None
     return Own(
-        _own(texts, "strategy_path", "strategies"), _own(texts, "freqaimodel_path", "freqaimodels")
+        _own(texts, "strategy_path", Path("strategies"), user_data),
+        _own(texts, "freqaimodel_path", Path("freqaimodels"), user_data),
     )
 
 
-def _own(texts: Sequence[str], key: str, folder: str) -> Path | None:
+def _own(texts: Sequence[str], key: str, folder: Path, user_data: Path | None) -> Path | None:
     named = {name for text in texts for name in re.findall(rf'"{key}"\s*:\s*"([^"]*)"', text)}
-    here = [place for place in (Path(folder), _USER_DATA / folder) if place.is_dir()]
-    return here[0] if here and named <= {folder} else None
+    places = [folder, (user_data or _USER_DATA) / folder]
+    if user_data is not None and not named:
+        places.reverse()  # a directory that is given counts before what happens to lie here
+    here = [place for place in places if place.is_dir()]
+    return here[0] if here and named <= {str(folder)} else None
 
 
 def isolated(
@@ -79,7 +89,8 @@ def isolated(
     """Give a freqtrade command a user data folder of the sandbox's own.
 
     Made-up candles must never get into the folder of the real ones, nor models, predictions and
-    trades on them among the real ones. Options that the user has written stay as they are.
+    trades on them among the real ones. Options that the user has written stay as they are, but for
+    a ``--userdir`` of the user's own: what is written goes into its folder ``sandbox``.
 
     Parameters
     ----------
@@ -94,6 +105,11 @@ def isolated(
     -------
     None if no word names freqtrade, so that nothing can be kept apart.
 
+    Raises
+    ------
+    SandboxError
+        If it would write candles where the user's own are.
+
     Examples
     --------
     >>> run = isolated(["freqtrade", "backtesting"], "planted-1", None, own=Own())
@@ -107,14 +123,16 @@ def isolated(
     if not programs:
         return None
     action = next((w for w in words[programs[0] + 1 :] if not w.startswith("-")), "")
-    given = _values(words, ("--userdir", "--user-data-dir"))
-    user_data = Path(given[-1]) if given else Path("user_data", "sandbox", source)
-    if not given and action:
-        words += ["--userdir", str(user_data)]
+    refuse_users_candles(action, _values(words, _DATADIR))
+    given = Path(named[-1]) if (named := _values(words, _USERDIR)) else None
+    is_sandboxs = given is not None and not is_users(given)
+    user_data = _user_data(given, source)
+    if action and not is_sandboxs:
+        words = [*_without(words, _USERDIR), "--userdir", str(user_data)]
     if not _values(words, ("-c", "--config")) and action:
-        words += _default_configuration(user_data if given else None)
+        words += _default_configuration(given)
     strategies = None
-    loads = not given and action in _WITH_STRATEGY
+    loads = not is_sandboxs and action in _WITH_STRATEGY
     if loads and own.models is not None and not _values(words, ("--freqaimodel-path",)):
         words += ["--freqaimodel-path", str(own.models)]
     if loads and own.strategies is not None and not _values(words, ("--strategy-path",)):
@@ -123,12 +141,19 @@ def isolated(
     elif action == "hyperopt" and "--disable-param-export" not in words:
         words.append("--disable-param-export")
     folder = None
-    if action and not _values(words, ("-d", "--datadir", "--data-dir")):
+    if action and not _values(words, _DATADIR):
         folder = _data_folder(action, user_data / "data", recorded, live)
         words += ["-d", str(folder)]
     filled = folder if action in _OFFLINE and recorded is None else None
     trades = {"db_url": f"sqlite:///{user_data / 'trades.sqlite'}"} if action else None
-    return Isolated(words, None if given else user_data, filled, strategies, trades)
+    return Isolated(words, user_data, filled, strategies, trades)
+
+
+def _user_data(given: Path | None, source: str) -> Path:
+    """Choose the user directory: below that of a user, or one that was made for the sandbox."""
+    if given is not None and not is_users(given):
+        return given
+    return (given or _USER_DATA) / "sandbox" / source
 
 
 def _default_configuration(given: Path | None) -> list[str]:
@@ -153,3 +178,9 @@ def _values(words: Sequence[str], names: tuple[str, ...]) -> list[str]:
     after = [b for a, b in pairwise(words) if a in names]
     joined = [w.partition("=")[2] for w in words if w.partition("=")[0] in names and "=" in w]
     return after + joined
+
+
+def _without(words: Sequence[str], names: tuple[str, ...]) -> list[str]:
+    """Leave an option out, and its values."""
+    pairs = pairwise(["", *words])
+    return [w for before, w in pairs if not {before, w, w.partition("=")[0]} & {*names}]

@@ -208,6 +208,8 @@ def test_the_commands_say_what_they_do(user_data, capsys):
         f"freqtrade backtesting --userdir {user_data} -c {user_data}/dualwindow/example.json"
         in said
     )
+    assert "'dualwindow sandbox run --' before it" in said
+    assert f"stays in {user_data}/sandbox\n" in said
     known = read_manifest(user_data)
     assert known.files == {name: (digest_of(content),) for name, content in wanted().items()}
     strategy = user_data / "strategies/DualWindowStrategy.py"

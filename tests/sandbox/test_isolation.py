@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from dualwindow.cli import main
+from dualwindow_sandbox import SandboxError
 from dualwindow_sandbox.isolation import Own, isolated, own_folders
+from dualwindow_sandbox.user_folders import make_user_data
 
 OWN = ["--userdir", "user_data/sandbox/x"]
 CONFIG = ["-c", "user_data/config.json"]
@@ -104,6 +106,42 @@ def test_what_is_loaded_lies_in_the_checkout_or_in_the_user_directory(tmp_path, 
     assert " ".join(run.command).count("--freqaimodel-path user_data/freqaimodels") == 1
     mine = ["freqtrade", "backtesting", "--freqaimodel-path", "mine"]
     assert isolated(mine, "x", None, own=installed).command.count("--freqaimodel-path") == 1
+
+
+def test_a_user_directory_of_ones_own_is_loaded_from_and_never_written_to(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("mine/strategies", "mine/freqaimodels", "strategies"):
+        Path(folder).mkdir(parents=True)
+    Path("mine/config.json").write_text("{}")
+    for given in (["--userdir", "mine"], ["--userdir=mine"], ["--user-data-dir", "mine"]):
+        words = ["freqtrade", "backtesting", *given, "--cache", "none"]
+        own = own_folders(words)
+        assert own == Own(Path("mine/strategies"), Path("mine/freqaimodels"))
+        run = isolated(words, "x", None, own=own)
+        added = "--cache none --userdir mine/sandbox/x -c mine/config.json "
+        added += "--freqaimodel-path mine/freqaimodels --strategy-path mine/sandbox/x/strategies "
+        assert " ".join(run.command[2:]) == f"{added}-d mine/sandbox/x/data/binance"
+        assert run.candles == Path("mine/sandbox/x/data/binance")
+        assert run.settings == {"db_url": "sqlite:///mine/sandbox/x/trades.sqlite"}
+    trade = isolated(["freqtrade", "trade", "--userdir", "mine"], "x", None, own=Own())
+    assert trade.command[-1] == "mine/sandbox/x/data/live"
+
+
+def test_a_directory_with_candles_is_somebodys_until_the_sandbox_made_them(tmp_path):
+    candles = tmp_path / "data/binance/BTC_USDT-1m.feather"
+    words = ["freqtrade", "backtesting", "--userdir", str(tmp_path)]
+    make_user_data(tmp_path)
+    assert isolated(words, "x", None, own=Own()).user_data == tmp_path
+    candles.parent.mkdir(parents=True)
+    candles.touch()
+    assert isolated(words, "x", None, own=Own()).user_data == tmp_path
+    (tmp_path / "made-up.txt").unlink()
+    assert isolated(words, "x", None, own=Own()).user_data == tmp_path / "sandbox/x"
+    listed = ["freqtrade", "backtesting", "-d", str(candles.parent)]
+    assert isolated(listed, "x", None, own=Own()).candles is None  # that reads them
+    for action in ("download-data", "trade"):
+        with pytest.raises(SandboxError, match=r"would write made-up candles into .*leave -d out"):
+            isolated(["freqtrade", action, "-d", str(candles.parent)], "x", None, own=Own())
 
 
 def test_a_command_that_hides_freqtrade_is_run_with_a_warning(capfd):
