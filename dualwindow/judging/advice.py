@@ -1,13 +1,21 @@
 """Say what a person should do next with what was found."""
 
-from dualwindow.judging.comparison import LEAST_BLOCKS
-from dualwindow.judging.findings import Findings, Signals, Tone, Way
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from dualwindow.judging.comparison import LEAST_BLOCKS, blocks_of
+from dualwindow.judging.findings import Findings, Signals, Tone, Way, Window
+from dualwindow.judging.questions import Question, is_undecided
 
 ENOUGH = 30  # independent signals, below which what they met is mostly chance
-_SURE = 2.0  # standard errors
+SURE = 2.0  # standard errors
 
 
-def advice(found: Findings, way: Way | None, foresight: tuple[bool, bool]) -> tuple[str, Tone]:
+def advice(
+    found: Findings, way: Way | None, foresight: tuple[Question, Question]
+) -> tuple[str, Tone]:
     """Name the next step; the first obstacle in the way decides.
 
     Parameters
@@ -21,12 +29,15 @@ def advice(found: Findings, way: Way | None, foresight: tuple[bool, bool]) -> tu
         text = "Next: predict candles whose future is known; the funnel says where they were lost."
         return text, "neutral"
     if mean.low is None:
-        n = len({row.start for row in found.skill.rows if row.judged})
+        n = n_blocks(found.skill.rows)
         return (
             f"Next: predict more windows of time, {LEAST_BLOCKS} at least and better 20 (there are "
             f"{n}); what is seen may be chance.",
             "neutral",
         )
+    if is_undecided(mean):
+        text = "Next: predict more windows of time, or more pairs; it may be chance, or more."
+        return text, "neutral"
     if mean.low <= 0:
         return _nothing_foreseen(found), "bad"
     if found.subject.kind != found.skill.baseline and _is_no_better(found):
@@ -51,14 +62,16 @@ def _nothing_foreseen(found: Findings) -> str:
 
 def _is_no_better(found: Findings) -> bool:
     gap = found.skill.against_baseline
-    return gap is not None and gap.low is not None and gap.low <= 0
+    return gap is not None and gap.low is not None and gap.low <= 0 and not is_undecided(gap)
 
 
-def _entries(found: Findings, way: Way | None, foresight: tuple[bool, bool]) -> tuple[str, Tone]:
+def _entries(
+    found: Findings, way: Way | None, foresight: tuple[Question, Question]
+) -> tuple[str, Tone]:
     if way is None:
         return "Next: see the threshold table for where an entry would have paid.", "neutral"
     sides = [way.short, way.long]
-    if any(_pays(each) for each in sides):
+    if any(pays(each) for each in sides):
         return (
             "Next: try it on a later timerange that nobody has looked at yet, then for weeks in a "
             "dry run.",
@@ -68,13 +81,13 @@ def _entries(found: Findings, way: Way | None, foresight: tuple[bool, bool]) -> 
         return "Next: see the threshold table for where entries begin; none were made.", "neutral"
     if (better := _better_threshold(found)) is not None:
         return f"Next: {better}", "neutral"
-    if foresight[0] and not foresight[1]:
+    if foresight[0].state == "yes" and foresight[1].state == "no":
         return (
             "Next: do not bet on its direction. Use it to know when the market moves, or look with "
             "`dualwindow plan` for other barriers.",
             "neutral",
         )
-    if all((each.independent or 0) < ENOUGH for each in sides):
+    if not any(is_enough(each) for each in sides):
         return (
             "Next: predict more weeks: of so few independent signals, whether they pay cannot be "
             "told.",
@@ -87,20 +100,50 @@ def _entries(found: Findings, way: Way | None, foresight: tuple[bool, bool]) -> 
     )
 
 
-def _pays(each: Signals) -> bool:
+def n_blocks(rows: Sequence[Window]) -> int:
+    """Count the blocks of time in which something was judged."""
+    spans = [(row.start, row.stop) for row in rows if row.judged]
+    return len(np.unique(blocks_of(*np.array(spans).T))) if spans else 0
+
+
+def countable(each: Signals) -> int | None:
+    """Count independent signals, those of the busiest pair only: pairs move together."""
+    return each.independent if each.busiest is None else each.busiest
+
+
+def is_enough(each: Signals) -> bool:
+    """Tell whether signals are more than a handful."""
+    return (countable(each) or 0) >= ENOUGH
+
+
+def pays(each: Signals) -> bool:
     """Tell whether signals are worth more than 0 beyond doubt, and are not a handful."""
-    if each.value is None or each.error is None or (each.independent or 0) < ENOUGH:
+    if each.value is None or each.error is None or not is_enough(each):
         return False
-    return each.value > _SURE * each.error
+    return each.value > SURE * each.error
 
 
 def _better_threshold(found: Findings) -> str | None:
-    """Find the lowest probability from which on entries would have paid beyond doubt."""
-    for name, rows in found.thresholds.items():
-        for each in rows:
-            if _pays(each):
-                return (
-                    f"{name} would have paid from a probability of {each.threshold:.2f} on; try "
-                    "that threshold on a later timerange, because it was found on this one."
-                )
-    return None
+    """Find where entries would have paid best, if beyond doubt and better than everywhere."""
+    better = [
+        (each.value or 0.0, name, each)
+        for name, rows in found.thresholds.items()
+        for each in rows
+        if pays(each) and _beats(each, rows[0])
+    ]
+    if not better:
+        return None
+    _, name, best = max(better, key=lambda one: one[0])
+    n = sum(each.signals > 0 for rows in found.thresholds.values() for each in rows)
+    return (
+        f"{name} would have paid from a probability of {best.threshold:.2f} on, the best of {n} "
+        "thresholds that were searched; try it on a later timerange, because the best of many "
+        "looks good by chance, too."
+    )
+
+
+def _beats(each: Signals, everywhere: Signals) -> bool:
+    if each.value is None or everywhere.value is None:
+        return False
+    error = math.hypot(each.error or 0.0, everywhere.error or 0.0)
+    return each.value - everywhere.value > SURE * error

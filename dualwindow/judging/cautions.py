@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from dualwindow.judging.advice import ENOUGH
+from dualwindow.judging.advice import ENOUGH, countable, n_blocks
 from dualwindow.judging.baseline import DAYS, Foreseen
 from dualwindow.judging.comparison import LEAST_BLOCKS
 from dualwindow.judging.findings import Findings
@@ -22,11 +22,11 @@ def cautions(found: Findings, baseline: Foreseen) -> Iterator[str]:
 
 def _of_windows(found: Findings) -> Iterator[str]:
     rows = found.skill.rows
-    n_times = len({row.start for row in rows if row.judged})
+    n_times = n_blocks(rows)
     if 0 < n_times < LEAST_BLOCKS:
         yield (
-            f"Only {n_times} windows of time: below {LEAST_BLOCKS}, nothing can be said about how "
-            "much of the skill is chance."
+            f"Only {n_times} window{'' if n_times == 1 else 's'} of time: below {LEAST_BLOCKS}, "
+            "nothing can be said about how much of the skill is chance."
         )
     asked = sum(row.judged + row.unpredicted for row in rows)
     unpredicted = sum(row.unpredicted for row in rows)
@@ -59,11 +59,11 @@ def _of_signals(found: Findings) -> Iterator[str]:
     if way is None:
         return
     for name, signals in (("SHORT", way.short), ("LONG", way.long)):
-        n = signals.independent
+        n = countable(signals)
         if signals.signals and n is not None and n < ENOUGH:
             yield (
-                f"{name}: {signals.signals:,} signals are only {n} independent ones; their hit "
-                "rate and value are mostly chance."
+                f"{name}: {signals.signals:,} signals rest on only {n} independent of a pair; "
+                "their hit rate and value are mostly chance."
             )
 
 

@@ -19,6 +19,31 @@ class Interval(NamedTuple):
     high: float
 
 
+def blocks_of(starts: IntArray, stops: IntArray) -> IntArray:
+    """Find the block of time of each window, of one or several pairs: (w,), counted from 0.
+
+    A window belongs to the block before it where it begins in the first half of that block's first
+    window: trained one after another, the windows of pairs are seconds or minutes apart. Merging
+    whatever overlaps would chain all windows of such a run to one.
+
+    Parameters
+    ----------
+    starts, stops : (w,) of each window, in any order
+
+    Examples
+    --------
+    >>> blocks_of(np.array([0, 100, 7, 107]), np.array([100, 200, 107, 207]))
+    array([0, 1, 0, 1])
+    """
+    found = np.zeros(len(starts), dtype=np.int64)
+    block, middle = -1, -np.inf
+    for i in np.argsort(starts, kind="stable").tolist():
+        if starts[i] >= middle:
+            block, middle = block + 1, (starts[i] + stops[i]) / 2
+        found[i] = block
+    return found
+
+
 def block_interval(
     values: FloatArray, blocks: IntArray, n: int = 10_000, seed: int = 0
 ) -> Interval:

@@ -60,6 +60,7 @@ def find(evidence: Evidence, now: float) -> Findings:
         days=days_to_show(seen, decider, level, deals, evidence.actions, evidence.day),
         deals=len(deals),
         profit=_profit(evidence),
+        profit_error=_profit_error(evidence),
         live=evidence.live,
         trials=trials_of(evidence.walks, _seen_by_all(evidence, seen, costs), decider),
         agents=evidence.agents,
@@ -77,9 +78,18 @@ def _reliability(seen: Sequence[Seen], horizon: int) -> dict[str, tuple[Bin, ...
     return reliability(probabilities, labels, horizon)
 
 
+def _ended(evidence: Evidence) -> list[float]:
+    return [deal.profit for deal in evidence.deals or () if deal.profit is not None]
+
+
 def _profit(evidence: Evidence) -> float | None:
-    ended = [deal.profit for deal in evidence.deals or () if deal.profit is not None]
+    ended = _ended(evidence)
     return float(np.sum(ended)) if ended else None
+
+
+def _profit_error(evidence: Evidence) -> float | None:
+    ended = _ended(evidence)
+    return float(np.std(ended, ddof=1) / np.sqrt(len(ended))) if len(ended) > 1 else None
 
 
 def _seen_by_all(

@@ -151,8 +151,10 @@ class Signals(_Frozen):
     signals, independent, per_day : candles; those that begin when the one before has ended; per
         day and pair
     hit_rate, base_rate, lift : share that came true, that of all candles, and their ratio
-    needed : hit rate at which it pays, after fees
-    value, error : mean outcome of the independent ones after fees and its standard error
+    needed : hit rate at which it pays after fees, if every miss were a full stop
+    value, error : mean outcome of the independent ones after fees and its standard error, if only
+        whole days are independent of each other; unknown where all are of one day
+    busiest : independent ones of the pair that has most
     """
 
     threshold: float | None
@@ -165,6 +167,7 @@ class Signals(_Frozen):
     needed: float | None
     value: float | None
     error: float | None
+    busiest: int | None = None
 
 
 class Way(_Frozen):
@@ -352,7 +355,8 @@ class Agents(_Frozen):
 class Findings(_Frozen):
     """The whole report.
 
-    `deals` counts trades that were made, and `profit` adds theirs up, as a share of one stake.
+    `deals` counts trades that were made, and `profit` adds up those that have ended, as a share of
+    one stake; `profit_error` is the standard error of their mean.
     """
 
     format: Literal[1] = 1
@@ -376,6 +380,7 @@ class Findings(_Frozen):
     agents: Agents | None
     warnings: tuple[str, ...]
     returns: Returns | None = None
+    profit_error: float | None = None
 
     def to_json(self) -> str:
         """Write it as JSON text; numbers that are none are refused."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dualwindow.arrays import FloatArray
-from dualwindow.judging.comparison import LEAST_BLOCKS, Interval, block_interval
+from dualwindow.judging.comparison import LEAST_BLOCKS, Interval, block_interval, blocks_of
 from dualwindow.judging.decisions import Rule, decide
 from dualwindow.judging.out_of_sample import FoldScores, fold_scores, overall_scores
 from dualwindow.learning.walk_forward import WalkForward
@@ -72,7 +72,8 @@ def ladder(walks: Mapping[str, WalkForward], baseline: str, rule: Rule) -> list[
         raise LadderError("there is no candle that all have predicted and whose label is known")
     skills = {name: skills_of(theirs, references) for name, theirs in windows.items()}
     best = max(skills, key=lambda name: skills[name].mean())
-    blocks = np.array([window.fold.start for window in references])
+    starts, stops = np.array([(each.fold.start, each.fold.stop) for each in references]).T
+    blocks = blocks_of(starts, stops)
     lines = []
     for name, walk in same.items():
         behind = [block_interval(skills[w] - skills[name], blocks) for w in (best, baseline)]

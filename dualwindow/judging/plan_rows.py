@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dualwindow.judging.comparison import LEAST_BLOCKS
 from dualwindow.judging.decisions import break_even
 from dualwindow.judging.foreseen import Foreseen
 from dualwindow.judging.planned import Hint, Row
@@ -20,6 +21,7 @@ LEAST_MOVES, MOST_DEARER = 20, 0.1
 _ORDER: tuple[Hint, ...] = (
     "worth a training",
     "not asked",
+    "too few windows",
     "nothing foreseen",
     "fees",
     "few moves",
@@ -106,7 +108,9 @@ def _hint(row: Row) -> Hint:
         return "fees"
     if row.skill is None:
         return "not asked"
-    return "worth a training" if row.skill > 2 * (row.error or 0.0) else "nothing foreseen"
+    if row.error is None or row.windows < LEAST_BLOCKS:
+        return "too few windows"
+    return "worth a training" if row.skill > 2 * row.error else "nothing foreseen"
 
 
 def _skill(foreseen: Mapping[tuple[str, int], Foreseen]) -> tuple[float | None, float | None, int]:

@@ -8,7 +8,14 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-Hint = Literal["worth a training", "few moves", "fees", "nothing foreseen", "not asked"]
+Hint = Literal[
+    "worth a training",
+    "few moves",
+    "fees",
+    "nothing foreseen",
+    "too few windows",
+    "not asked",
+]
 
 
 class _Frozen(BaseModel, frozen=True, extra="forbid"):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dualwindow.arrays import BoolArray, FloatArray, IntArray
-from dualwindow.judging.comparison import Interval, block_interval
+from dualwindow.judging.comparison import Interval, block_interval, blocks_of
 from dualwindow.judging.decisions import Rule, decide
 from dualwindow.judging.findings import Measured, Rung
 from dualwindow.judging.out_of_sample import training_frequencies
@@ -24,14 +24,14 @@ class Yardstick(NamedTuple):
     Parameters
     ----------
     window : (n,) place of each row's window
-    start : (w,) when each window begins, seconds since 1970 UTC
+    block : (w,) block of time of each window, see `blocks_of`
     labels : (n,) of SHORT, HOLD, LONG, UNKNOWN
     quoted : (n, 3) the frequencies of each row's window
     judged : (n,) with a label, and a prediction of the one who is reported
     """
 
     window: IntArray
-    start: IntArray
+    block: IntArray
     labels: IntArray
     quoted: FloatArray
     judged: BoolArray
@@ -41,14 +41,14 @@ class Yardstick(NamedTuple):
         """Take it from the one who is reported."""
         window, labels = windows_of(walk), walk.table["label"].to_numpy()
         frequencies = np.array([training_frequencies(record.labels) for record in walk.records])
-        start = np.array([fold.start for fold in walk.folds])
+        starts, stops = np.array([(fold.start, fold.stop) for fold in walk.folds]).T
         judged = walk.table["valid"].to_numpy(dtype=bool) & (labels != UNKNOWN)
-        return cls(window, start, labels, frequencies[window], judged)
+        return cls(window, blocks_of(starts, stops), labels, frequencies[window], judged)
 
     def sums(self, probabilities: FloatArray, rows: BoolArray) -> FloatArray:
         """Add up the losses of touch and of direction in each window: (w, 2)."""
         lost = split_losses(probabilities[rows], self.labels[rows].astype(np.int64))
-        n, own = len(self.start), self.window[rows]
+        n, own = len(self.block), self.window[rows]
         return np.stack([np.bincount(own, lost[:, i], n) for i in (0, 1)], axis=1)
 
 
@@ -65,12 +65,12 @@ class Held(NamedTuple):
     touch: float
     direction: float
 
-    def interval(self, start: IntArray) -> Interval:
+    def interval(self, block: IntArray) -> Interval:
         """Average over the windows, drawn by whole windows of time."""
         known = np.isfinite(self.skill)
         if not known.any():
             return Interval(math.nan, math.nan, math.nan)
-        return block_interval(self.skill[known], start[known])
+        return block_interval(self.skill[known], block[known])
 
 
 def hold(yardstick: Yardstick, probabilities: FloatArray, rows: BoolArray) -> Held:
@@ -116,7 +116,7 @@ def rungs(
         rows &= np.isfinite(probabilities[:, 0])
     truth = yardstick.labels[rows].astype(np.int64)
     found = [
-        _rung(name, hold(yardstick, each, rows), each[rows], truth, yardstick.start).model_copy(
+        _rung(name, hold(yardstick, each, rows), each[rows], truth, yardstick.block).model_copy(
             update={"seconds": seconds, **_hits(decider(each[rows]), truth)}
         )
         for name, (each, seconds) in predicted.items()
@@ -125,13 +125,13 @@ def rungs(
 
 
 def _rung(
-    name: str, held: Held, probabilities: FloatArray, truth: IntArray, start: IntArray
+    name: str, held: Held, probabilities: FloatArray, truth: IntArray, block: IntArray
 ) -> Rung:
     known = held.skill[np.isfinite(held.skill)]
     error = max(calibration_errors(probabilities, truth))
     return Rung(
         name=name,
-        skill=measured(held.interval(start)),
+        skill=measured(held.interval(block)),
         above_zero=float(np.mean([beats_reference(s) for s in known])) if len(known) else 0.0,
         worst=float(known.min()) if len(known) else 0.0,
         touch=or_none(held.touch),

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -51,21 +52,22 @@ def signals_of(
     )
     n_judged, n_true = _judged(seen, side)
     outcomes = outcomes_of(seen, entered, side)
-    known = np.empty(0) if outcomes is None else outcomes[np.isfinite(outcomes)]
+    value, error = (None, None) if outcomes is None else mean_and_error(outcomes)
     hit_rate, base_rate = _share(hits, n), _share(n_true, n_judged)
     costs = seen[0].costs
     days = sum(int(each.judged.sum()) * _step(each) for each in seen) / _DAY
     return Signals(
         threshold=threshold,
         signals=n,
-        independent=None if outcomes is None else len(outcomes),
+        independent=None if outcomes is None else len(outcomes.profit),
+        busiest=None if outcomes is None else outcomes.busiest,
         per_day=n / days if days else 0.0,
         hit_rate=hit_rate,
         base_rate=base_rate,
         lift=hit_rate / base_rate if hit_rate is not None and base_rate else None,
         needed=or_none(break_even(costs.labelling.barriers, costs.fees)[side]),
-        value=float(known.mean()) if len(known) else None,
-        error=float(known.std(ddof=1) / math.sqrt(len(known))) if len(known) > 1 else None,
+        value=value,
+        error=error,
     )
 
 
@@ -86,17 +88,54 @@ def _step(seen: Seen) -> float:
     return float(np.median(np.diff(seen.date))) if len(seen.date) > 1 else 0.0
 
 
-def outcomes_of(seen: Sequence[Seen], entered: Sequence[BoolArray], side: int) -> FloatArray | None:
-    """Follow the independent ones of some entries: (k,) profits; None where candles are missing."""
-    found: list[FloatArray] = [np.empty(0)]
+class Outcomes(NamedTuple):
+    """How independent signals of all pairs have ended.
+
+    Parameters
+    ----------
+    profit : (k,) after fees; NaN where prices do not tell
+    day : (k,) of the entry, since 1970 UTC
+    busiest : how many there are of the pair that has most
+    """
+
+    profit: FloatArray
+    day: IntArray
+    busiest: int
+
+
+def outcomes_of(seen: Sequence[Seen], entered: Sequence[BoolArray], side: int) -> Outcomes | None:
+    """Follow the independent ones of some entries; None where candles are missing."""
+    profits: list[FloatArray] = [np.empty(0)]
+    days: list[IntArray] = [np.empty(0, dtype=np.int64)]
     for each, mask in zip(seen, entered, strict=True):
         if each.candles is None:
             if mask.any():
                 return None
             continue
         ends = each.ends_of(side)
-        found.append(ends.profit[independent(each.on_candles(mask), ends)])
-    return np.concatenate(found)
+        rows = independent(each.on_candles(mask), ends)
+        profits.append(ends.profit[rows])
+        days.append(each.candles.date[rows] // _DAY)
+    return Outcomes(np.concatenate(profits), np.concatenate(days), max(map(len, profits)))
+
+
+def mean_and_error(outcomes: Outcomes) -> tuple[float | None, float | None]:
+    """Average, with the standard error if only whole days are independent of each other.
+
+    Pairs move together, so what several of them did on a day is one piece of evidence. The error is
+    that of a mean over clusters, with the usual factor for few of them; of one day it is unknown.
+    """
+    known = np.isfinite(outcomes.profit)
+    profit = outcomes.profit[known]
+    if not len(profit):
+        return None, None
+    mean = float(profit.mean())
+    days, which = np.unique(outcomes.day[known], return_inverse=True)
+    n = len(days)
+    if n < 2:
+        return mean, None
+    sums = np.bincount(which, profit - mean)
+    return mean, math.sqrt(n / (n - 1) * float((sums**2).sum())) / len(profit)
 
 
 def decisions(seen: Seen, decider: Decider) -> IntArray:

@@ -44,13 +44,13 @@ def skill_of(
     theirs = np.full(len(walk.folds), np.nan) if compared is None else compared.theirs.skill
     ladder, remarks = _ladder(walks, yardstick, None if compared is None else baseline, decider)
     found = Skill(
-        mean=measured(own.interval(yardstick.start)),
+        mean=measured(own.interval(yardstick.block)),
         touch=or_none(own.touch),
         direction=or_none(own.direction),
         above_zero=sum(beats_reference(each) for each in known.tolist()),
         windows=len(known),
         baseline=None if compared is None else baseline.kind,
-        against_baseline=None if compared is None else measured(compared.gap(yardstick.start)),
+        against_baseline=None if compared is None else measured(compared.gap(yardstick.block)),
         ladder=ladder,
         rows=windows(fold_scores(walk), labels, theirs),
     )
@@ -70,8 +70,8 @@ class _Compared(NamedTuple):
             return None
         return cls(*(hold(yardstick, each, both) for each in (mine, baseline.probabilities)))
 
-    def gap(self, start: IntArray) -> Interval:
-        return self.mine._replace(skill=self.mine.skill - self.theirs.skill).interval(start)
+    def gap(self, block: IntArray) -> Interval:
+        return self.mine._replace(skill=self.mine.skill - self.theirs.skill).interval(block)
 
 
 def _ladder(

@@ -1,7 +1,6 @@
 """Say in words what a report is about."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -108,15 +107,3 @@ def entered_from(decider: Decider) -> dict[str, float | None]:
     """Name the probabilities from which on the rule enters; None where nothing decides."""
     found = {} if decider.rule is None else decider.rule.entered_from
     return {name: or_none(found.get(side)) for name, side in (("SHORT", SHORT), ("LONG", LONG))}
-
-
-def several(names: Sequence[str]) -> str:
-    """Put names into a sentence.
-
-    Examples
-    --------
-    >>> several(["A", "B", "C"])
-    'A, B and C'
-    """
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last

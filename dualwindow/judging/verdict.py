@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 
-import numpy as np
-
-from dualwindow.judging.advice import ENOUGH, advice
-from dualwindow.judging.comparison import block_interval
-from dualwindow.judging.findings import Findings, Live, Measured, Sentence, Signals, Tone, Way
+from dualwindow.judging.advice import advice
+from dualwindow.judging.findings import Findings, Live, Measured, Sentence, Way
+from dualwindow.judging.payoff import of_signals, of_trades
+from dualwindow.judging.questions import between, foresight, is_undecided, questions
 
 _LIKELY_LUCK, _HARDLY_LUCK = 0.5, 0.2  # probability of overfitting
 _SURE = 0.95  # deflated Sharpe ratio, as its authors have it
@@ -22,33 +21,18 @@ def deciding(found: Findings) -> Way | None:
     return found.ways[-1] if len(found.ways) > 1 else None
 
 
-def foresight(found: Findings) -> tuple[bool, bool]:
-    """Tell whether it is foreseen that a barrier is touched, and which one, by more than noise.
-
-    Of too few windows to tell noise, the sign of the whole counts.
-    """
-    return _foreseen(found, "touch"), _foreseen(found, "direction")
-
-
-def _foreseen(found: Findings, question: str) -> bool:
-    rows = [row for row in found.skill.rows if getattr(row, question) is not None]
-    whole = getattr(found.skill, question)
-    if not rows or whole is None:
-        return False
-    values = np.array([getattr(row, question) for row in rows])
-    interval = block_interval(values, np.array([row.start for row in rows]))
-    return bool(whole > 0 and (np.isnan(interval.low) or interval.low > 0))
-
-
 def _sentences(found: Findings) -> Iterator[Sentence]:
+    parity = None if found.live is None else _parity(found.live)
+    if parity is not None and parity.tone == "bad":
+        yield parity
     yield _skill(found)
     if found.skill.mean.mean is not None:
         yield _against_three_numbers(found)
-        yield _questions(found)
-        yield from _hits(found)
-    yield from _trades(found)
-    if found.live is not None:
-        yield _parity(found.live)
+        yield questions(found)
+        yield from of_signals(found, deciding(found))
+    yield from of_trades(found)
+    if parity is not None and parity.tone != "bad":
+        yield parity
     yield from _lost(found)
     yield from _luck(found)
     text, tone = advice(found, deciding(found), foresight(found))
@@ -70,14 +54,15 @@ def _skill(found: Findings) -> Sentence:
     if mean.high < 0:
         text = f"It is worse than quoting the class frequencies: {against}"
         return Sentence(topic="skill", tone="bad", text=text)
+    if is_undecided(mean):
+        text = f"It cannot be told from chance yet: {against}"
+        return Sentence(topic="skill", tone="neutral", text=text)
     text = f"It foresees no more than chance would: {against}"
     return Sentence(topic="skill", tone="bad", text=text)
 
 
 def _between(found: Measured) -> str:
-    if found.low is None or found.high is None:
-        return f"{found.mean:+.3f}"
-    return f"{found.mean:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
+    return f"{found.mean:+.3f}{between(found)}"
 
 
 def _turned(found: Measured) -> str:
@@ -107,99 +92,11 @@ def _against_three_numbers(found: Findings) -> Sentence:
     if gap.high < 0:
         text = f"Worse than {who} by {_turned(gap)}: more than noise."
         return Sentence(topic="baseline", tone="bad", text=text)
+    if is_undecided(gap):
+        text = f"Whether it is better than {who} cannot be told yet: {_between(gap)}."
+        return Sentence(topic="baseline", tone="neutral", text=text)
     text = f"No better than {who}: {_between(gap)} is no more than noise."
     return Sentence(topic="baseline", tone="neutral", text=text)
-
-
-def _questions(found: Findings) -> Sentence:
-    touch, direction = foresight(found)
-    how = f"whether the price moves far enough ({_signed(found.skill.touch)})"
-    which = f"which way ({_signed(found.skill.direction)})"
-    if touch and direction:
-        text, tone = f"Foreseen is both {how} and {which}.", "good"
-    elif touch:
-        text, tone = f"Foreseen is {how}, not {which}: volatility, not direction.", "neutral"
-    elif direction:
-        text, tone = f"Foreseen is {which}, not {how}.", "neutral"
-    else:
-        text, tone = f"Foreseen is neither {how} nor {which}.", "bad"
-    if found.skill.mean.low is None:
-        tone = "neutral"  # of so few windows, it may be chance
-    return Sentence.model_validate({"topic": "direction", "tone": tone, "text": text})
-
-
-def _signed(value: float | None) -> str:
-    return "never asked" if value is None else f"{value:+.3f}"
-
-
-def _hits(found: Findings) -> Iterator[Sentence]:
-    way = deciding(found)
-    if way is None:
-        return
-    sides = {
-        name: each for name, each in (("LONG", way.long), ("SHORT", way.short)) if each.signals
-    }
-    if not sides:
-        yield Sentence(topic="signals", tone="neutral", text=_no_signals(found))
-        return
-    # Of a handful, neither is said to be good or bad.
-    telling = [each for each in sides.values() if (each.independent or 0) >= ENOUGH]
-    told = "; ".join(_hit(name, each) for name, each in sides.items())
-    yield Sentence(topic="hits", tone=_tone_of_hits(telling), text=f"{told}.")
-    a_day = sum(each.per_day for each in sides.values())
-    independent = [each.independent for each in sides.values() if each.independent is not None]
-    rests = f", resting on {sum(independent):,} independent ones" if independent else ""
-    worth = "; ".join(_worth(name, each) for name, each in sides.items() if each.value is not None)
-    text = f"{_number(a_day)} signals a day and pair{rests}{f': {worth}' if worth else ''}."
-    yield Sentence(topic="signals", tone=_tone_of_value(telling), text=text)
-
-
-def _no_signals(found: Findings) -> str:
-    levels = {name: level for name, level in found.entered_from.items() if level is not None}
-    told = " and ".join(f"{name} {level:.2f}" for name, level in levels.items())
-    return f"The rule would have entered nowhere: no probability passes {told or 'it'}."
-
-
-def _hit(name: str, each: Signals) -> str:
-    needed = "" if each.needed is None else f", {100 * each.needed:.0f} % needed after fees"
-    by_chance = "" if each.base_rate is None else f", {100 * each.base_rate:.0f} % by chance"
-    return f"{name} signals come true in {100 * (each.hit_rate or 0):.0f} %{needed}{by_chance}"
-
-
-def _worth(name: str, each: Signals) -> str:
-    error = "" if each.error is None else f" ± {100 * each.error:.2f}"
-    return f"{name} {100 * (each.value or 0):+.2f}{error} % each"
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
-
-
-def _tone_of_hits(sides: list[Signals]) -> Tone:
-    known = [each for each in sides if each.needed is not None and each.hit_rate is not None]
-    above = [(each.hit_rate or 0) >= (each.needed or 0) for each in known]
-    if not above or (any(above) and not all(above)):
-        return "neutral"
-    return "good" if all(above) else "bad"
-
-
-def _tone_of_value(sides: list[Signals]) -> Tone:
-    """Call it good only where two standard errors say so."""
-    known = [(each.value, each.error) for each in sides if each.value is not None]
-    if any(value - 2 * error > 0 for value, error in known if error is not None):
-        return "good"
-    return "bad" if known and all(value < 0 for value, _ in known) else "neutral"
-
-
-def _trades(found: Findings) -> Iterator[Sentence]:
-    if found.deals and found.profit is not None:
-        tone: Tone = "good" if found.profit > 0 else "bad"
-        mean = found.profit / found.deals
-        text = (
-            f"{found.deals:,} trades brought {100 * found.profit:+.1f} % of one stake, "
-            f"{100 * mean:+.2f} % each."
-        )
-        yield Sentence(topic="trades", tone=tone, text=text)
 
 
 def _parity(live: Live) -> Sentence:

@@ -8,6 +8,7 @@ from rich.box import SIMPLE
 from rich.table import Table
 from rich.text import Text
 
+from dualwindow.judging.comparison import LEAST_BLOCKS
 from dualwindow.judging.plan_rows import LEAST_MOVES, MOST_DEARER
 from dualwindow.judging.planned import Plan, Row
 from dualwindow.market.labels import CLASSES, HOLD, LONG, SHORT
@@ -117,7 +118,8 @@ def _captions(plan: Plan) -> Iterator[str]:
     )
     yield (
         f"hint: few moves, below {LEAST_MOVES} in a direction; fees, above "
-        f"{100 * MOST_DEARER:.0f} points; nothing foreseen, skill within 2 errors of 0"
+        f"{100 * MOST_DEARER:.0f} points; too few windows, below {LEAST_BLOCKS}; nothing foreseen, "
+        "skill within 2 errors of 0"
     )
 
 

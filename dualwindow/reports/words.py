@@ -8,10 +8,13 @@ _WIDTH, _MOST = 110, 12
 _TIED = "\N{NO-BREAK SPACE}%"
 _MARKS = {"good": "+", "bad": "-", "neutral": " "}
 _LAST = ("dropped", "trials", "trades", "parity")  # left out first where there is too much to say
+_KEPT = ("skill", "next")
 
 
 def spoken(findings: Findings) -> list[str]:
     """Lay the verdict out: at most twelve lines of 110 columns.
+
+    What is bad is always said; where that is too much, its longest sentences end in ``...``.
 
     A line begins with ``+`` where it is good, with ``-`` where it is bad.
     """
@@ -21,20 +24,32 @@ def spoken(findings: Findings) -> list[str]:
         f"What {subject.kind} found, out of sample, on {pairs}:", _WIDTH, placeholder=" ..."
     )
     told = [(each, _lines(each)) for each in findings.verdict]
-    for topic in _LAST:
-        if 1 + sum(len(lines) for _, lines in told) <= _MOST - bool(findings.warnings):
-            break
-        told = [(each, lines) for each, lines in told if each.topic != topic]
-    lines = [head, *(line for _, own in told for line in own)]
+    most = _MOST - 1 - bool(findings.warnings)
+    lines = [head, *(line for own in _kept(told, most) for line in own)]
     if n := len(findings.warnings):
-        more = "" if n == 1 else f" (and {n - 1} more in the report)"
-        lines.append(
-            textwrap.shorten(
-                f"  note: {findings.warnings[0]}", _WIDTH - len(more), placeholder="..."
-            )
-            + more
+        more = "" if n == 1 else f" (1 of {n} warnings, see the report)"
+        note = textwrap.shorten(
+            f"note: {findings.warnings[0]}", _WIDTH - 2 - len(more), placeholder="..."
         )
-    return lines[:_MOST]
+        lines.append(f"  {note}{more}")
+    return lines
+
+
+def _kept(told: list[tuple[Sentence, list[str]]], most: int) -> list[list[str]]:
+    """Leave out what is too much, neutral ones first; what is bad is never left out, only cut."""
+    kept = list(told)
+    for each in sorted(told, key=lambda one: _rank(one[0])):
+        if sum(len(lines) for _, lines in kept) <= most or each[0].tone == "bad":
+            break
+        kept.remove(each)
+    lines = [own for _, own in kept]
+    while sum(map(len, lines)) > most and max(map(len, lines)) > 1:
+        longest = max(lines, key=len)
+        place = next(i for i, own in enumerate(lines) if own is longest)
+        last = textwrap.shorten(longest[-2].strip(), _WIDTH - 6, placeholder="")
+        indent = "  " if len(longest) > 2 else ""
+        lines[place] = [*longest[:-2], f"{indent}{last} ..."]
+    return lines
 
 
 def _lines(sentence: Sentence) -> list[str]:
@@ -45,3 +60,10 @@ def _lines(sentence: Sentence) -> list[str]:
         subsequent_indent="  ",
     )
     return [line.replace(_TIED, " %") for line in wrapped]
+
+
+def _rank(sentence: Sentence) -> tuple[bool, bool, bool, int]:
+    """Order what is left out first: neutral before good, and bad last."""
+    topic = sentence.topic
+    place = _LAST.index(topic) if topic in _LAST else len(_LAST)
+    return sentence.tone == "bad", topic in _KEPT, sentence.tone == "good", place

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dualwindow.judging.comparison import block_interval
+from dualwindow.judging.comparison import block_interval, blocks_of
 
 
 def test_of_independent_values_it_is_the_normal_interval(seed):
@@ -45,3 +45,18 @@ def test_the_same_drawings_every_time():
     values, blocks = np.arange(20.0), np.arange(20) // 2
     assert block_interval(values, blocks) == block_interval(values, blocks)
     assert block_interval(values, blocks, n=50, seed=1) != block_interval(values, blocks, n=50)
+
+
+def test_windows_of_pairs_that_begin_seconds_apart_are_one_block():
+    """A live run trains one pair after another; its next windows overlap the last of others."""
+    starts = np.array([100 * i + 5 * pair for pair in range(3) for i in range(6)])
+    assert blocks_of(starts, starts + 100).tolist() == list(range(6)) * 3
+
+
+def test_windows_of_one_pair_are_blocks_of_their_own():
+    starts = np.array([200, 0, 100])
+    assert blocks_of(starts, np.array([230, 100, 200])).tolist() == [2, 0, 1]
+
+
+def test_a_window_that_begins_in_the_second_half_is_a_block_of_its_own():
+    assert blocks_of(np.array([0, 49, 50]), np.array([100, 149, 150])).tolist() == [0, 0, 1]

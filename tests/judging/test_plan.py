@@ -107,13 +107,25 @@ def test_row_by_pencil():
         pytest.param({"independent": (40, 40)}, POINT, "fees", id="eleven-points-above-chance"),
         pytest.param({"independent": (40, 38)}, POINT, "few moves", id="nineteen-are-too-few"),
         pytest.param(
-            {"independent": (40, 40)},
+            {"independent": (40, 40), "skills": (0.1, 0.2, 0.3) * 2},
             Point(Barriers(0.02, 0.01, 0.02, 0.01), 12),
             "worth a training",
             id="nothing-against-it",
         ),
         pytest.param(
-            {"independent": (40, 40), "skills": (0.1, -0.1, 0.02)},
+            {"independent": (40, 40), "skills": (0.3,) * 5},
+            Point(Barriers(0.02, 0.01, 0.02, 0.01), 12),
+            "too few windows",
+            id="five-windows",
+        ),
+        pytest.param(
+            {"independent": (40, 40), "skills": (0.3,)},
+            Point(Barriers(0.02, 0.01, 0.02, 0.01), 12),
+            "too few windows",
+            id="one-window-has-no-error",
+        ),
+        pytest.param(
+            {"independent": (40, 40), "skills": (0.1, -0.1, 0.02) * 2},
             Point(Barriers(0.02, 0.01, 0.02, 0.01), 12),
             "nothing foreseen",
             id="within-two-errors-of-0",
@@ -151,7 +163,7 @@ def test_those_worth_a_training_come_first_and_the_most_skilful_of_them():
     moves = {"independent": (40, 40)}
     rows = [
         (far, row(far, known([10, 980, 10], **moves, skills=skills), TERMS), known([1, 1, 1]))
-        for skills in ((), (0.1, 0.11, 0.12), (0.2, 0.21, 0.22), (-0.1, 0.1, 0.0))
+        for skills in ((), (0.1, 0.11, 0.12) * 2, (0.2, 0.21, 0.22) * 2, (-0.1, 0.1, 0.0) * 2)
     ]
     hints = [(each.hint, each.skill) for _, each, _ in in_order(rows)]
     assert [hint for hint, _ in hints] == ["worth a training"] * 2 + [

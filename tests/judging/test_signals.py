@@ -36,7 +36,7 @@ def test_signals_by_pencil():
     assert found.per_day == pytest.approx(4 / (10 / 1440))
     assert found.needed == pytest.approx(0.4)  # (0.005 + 0.001) / 0.015
     assert found.value == pytest.approx(-0.001)
-    assert found.error == pytest.approx(0)
+    assert found.error is None  # all of one day
 
 
 def test_value_and_error_by_pencil():
@@ -44,9 +44,24 @@ def test_value_and_error_by_pencil():
     close = np.array([100.0, 101, 101, 101, 101, 101, 101.202, 101.202])
     labels = [LONG, HOLD, HOLD, HOLD, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN]
     entered = np.isin(np.arange(8), [0, 3])
-    found = signals_of([seen(make_candles(close), labels)], [entered], LONG, None)
+    candles = make_candles(close, minute=[0, 1, 2, *range(1440, 1445)])  # the second is a day later
+    found = signals_of([seen(candles, labels)], [entered], LONG, None)
     assert found.value == pytest.approx((0.009 + 0.001) / 2)
     assert found.error == pytest.approx(0.004)  # deviations of 0.004 both, over n - 1 and root 2
+
+
+def test_what_pairs_do_on_a_day_is_one_piece_of_evidence():
+    """Two entries of the first day and one of the second: -0.1, -0.1 and +0.1 %, mean -1/30 %."""
+    close = [100.0, 100, 100, 100, 100, 100, 100, 100, 100, 100.2, 100.2, 100.2]
+    candles = make_candles(close, minute=[*range(6), *range(1440, 1446)])
+    one, entered = seen(candles, [HOLD] * 12), np.isin(np.arange(12), [0, 3, 7])
+    alone = signals_of([one], [entered], LONG, None)
+    # Sums of deviations by day: -0.4/300 and 0.4/300; root of 2 times their squares, over 3.
+    assert (alone.value, alone.error) == (pytest.approx(-0.001 / 3), pytest.approx(0.008 / 9))
+    nine = signals_of([one] * 9, [entered] * 9, LONG, None)
+    assert (nine.value, nine.error) == (pytest.approx(alone.value), pytest.approx(alone.error))
+    assert (alone.independent, alone.busiest) == (3, 3)
+    assert (nine.independent, nine.busiest) == (27, 3)
 
 
 def test_pairs_are_followed_each_by_itself():

@@ -6,11 +6,13 @@ from examples_findings import live, poor, rich, signals, way
 
 from dualwindow.judging.baseline import Foreseen
 from dualwindow.judging.cautions import cautions
-from dualwindow.judging.findings import Measured, Parity, Trials
-from dualwindow.judging.verdict import foresight, verdict
+from dualwindow.judging.findings import Measured, Parity, Step, Trials
+from dualwindow.judging.questions import foresight
+from dualwindow.judging.verdict import verdict
 
 SURE = Measured(mean=0.06, low=0.03, high=0.09)
 NOISE = Measured(mean=0.01, low=-0.02, high=0.04)
+NOTHING = Measured(mean=0.001, low=-0.004, high=0.006)
 WORSE = Measured(mean=-0.05, low=-0.08, high=-0.02)
 FEW = Measured(mean=0.06, low=None, high=None)
 ASKED = Foreseen("ranges", np.empty((0, 3)), (30.0, 30.0), {})
@@ -63,7 +65,8 @@ def said(of):
     ("mean", "tone", "words"),
     [
         (SURE, "good", "foresees something: skill +0.060 (+0.030 to +0.090)"),
-        (NOISE, "bad", "no more than chance"),
+        (NOISE, "neutral", "cannot be told from chance yet"),
+        (NOTHING, "bad", "no more than chance"),
         (WORSE, "bad", "worse than quoting"),
         (FEW, "neutral", "too few windows"),
         (Measured(mean=None, low=None, high=None), "neutral", "Nothing can be judged"),
@@ -79,7 +82,8 @@ def test_skill(mean, tone, words):
     ("against", "tone", "words"),
     [
         (SURE, "good", "more than noise"),
-        (NOISE, "neutral", "No better than three numbers (kind ranges)"),
+        (NOISE, "neutral", "Whether it is better than three numbers (kind ranges) cannot be told"),
+        (NOTHING, "neutral", "No better than three numbers (kind ranges)"),
         (WORSE, "bad", "Worse than"),
         (FEW, "neutral", "of so few windows"),
         (None, "neutral", "could not be asked"),
@@ -94,59 +98,141 @@ def test_against_three_numbers(against, tone, words):
 @pytest.mark.parametrize(
     ("touch", "direction", "expected", "tone", "words"),
     [
-        (0.1, 0.1, (True, True), "good", "both"),
-        (0.1, 0.0, (True, False), "neutral", "volatility, not direction"),
-        (0.0, 0.1, (False, True), "neutral", "which way"),
-        (0.0, 0.0, (False, False), "bad", "neither"),
-        (-0.1, -0.1, (False, False), "bad", "neither"),
+        (0.1, 0.1, ("yes", "yes"), "good", "both"),
+        (0.1, 0.0, ("yes", "no"), "neutral", "volatility, not direction"),
+        (0.0, 0.1, ("no", "yes"), "neutral", "which way"),
+        (0.0, 0.0, ("no", "no"), "bad", "neither"),
+        (-0.1, -0.1, ("no", "no"), "bad", "neither"),
     ],
 )
 def test_touch_and_direction_are_told_apart(touch, direction, expected, tone, words):
     of = found(touch=touch, direction=direction)
-    assert foresight(of) == expected
+    assert tuple(each.state for each in foresight(of)) == expected
     sentence = said(of)["direction"]
     assert sentence.tone == tone
     assert words in sentence.text
 
 
+def test_of_few_windows_nothing_is_called_foreseen():
+    sentence = said(found(mean=FEW, touch=0.055))["direction"]
+    assert sentence.tone == "neutral"
+    assert sentence.text.startswith("Of so few windows neither whether")
+    assert sentence.text.endswith("nor which way can be told (+0.055, +0.001).")
+
+
+def test_a_question_of_wide_interval_cannot_be_told():
+    of = found()
+    rows = tuple(
+        row.model_copy(update={"direction": 0.2 * (-1) ** (i // 2) + 0.02})
+        for i, row in enumerate(of.skill.rows)
+    )
+    of = of.model_copy(update={"skill": of.skill.model_copy(update={"rows": rows})})
+    assert [each.state for each in foresight(of)] == ["yes", "cannot tell"]
+    sentence = said(of)["direction"]
+    assert sentence.tone == "neutral"
+    assert "Cannot be told yet: which way, +0.001 (-0." in sentence.text
+
+
 @pytest.mark.parametrize(
-    ("value", "error", "tone"),
-    [(0.002, 0.0005, "good"), (0.002, 0.0015, "neutral"), (-0.002, 0.0005, "bad")],
+    ("value", "error", "hit", "tone"),
+    [
+        (0.002, 0.0005, 0.5, "good"),
+        (0.002, 0.0005, 0.3, "good"),  # most end at the horizon
+        (0.002, 0.0015, 0.5, "neutral"),
+        (-0.002, 0.0005, 0.5, "bad"),
+        (-0.002, 0.0015, 0.5, "neutral"),
+        (-0.002, 0.0015, 0.3, "bad"),
+        (0.002, None, 0.5, "neutral"),
+    ],
 )
-def test_signals_pay_only_beyond_two_standard_errors(value, error, tone):
-    each = paying(value=value, error=error)
-    sentence = said(found(short=each, long=each))["signals"]
-    assert sentence.tone == tone
-    assert "resting on 400 independent ones" in sentence.text
-
-
-@pytest.mark.parametrize(("hit", "tone"), [(0.41, "good"), (0.39, "bad")])
-def test_hit_rates_stand_beside_what_fees_need(hit, tone):
-    each = paying(hit=hit)
-    sentence = said(found(short=each, long=each))["hits"]
-    assert sentence.tone == tone
-    assert f"{100 * hit:.0f} %, 40 % needed after fees, 10 % by chance" in sentence.text
-
-
-def test_of_a_handful_of_signals_neither_is_called_good_or_bad():
-    each = paying(value=-0.01, hit=0.0, independent=29)
+def test_the_tone_of_signals_is_that_of_their_value(value, error, hit, tone):
+    each = paying(value=value, error=error, hit=hit)
     told = said(found(short=each, long=each))
-    assert (told["hits"].tone, told["signals"].tone) == ("neutral", "neutral")
+    assert (told["long"].tone, told["short"].tone) == (tone, tone)
+    assert "900 LONG signals, 200 of them independent" in told["long"].text
+    words = f"{100 * hit:.0f} % come true, 40 % needed if every miss were a full stop, 10 % by"
+    assert words in told["long"].text
+    is_by_closes = "it pays by closes at the horizon, not by take-profits" in told["long"].text
+    assert is_by_closes == (value > 0 and hit < 0.4)
 
 
-def test_no_signals():
+def test_each_direction_has_a_tone_of_its_own():
+    told = said(found(short=LOSING, long=paying()))
+    assert (told["long"].tone, told["short"].tone) == ("good", "neutral")
+
+
+@pytest.mark.parametrize("more", [{"independent": 29}, {"independent": 200, "busiest": 29}])
+@pytest.mark.parametrize("value", [-0.01, 0.01])
+def test_of_a_handful_of_signals_neither_is_called_good_or_bad(value, more):
+    each = paying(value=value, hit=0.0).model_copy(update=more)
+    sentence = said(found(short=each, long=each))["long"]
+    assert sentence.tone == "neutral"
+    assert "too few to judge" in sentence.text
+    assert "it pays" not in sentence.text
+
+
+@pytest.mark.parametrize(
+    ("passing", "entered", "words"),
+    [
+        (0, 0, "entered nowhere: no probability passes SHORT 0.40 and LONG 0.35"),
+        (7, 0, "entered nowhere: the host refused all 7 candles"),
+        (7, 3, "Of 3 entries, none has a known label yet"),
+    ],
+)
+def test_no_signals_names_what_took_them(passing, entered, words):
     none = signals(None, 0.1, 0)
-    told = said(found(short=none, long=none))
-    assert "entered nowhere: no probability passes SHORT 0.40 and LONG 0.35" in told["signals"].text
-    assert "hits" not in told
+    counts = {"predicted": 90, "sure enough": passing, "not refused by the host": entered}
+    steps = tuple(Step(name=name, count=n, lost={}) for name, n in counts.items())
+    told = said(found(short=none, long=none, funnel=steps))
+    assert words in told["signals"].text
+    assert not {"long", "short"} & told.keys()
+
+
+@pytest.mark.parametrize(
+    ("ended", "profit", "error", "tone"),
+    [
+        (40, 0.4, 0.004, "good"),
+        (40, -0.4, 0.004, "bad"),
+        (40, 0.4, 0.006, "neutral"),
+        (40, 0.4, None, "neutral"),
+        (29, 0.29, 0.001, "neutral"),
+    ],
+)
+def test_trades_are_divided_by_those_that_ended(ended, profit, error, tone):
+    of = found(deals=ended + 2, exits={"roi": ended}, profit=profit, profit_error=error)
+    sentence = said(of)["trades"]
+    assert sentence.tone == tone
+    assert sentence.text.startswith(f"{ended} trades brought")
+    assert f"{100 * profit / ended:+.2f}" in sentence.text
+    assert sentence.text.endswith("% each; 2 more are open.")
+
+
+def test_trades_that_are_all_open():
+    text = said(found(deals=1, exits={}, profit=None))["trades"].text
+    assert text == "1 trade open, none has ended."
+
+
+def test_a_better_threshold_beats_entering_everywhere():
+    """All pay alike, so none of them is better; it is not the first that pays."""
+    rows = tuple(paying(0.002).model_copy(update={"threshold": x}) for x in (0.05, 0.4))
+    of = found(short=LOSING, long=LOSING, direction=0.1, thresholds={"LONG": rows})
+    assert "would have paid" not in verdict(of)[-1].text
+    best = paying(0.009).model_copy(update={"threshold": 0.6})
+    short = (LOSING, paying(0.004).model_copy(update={"threshold": 0.5}))
+    of = of.model_copy(update={"thresholds": {"SHORT": short, "LONG": (*rows, best)}})
+    assert "LONG would have paid from a probability of 0.60 on, the best of 5 thr" in (
+        verdict(of)[-1].text
+    )
 
 
 @pytest.mark.parametrize(
     ("more", "words", "tone"),
     [
-        ({"mean": NOISE}, "do not trade it", "bad"),
+        ({"mean": NOISE}, "predict more windows", "neutral"),
+        ({"mean": NOTHING}, "do not trade it", "bad"),
         ({"mean": FEW}, "predict more windows", "neutral"),
-        ({"against": NOISE}, "take kind ranges", "neutral"),
+        ({"against": NOTHING}, "take kind ranges", "neutral"),
+        ({"against": NOISE}, "later timerange", "good"),
         ({}, "later timerange", "good"),
         (
             {"short": paying(-0.001), "long": paying(-0.001)},
@@ -215,7 +301,8 @@ def test_parity():
     broken = of_bot.model_copy(
         update={"parity": Parity(checked=9, problems=("3 differ",), notes=())}
     )
-    assert said(found(live=broken))["parity"].text == "Live and backtest differ: 3 differ"
+    first = verdict(found(live=broken))[0]  # before all else
+    assert (first.topic, first.text) == ("parity", "Live and backtest differ: 3 differ")
     unseen = of_bot.model_copy(update={"parity": Parity(checked=0, problems=(), notes=())})
     assert said(found(live=unseen))["parity"].tone == "neutral"
 
@@ -227,7 +314,9 @@ def test_nothing_to_judge_says_so_and_no_more():
 @pytest.mark.parametrize(("independent", "is_warned"), [(29, True), (30, False)])
 def test_a_handful_of_signals_is_warned_of(independent, is_warned):
     of = found(short=paying(independent=independent), long=paying())
-    told = [each for each in cautions(of, ASKED) if each.startswith("SHORT: 900 signals are only")]
+    told = [
+        each for each in cautions(of, ASKED) if each.startswith("SHORT: 900 signals rest on only")
+    ]
     assert bool(told) == is_warned
 
 

@@ -9,7 +9,7 @@ from examples_findings import hostile, one_class, poor, rich
 
 from dualwindow.judging.decisions import Thresholds
 from dualwindow.judging.finding import find
-from dualwindow.judging.findings import Findings, Returns
+from dualwindow.judging.findings import Findings, Returns, Sentence
 from dualwindow.market.labels import LONG
 from dualwindow.reports.files import returns_csv, write_report
 from dualwindow.reports.words import spoken
@@ -36,6 +36,29 @@ def test_what_is_said_is_the_verdict_itself():
         (sentence,) = (each for each in findings.verdict if each.topic == topic)
         assert sentence.text in text
     assert "A/USDT" in spoken(findings)[0]
+
+
+def test_what_is_bad_is_said_and_neutral_ones_are_left_out_first():
+    long = "word " * 60  # three lines
+    tones = {"parity": "bad", "skill": "good", "long": "neutral", "short": "good", "dropped": "bad"}
+    told = tuple(Sentence(topic=t, tone=tone, text=f"{t} {long}") for t, tone in tones.items())
+    lines = spoken(rich(verdict=told, warnings=("one", "two", "three")))
+    assert len(lines) <= 12
+    text = " ".join(lines)
+    assert lines[1].startswith("- parity")
+    assert "- dropped" in text
+    assert "+ skill" in text
+    assert "long word" not in text
+    assert lines[-1] == "  note: one (1 of 3 warnings, see the report)"
+
+
+def test_all_that_is_bad_is_said_though_each_is_long():
+    names = [f"topic{i}" for i in range(7)]
+    told = tuple(Sentence(topic=t, tone="bad", text=f"{t} {'word ' * 60}") for t in names)
+    lines = spoken(rich(verdict=told, warnings=("one",)))
+    assert len(lines) <= 12
+    assert max(map(len, lines)) <= 110
+    assert all(any(line.startswith(f"- {name}") for line in lines) for name in names)
 
 
 def test_all_files_are_there_and_say_the_same(tmp_path):
