@@ -1,5 +1,6 @@
 """Choose a day to show candle by candle, and lay it out."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -12,6 +13,7 @@ from dualwindow.judging.signals import decisions
 from dualwindow.market.labels import CLASSES, HOLD
 
 _DAY = 86400
+_MOST_PAIRS = 6
 _DIGITS = 5  # of a probability that is drawn
 
 
@@ -23,15 +25,31 @@ def days_to_show(
     actions: Mapping[str, IntArray],
     wanted: int | None,
 ) -> tuple[Day, ...]:
-    """Lay out a day of each pair: the one that is wanted, or that with most trades, or signals."""
+    """Lay out a day of each pair: the one that is wanted, or that with most trades, or signals.
+
+    Of more than six pairs, those are shown that have most trades, or else signals.
+    """
     found = []
-    for each in seen:
+    for each in _busiest(seen, decider, deals):
         own = [deal for deal in deals if deal.pair == each.pair]
         day = _day_of(each, decider, own) if wanted is None else wanted // _DAY * _DAY
         rows = np.flatnonzero((each.date >= day) & (each.date < day + _DAY))
         if len(rows):
             found.append(_laid_out(each, rows, entered_from, own, actions.get(each.pair)))
     return tuple(found)
+
+
+def _busiest(seen: Sequence[Seen], decider: Decider, deals: Sequence[Deal]) -> list[Seen]:
+    """Choose pairs, and keep their order."""
+    if len(seen) <= _MOST_PAIRS:
+        return list(seen)
+    traded = Counter(deal.pair for deal in deals)
+    busy = {
+        each.pair: (traded[each.pair], np.count_nonzero(decisions(each, decider) != HOLD))
+        for each in seen
+    }
+    chosen = sorted(busy, key=lambda pair: busy[pair], reverse=True)[:_MOST_PAIRS]
+    return [each for each in seen if each.pair in chosen]
 
 
 def _day_of(seen: Seen, decider: Decider, deals: Sequence[Deal]) -> int:

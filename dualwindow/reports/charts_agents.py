@@ -80,18 +80,21 @@ def _bars(name: str, rows: Sequence[AgentRow], colour: str, edge: str) -> dict[s
 
 
 def _growth_table(found: Agents) -> Table:
-    more = list(dict.fromkeys(name for row in found.rows for name in row.more))
+    names = dict.fromkeys(name for row in found.rows for name in row.more)
+    more = [name for name in names if any(row.more.get(name) is not None for row in found.rows)]
+    is_counted = any(row.trades is not None for row in found.rows)
     rows = tuple(
         (
             row.name,
             "baseline" if row.is_baseline else "agent",
             percent(row.growth, 3, sign=True),
-            count(row.trades),
+            *([count(row.trades)] if is_counted else []),
             *(number(row.more.get(name), ".4g") for name in more),
         )
         for row in found.rows
     )
-    return Table(("who", "what", "growth a day and pair", "trades", *more), rows, (0, 1))
+    head = ("who", "what", "growth a day and pair", *(["trades"] if is_counted else []), *more)
+    return Table(head, rows, (0, 1))
 
 
 def _positions(found: Agents) -> Chart:

@@ -62,8 +62,9 @@ def _thresholds(side: str, rows: Sequence[Signals], entered_from: float | None) 
         f"threshold-{side.lower()}",
         "decisions",
         f"{side}: entering from which probability on",
-        "Where the hit rate is below what is needed, a signal costs money on average. Few signals "
-        "make wide whiskers: a good value that rests on a handful of them is luck as likely as not."
+        "The hit rate is held against what would be needed if every miss were a full stop; most "
+        "entries end at the horizon, so the value decides. Few signals make wide whiskers: a good "
+        "value that rests on a handful of them is luck as likely as not."
         + ("" if entered_from is None else " The upright line is where the rule enters."),
         (
             View(
@@ -84,7 +85,7 @@ def _hundred(values: Sequence[float | None]) -> list[float | None]:
 def _rates(side: str, rows: Sequence[Signals], x: list[Any]) -> list[dict[str, Any]]:
     shared = {"type": "scatter", "x": x, "yaxis": "y"}
     quoted = (
-        ("needed after fees", [row.needed for row in rows], "@ink", "dash"),
+        ("needed if every miss were a full stop", [row.needed for row in rows], "@ink", "dash"),
         ("base rate", [row.base_rate for row in rows], "@hold", "dot"),
     )
     lines = [

@@ -66,12 +66,14 @@ GLOSSARY = {
     "trained in a second. What is not better than that has learnt nothing else.",
     "base rate, lift": "Share of a class among all candles; how many times more often it came true "
     "where it was signalled.",
-    "hit rate, needed": "Share of the signals that came true, and what it has to be for "
-    "take-profits to pay for stops and fees.",
+    "hit rate, needed": "Share of the signals that came true, and what would be needed if every "
+    "miss were a full stop, for take-profits to pay for stops and fees. Most entries end at the "
+    "close of the horizon instead, so a signal may pay below it, or cost above it: see its value.",
     "independent": "Signals that begin when the one before has ended. The others see almost the "
     "same future and prove little more.",
-    "value ± error": "Mean outcome of independent signals after fees, and its standard error: "
-    "twice that in either direction is well possible.",
+    "value ± error": "Mean outcome of independent signals after fees, and its standard error "
+    "if only whole days are independent of each other, because pairs move together: twice that in "
+    "either direction is well possible.",
     "95 % range": "Where the mean would lie in 95 of 100 other drawings of windows.",
     "AUC": "How often a candle of the class gets a higher probability than another: 0.5 is a coin.",
     "probability of overfitting": "How probable it is that the best of several is below the middle "
