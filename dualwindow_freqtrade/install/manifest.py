@@ -54,16 +54,28 @@ def read_manifest(user_data: Path) -> Manifest | None:
     if not path.exists():
         return None
     try:
-        found = Manifest.model_validate_json(path.read_bytes())
+        content = path.read_bytes()
+        _refuse_later(path, content)
+        found = Manifest.model_validate_json(content)
     except (OSError, ValidationError) as error:
         said = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
         raise InstallError(
             f"{path} is damaged ({said}): delete it; what it lists is then a stranger's, so "
             "delete that by hand, too"
         ) from None
-    if found.format != Manifest.model_fields["format"].default:
-        raise InstallError(f"{path} was written by a later dualwindow ({found.version}); use that")
     return found
+
+
+def _refuse_later(path: Path, content: bytes) -> None:
+    """Look at the format before all else, of which a later one may have other keys."""
+    try:
+        told = json.loads(content)
+    except ValueError:
+        return  # which is said with what is damaged
+    known = Manifest.model_fields["format"].default
+    if isinstance(told, dict) and told.get("format", known) != known:
+        version = told.get("version", "of an unknown version")
+        raise InstallError(f"{path} was written by a later dualwindow ({version}); use that")
 
 
 def digest_of(content: bytes) -> str:

@@ -49,13 +49,14 @@ def place(user_data: Path, wanted: Mapping[str, bytes], version: str) -> Placed:
     _refuse_strangers(user_data, wanted, known)
     old = known.files if known else {}
     ours = {name for name in {*old, *wanted} if _is_ours(user_data / name, old.get(name, ()))}
-    there = {name for name in {*old, *wanted} if (user_data / name).exists()}
+    there = {name for name in {*old, *wanted} if _is_there(user_data / name)}
     same = {name for name in there & {*wanted} if _content(user_data / name) == wanted[name]}
     changed = there - ours - same
     digests = {name: (digest_of(content),) for name, content in wanted.items()}
     folders = _folders(user_data, wanted, known)
     both = {name: tuple({*old.get(name, ()), *digests.get(name, ())}) for name in {*old, *wanted}}
-    before = {name: _content(user_data / name) for name in {MANIFEST, *wanted, *(ours - same)}}
+    touched = {MANIFEST, *wanted, *(ours - same)} - changed
+    before = {name: _content(user_data / name) for name in touched}
     try:
         for folder in folders:
             (user_data / folder).mkdir(exist_ok=True)
@@ -88,7 +89,7 @@ def remove(user_data: Path) -> Removed:
     known = _known(user_data)
     if known is None:
         raise InstallError(f"nothing is installed in {user_data}: there is no {MANIFEST}")
-    there = {name: d for name, d in sorted(known.files.items()) if (user_data / name).exists()}
+    there = {name: d for name, d in sorted(known.files.items()) if _is_there(user_data / name)}
     gone = [name for name, digests in there.items() if _is_ours(user_data / name, digests)]
     for name in gone:
         _delete_compiled(user_data / name)
@@ -127,6 +128,11 @@ def _is_in_the_way(path: Path, content: bytes) -> bool:
     if any(parent.exists() and not parent.is_dir() for parent in path.parents):
         return True
     return path.is_symlink() or path.is_dir() or (path.exists() and path.read_bytes() != content)
+
+
+def _is_there(path: Path) -> bool:
+    """Tell whether anything has this name, were it a link that leads nowhere."""
+    return path.is_symlink() or path.exists()
 
 
 def _is_ours(path: Path, digests: tuple[str, ...]) -> bool:

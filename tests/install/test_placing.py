@@ -71,6 +71,20 @@ def test_what_its_owner_has_changed_stays_and_is_named(user_data):
         remove(user_data)
 
 
+def test_a_link_that_leads_nowhere_is_its_owners_and_stays(user_data, monkeypatch):
+    place(user_data, OLD, "1")
+    link = user_data / "strategies/A.py"
+    link.unlink()
+    link.symlink_to("nowhere")
+    assert place(user_data, NEW, "2").changed == ["strategies/A.py"]
+    failing(monkeypatch, 1, OSError("full"))
+    with pytest.raises(OSError, match="full"):
+        place(user_data, OLD, "3")
+    assert link.is_symlink()
+    assert remove(user_data).changed == ["strategies/A.py"]
+    assert link.is_symlink()
+
+
 def in_the_way(name: str, content: bytes):
     def put(user_data: Path) -> None:
         (user_data / name).parent.mkdir(parents=True, exist_ok=True)
@@ -299,4 +313,9 @@ def test_nothing_is_written_where_versions_do_not_fit(user_data, capsys, monkeyp
 
 def test_the_manifest_tells_which_version_wrote_it(user_data):
     place(user_data, OLD, "7.1")
-    assert json.loads((user_data / MANIFEST).read_text())["version"] == "7.1"
+    told = json.loads((user_data / MANIFEST).read_text())
+    assert told["version"] == "7.1"
+    later = {**told, "format": 2, "version": "8.0", "signed": True}
+    (user_data / MANIFEST).write_text(json.dumps(later))
+    with pytest.raises(InstallError, match=r"was written by a later dualwindow \(8\.0\); use that"):
+        place(user_data, OLD, "7.1")
