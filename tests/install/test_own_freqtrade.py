@@ -16,6 +16,7 @@ import pytest
 from dualwindow.shipped import PACKAGE, shipped
 from harness.places import ROOT
 
+OWN = ["strategies/Mine.py", "freqaimodels/Mine.py", "config/keys.json", "config/presets/my.json"]
 BUILT = ["setup.py", "pyproject.toml", "README.md", "LICENSE"]
 
 
@@ -27,6 +28,8 @@ def wheel(tmp_path_factory) -> Path:
     for name in [*folders, "config", "freqaimodels", "strategies"]:
         shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
     (tree / "strategies/DualWindowStrategy.json").write_text("{}")  # of hyperopt: nobody's business
+    for own in OWN:
+        (tree / own).write_text("{}")
     for name in BUILT:
         shutil.copy2(ROOT / name, tree)
     (line,) = re.findall(r"^\t\$\(BIN\)/(pip wheel .*)$", (ROOT / "Makefile").read_text(), re.M)
@@ -81,6 +84,7 @@ def test_the_wheel_holds_everything_but_what_is_the_users(wheel):
     assert len(modules) > 100
     assert modules - names == set()
     assert not [name for name in names if name.endswith("Strategy.json") or "tests" in name]
+    assert not names & {f"{PACKAGE}/{own}" for own in OWN}
 
 
 def test_a_new_user_installs_backtests_and_takes_it_away(programs, tmp_path):
