@@ -45,7 +45,7 @@ def _compare(arguments: argparse.Namespace) -> int:
     from dualwindow_freqtrade.freqai.threads import quiet_tensorflow
     from dualwindow_trainer.pairs import pairs_of
     from dualwindow_trainer.request import configuration_of, predicted_of
-    from dualwindow_trainer.walk import Planned, settle_delta
+    from dualwindow_trainer.walk import Planned, keep_datadir, settle_delta
 
     quiet_tensorflow()
     span = predicted_of(arguments.timerange)
@@ -69,6 +69,7 @@ def _compare(arguments: argparse.Namespace) -> int:
             plan.name: plan.walk(arguments.out / each.folder, arguments.workers or cores())
             for plan, each in zip(plans, candidates, strict=True)
         }
+        keep_datadir(arguments.out, arguments)
         _report(walks, candidates[0].name, configuration, arguments)
     except (FoldError, WalkForwardError, WorkersDied, LadderError) as error:
         raise CommandError(f"compare: {translated(str(error))}") from error

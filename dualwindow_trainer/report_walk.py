@@ -14,7 +14,7 @@ from dualwindow.judging.decisions import ConfidenceError, Rule, in_words, rule_o
 from dualwindow.judging.evidence import Evidence
 from dualwindow.learning.fold_store import WalkForwardError
 from dualwindow.learning.folds import Fold
-from dualwindow.learning.walk_folder import is_walk, read_walk
+from dualwindow.learning.walk_folder import is_walk, read_walk, remembered_candles
 from dualwindow.learning.walk_forward import WalkForward
 from dualwindow.market.candles import Candles
 from dualwindow.market.labels import Labelling
@@ -51,7 +51,7 @@ def walk_evidence(folder: Path, arguments: argparse.Namespace, day: int | None =
     walk = next(iter(walks.values()))
     if not arguments.config and arguments.preset is None and _DEFAULT.is_file():
         arguments.config = [_DEFAULT]  # as `walk-forward` has it
-    asked = _asked(walk, arguments)
+    asked = _asked(folder, walk, arguments)
     candles = _candles(walks, asked)
     confidence, fees = configuration_of(arguments).confidence, 2 * fee_of(arguments)
     rule, words, warnings = _rule(confidence, walk, fees)
@@ -137,11 +137,11 @@ def _read(path: Path, what: Callable[[Any], str]) -> str:
         ) from error
 
 
-def _asked(walk: WalkForward, arguments: argparse.Namespace) -> argparse.Namespace:
+def _asked(folder: Path, walk: WalkForward, arguments: argparse.Namespace) -> argparse.Namespace:
     """Say which candles, in the words of other commands."""
     return argparse.Namespace(
         pair=sorted({fold.pair for fold in walk.folds}),
-        datadir=arguments.datadir if arguments.data else _datadir(arguments),
+        datadir=arguments.datadir if arguments.data else _datadir(folder, arguments),
         data=arguments.data,
         timeframe=_timeframe(walk),
     )
@@ -152,13 +152,25 @@ def _candles(walks: Mapping[str, WalkForward], asked: argparse.Namespace) -> dic
     folds = [fold for walk in walks.values() for fold in walk.folds]
     horizon = max(record.settings.horizon for walk in walks.values() for record in walk.records)
     found = {}
-    for pair, candles in candles_of(asked):
+    for pair, candles in _read_candles(asked):
         own = [fold for fold in folds if fold.pair == pair]
         first = min(fold.train_from for fold in own)
         last = max(fold.stop for fold in own) + horizon * candles.step
         found[pair] = candles[(candles.date >= first) & (candles.date < last)]
         _refuse_others(pair, found[pair], own)
     return found
+
+
+def _read_candles(asked: argparse.Namespace) -> list[tuple[str, Candles]]:
+    try:
+        return list(candles_of(asked))
+    except CommandError as error:
+        if asked.data:
+            raise
+        raise CommandError(
+            f"report: give the folder of the candles that the walk-forward had with --datadir; in "
+            f"{asked.datadir} they are not ({error})"
+        ) from error
 
 
 def _refuse_others(pair: str, candles: Candles, folds: Sequence[Fold]) -> None:
@@ -174,9 +186,13 @@ def _day(moment: int) -> str:
     return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d}"
 
 
-def _datadir(arguments: argparse.Namespace) -> Path:
+def _datadir(folder: Path, arguments: argparse.Namespace) -> Path:
+    """Choose what is given, else what the walk-forward had, else where freqtrade has them."""
     if arguments.datadir is not None:
         return Path(arguments.datadir)
+    for place in (folder, folder / _OF_TRAIN):
+        if (found := remembered_candles(place)) is not None:
+            return found
     exchange = exchange_of(arguments)
     if exchange is None:
         raise CommandError(

@@ -26,7 +26,7 @@ def _study(arguments: argparse.Namespace) -> int:
     from dualwindow_trainer.space import space_of
     from dualwindow_trainer.study import alone, at_work, one_at_a_time, open_study, search
     from dualwindow_trainer.study_walks import StudyWalks, report
-    from dualwindow_trainer.walk import settle_delta
+    from dualwindow_trainer.walk import keep_datadir, settle_delta
 
     quiet_tensorflow()
     searched = predicted_of(arguments.timerange)
@@ -39,6 +39,7 @@ def _study(arguments: argparse.Namespace) -> int:
     settle_delta(arguments, pairs, searched[0])
     try:
         arguments.out.mkdir(parents=True, exist_ok=True)
+        keep_datadir(arguments.out, arguments)
         shared = arguments.storage is not None
         with nullcontext() if shared else alone(arguments.out):
             # Of trials, not even the labels of the last candles may look at what comes later.

@@ -104,7 +104,7 @@ def _walk_forward(configuration: "Configuration", arguments: argparse.Namespace)
     from dualwindow_trainer.config_test import tell_quality
     from dualwindow_trainer.pairs import pairs_of
     from dualwindow_trainer.request import block_of, predicted_of
-    from dualwindow_trainer.walk import Planned, days_of, summarise
+    from dualwindow_trainer.walk import Planned, days_of, keep_datadir, summarise
 
     span = predicted_of(arguments.timerange)
     if arguments.config_test:
@@ -124,7 +124,9 @@ def _walk_forward(configuration: "Configuration", arguments: argparse.Namespace)
         print(f"{n} window{'' if n == 1 else 's'} would be predicted")
         return
     folder = arguments.out / "walk_forward"
-    summarise(planned.walk(folder, arguments.workers or cores()), folder)
+    walk = planned.walk(folder, arguments.workers or cores())
+    keep_datadir(folder, arguments)
+    summarise(walk, folder)
 
 
 def _tell_what_is_unknown(group: Sequence["TrainingData"]) -> None:

@@ -15,6 +15,7 @@ from dualwindow.judging.out_of_sample import facts, fold_scores, overall_scores
 from dualwindow.learning.fold_store import TABLE, Store
 from dualwindow.learning.folds import Fold, Schedule
 from dualwindow.learning.parallel import Workers
+from dualwindow.learning.walk_folder import remember_candles
 from dualwindow.learning.walk_forward import (
     Step,
     Task,
@@ -158,6 +159,20 @@ class Planned(NamedTuple):
             return run(self.tasks, store, Workers(n=n_workers), report)
 
 
+def keep_datadir(folder: Path, arguments: argparse.Namespace) -> None:
+    """Write down where candles were, so that a report on the folder finds them.
+
+    Raises
+    ------
+    CommandError
+        If it cannot be written.
+    """
+    try:
+        remember_candles(folder, arguments.datadir)
+    except OSError as error:
+        raise CommandError(f"{folder} cannot be written to ({error.strerror})") from error
+
+
 def summarise(found: WalkForward, folder: Path) -> None:
     """Print what every window was worth, and write it beside the predictions.
 
@@ -180,6 +195,16 @@ def summarise(found: WalkForward, folder: Path) -> None:
             "again once it can"
         ) from error
     Console().print(walk_forward_table(folds, overall))
+    if (n_others := _n_finished(folder) - len(found.folds)) > 0:
+        print(
+            f"note: {n_others} window{'' if n_others == 1 else 's'} of earlier runs, of other "
+            f"pairs or days, stay in {folder / 'folds'}; {TABLE} holds those of this run alone"
+        )
     print(
-        f"{len(found.table):,} candles in {folder / TABLE}, what each fold was worth in {_SUMMARY}"
+        f"{len(found.table):,} candles in {folder / TABLE}, what each fold was worth in "
+        f"{_SUMMARY}; judge them: dualwindow report --walk-forward {folder}"
     )
+
+
+def _n_finished(folder: Path) -> int:
+    return sum(1 for _ in (folder / "folds").glob("*.json"))

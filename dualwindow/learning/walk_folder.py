@@ -13,11 +13,38 @@ from dualwindow.learning.fold_store import PLAN, TABLE, WalkForwardError, read_t
 from dualwindow.learning.folds import Fold
 from dualwindow.learning.record import TrainingRecord
 from dualwindow.learning.walk_forward import RAW, WalkForward
+from dualwindow.market.files import write_aside
 from dualwindow.market.labels import CLASSES
 
 _DAY = 86400
 _COLUMNS = ("date", "pair", "fold", *CLASSES, *RAW, "label", "valid", "made_by")
 _FORMAT = TrainingRecord.model_fields["format"].default
+
+
+_CANDLES = "candles.json"  # beside the plan, which it is no part of: the same candles may move
+
+
+def remember_candles(folder: Path, datadir: Path | None) -> None:
+    """Write down where the candles of a walk-forward lie; None forgets what an earlier run wrote.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    if datadir is None:
+        (folder / _CANDLES).unlink(missing_ok=True)
+        return
+    text = json.dumps({"datadir": str(datadir.resolve())}, indent=1)
+    write_aside(folder / _CANDLES, text.encode())
+
+
+def remembered_candles(folder: Path) -> Path | None:
+    """Read what `remember_candles` wrote; None where there is nothing, or nothing to be read."""
+    try:
+        return Path(json.loads((folder / _CANDLES).read_text())["datadir"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def is_walk(folder: Path) -> bool:

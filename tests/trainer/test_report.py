@@ -12,6 +12,10 @@ import pytest
 from dualwindow.cli import main
 from dualwindow.judging.findings import Findings
 from dualwindow.learning.walk_folder import read_walk
+from dualwindow_sandbox import MarketKind
+from dualwindow_sandbox.candle_files import candle_frame
+from dualwindow_sandbox.market import FIRST, SyntheticMarket
+from dualwindow_sandbox.ohlcv import DAY, HOUR, MINUTE
 from dualwindow_trainer.report_walk import walks_of
 from dualwindow_trainer.tried import digest_of
 
@@ -193,6 +197,42 @@ def test_where_candles_are_must_be_told(said, walked, tmp_path, monkeypatch):
     status, _, complaint = said("report", "--walk-forward", walked)
     assert status == 2
     assert "--datadir is missing" in complaint
+
+
+def test_candles_are_looked_for_where_the_walk_forward_had_them(said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    market = SyntheticMarket(MarketKind.PLANTED, 1)
+    minutes = market.minutes("BTC/USDT", FIRST, FIRST + 50 * DAY)
+    datadir = tmp_path / "mine"
+    datadir.mkdir()
+    for step, name in ((5 * MINUTE, "5m"), (HOUR, "1h")):
+        candle_frame(minutes.resampled(step)).to_feather(datadir / f"BTC_USDT-{name}.feather")
+    words = ["--pair", "BTC/USDT", "--datadir", "mine", *WHEN, *SMALL, "--kind", "ranges"]
+    more = ["--walk-forward", "--train-days", "8", "--window-days", "3", "--out", "out"]
+    status, told, complaint = said("train", *words, *more)
+    assert (status, complaint) == (0, "")
+    assert told.endswith("dualwindow report --walk-forward out/walk_forward\n")
+    plan = Path("out/walk_forward/walk_forward.json").read_bytes()
+    Path("elsewhere").mkdir()
+    for folder in ("out", "out/walk_forward"):
+        monkeypatch.chdir("elsewhere" if folder == "out" else "../elsewhere")
+        assert said("report", "--walk-forward", f"../{folder}", "--out", "report")[0] == 0
+    monkeypatch.chdir(tmp_path)
+    datadir.rename("moved")
+    moved = [word.replace("mine", "moved") for word in words]
+    shorter = [word.replace("20220212-20220218", "20220212-20220215") for word in moved]
+    status, told, _ = said("train", *shorter, *more)  # another place is no other plan
+    assert status == 0
+    assert "there from an earlier run" in told
+    assert "note: 1 window of earlier runs, of other pairs or days, stay" in " ".join(told.split())
+    assert Path("out/walk_forward/walk_forward.json").read_bytes() == plan
+    Path("out/walk_forward/candles.json").write_text("{}")  # as of a version that had none
+    status, _, complaint = said("report", "--walk-forward", "out", "-c", "b.json", "--out", "r")
+    assert status == 2
+    Path("b.json").write_text('{"exchange": {"name": "binance"}}')
+    status, _, complaint = said("report", "--walk-forward", "out", "-c", "b.json", "--out", "r")
+    assert status == 2
+    assert "report: give the folder of the candles that the walk-forward had with" in complaint
 
 
 def test_labels_without_take_profits_have_no_rule(said, files, tmp_path):
