@@ -73,6 +73,11 @@ def _plan(arguments: argparse.Namespace) -> int:
     except (PlanError, WorkersDied) as error:
         raise CommandError(f"plan: {error}") from error
     _tell(found, arguments.out)
+    if not arguments.config and arguments.preset is None:
+        print(
+            "note: no configuration was named, so what is called configured are the package's "
+            "defaults and --set; yours: -c user_data/config.json"
+        )
     return 0
 
 

@@ -97,6 +97,7 @@ def test_the_page_has_the_numbers_of_the_plan(planned):
     assert "Plan for BTC/USDT and ETH/USDT" in page
     assert "<script src" not in page
     assert "plan.html" in text
+    assert "what is called configured are the package's defaults and --set; yours: -c" in text
     assert set(plan.of_pairs) == {"BTC/USDT", "ETH/USDT"}
 
 
