@@ -85,7 +85,7 @@ def _hundred(values: Sequence[float | None]) -> list[float | None]:
 def _rates(side: str, rows: Sequence[Signals], x: list[Any]) -> list[dict[str, Any]]:
     shared = {"type": "scatter", "x": x, "yaxis": "y"}
     quoted = (
-        ("needed if every miss were a full stop", [row.needed for row in rows], "@ink", "dash"),
+        ("needed at full stops", [row.needed for row in rows], "@ink", "dash"),
         ("base rate", [row.base_rate for row in rows], "@hold", "dot"),
     )
     lines = [
