@@ -114,14 +114,23 @@ def live_configuration(words: Sequence[str], identifier: str) -> dict[str, Any]:
     ----------
     words : options of ``freqtrade trade``
     identifier : that takes the place of the configuration's
+
+    Raises
+    ------
+    CommandError
+        If it has no block ``freqai``.
     """
     from freqtrade.commands.arguments import Arguments
     from freqtrade.configuration import Configuration, validate_config_consistency
     from freqtrade.enums import RunMode
 
     parsed = Arguments(["trade", *words]).get_parsed_arg()
-    config: dict[str, Any] = Configuration(parsed, RunMode.BACKTEST).get_config()
+    config: dict[str, Any] = Configuration(parsed, RunMode.DRY_RUN).get_config()
+    config["runmode"] = RunMode.UTIL_EXCHANGE  # what only a strategy can say is not there yet
     validate_config_consistency(config, preliminary=True)  # fills in what is left out
+    if not config.get("freqai"):
+        raise CommandError("promote: the configuration has no block 'freqai'; give it with -- -c")
+    config["runmode"] = RunMode.BACKTEST  # a workbench has no exchange to ask
     config["candle_type_def"] = config.get("candle_type_def", "spot")
     config.pop("timerange", None)  # for backtests: all candles are wanted
     config["freqai"]["identifier"] = identifier

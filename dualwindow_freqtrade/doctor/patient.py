@@ -7,7 +7,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from freqtrade.commands.arguments import Arguments
-from freqtrade.configuration import Configuration, validate_config_consistency
+from freqtrade.configuration import (
+    Configuration,
+    remove_exchange_credentials,
+    validate_config_consistency,
+)
 from freqtrade.configuration.environment_vars import environment_vars_to_dict
 from freqtrade.configuration.load_config import load_from_files
 from freqtrade.data.dataprovider import DataProvider
@@ -192,9 +196,14 @@ class Patient:
 
     @cached_property
     def exchange(self) -> Exchange:
-        """What freqtrade knows of the exchange without asking it."""
+        """What freqtrade knows of the exchange without asking it.
+
+        Where a bot trades for money, freqtrade would ask, with the user's key.
+        """
+        config = {**self.config, "dry_run": True, "exchange": {**self.config["exchange"]}}
+        remove_exchange_credentials(config["exchange"], dry_run=True)
         try:
-            return ExchangeResolver.load_exchange(self.config, validate=False)
+            return ExchangeResolver.load_exchange(config, validate=False)
         except Exception as error:
             raise NotThereError(f"freqtrade does not know the exchange: {error}") from error
 

@@ -24,7 +24,7 @@ LIVE_FILE = "dualwindow_live.json"
 _KEPT = (
     *("timeframe", "trading_mode", "margin_mode", "candle_type_def", "dataformat_ohlcv", "fee"),
     *("stake_currency", "stake_amount", "max_open_trades", "tradable_balance_ratio", "dry_run"),
-    *("dry_run_wallet", "entry_pricing", "exit_pricing", "unfilledtimeout", "pairlists"),
+    *("dry_run_wallet", "entry_pricing", "exit_pricing", "unfilledtimeout"),
     *("reduce_df_footprint", "internals", "freqai", "freqaimodel"),
 )
 # Which live freqtrade lengthens in its copy: features on made-up candles would be others.
@@ -145,6 +145,8 @@ def command_of(config: Mapping[str, Any], strategy: str) -> Command:
         **{key: given[key] for key in (_STARTUP,) if key in given},
         **{key: str(Path(config[key]).absolute()) for key in _PATHS if config.get(key)},
         "exchange": {key: exchange[key] for key in ("name", "pair_whitelist") if key in exchange},
+        # Their other keys may be secret: the address of a list, and the token for it.
+        "pairlists": [{"method": each.get("method", "")} for each in config.get("pairlists", [])],
         "strategy": strategy,
     }
     return Command(
@@ -180,7 +182,7 @@ def write_run(path: Path, run: Run) -> None:
         If it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_aside(path, run.model_dump_json(indent=1).encode(), durable=False)
+    write_aside(path, run.model_dump_json(indent=1).encode(), durable=False, mode=0o600)
 
 
 def read_run(path: Path) -> Run:

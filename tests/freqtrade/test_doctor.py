@@ -9,6 +9,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import ccxt
 import pandas as pd
 import pytest
 from examples import part_of, random_training_data, small_settings
@@ -466,3 +467,18 @@ def test_nothing_is_written_where_the_bot_writes(words, tmp_path):
     looked(words())
     assert not (tmp_path / "user_data/models").exists()
     assert not list(tmp_path.glob("user_data/**/*.json"))
+
+
+def test_no_exchange_is_asked_with_the_key_of_a_bot_that_trades(words, monkeypatch):
+    asked = []
+
+    def fetch(self, url, *arguments, **options):
+        asked.append((url, self.apiKey))
+        raise ccxt.NetworkError("nobody should be asked")
+
+    monkeypatch.setattr(ccxt.Exchange, "fetch", fetch)
+    keys = {"key": "MYKEY", "secret": "MYSECRET"}
+    rows = looked(words({"dry_run": False, "exchange": {"pair_whitelist": [PAIR], **keys}}))
+    assert asked == []
+    assert not [row for row in rows if row.topic == "not looked at"]
+    assert "MYKEY" not in "".join(row.found + row.fix for row in rows)
