@@ -49,7 +49,7 @@ def _to_folder(arguments: argparse.Namespace) -> int:
     from dualwindow.learning.walk_forward import run, tasks
     from dualwindow.reports.progress import steps
     from dualwindow_freqtrade.freqai.configuration import translated
-    from dualwindow_trainer.walk import summarise
+    from dualwindow_trainer.walk import keep_datadir, summarise
 
     if arguments.out is None:
         raise CommandError("walk-forward: --out DIR is missing, for the predictions and records")
@@ -74,6 +74,7 @@ def _to_folder(arguments: argparse.Namespace) -> int:
         kept = f"finished folds are kept in {arguments.out}, the same command goes on"
         print(f"dualwindow: stopped; {kept}", file=sys.stderr)
         raise
+    keep_datadir(arguments.out, arguments)
     summarise(walk, arguments.out)
     return 0
 

@@ -89,6 +89,8 @@ def test_from_candles_to_predictions_in_a_log(candles, tmp_path):
     assert "\x1b" not in result.stdout
     assert lines[-1].startswith(f"5,760 candles in {tmp_path / 'out' / TABLE}")
 
+    where = json.loads((tmp_path / "out" / "candles.json").read_text())
+    assert where == {"datadir": str(candles)}  # for the report
     table = pd.read_parquet(tmp_path / "out" / TABLE)
     assert len(table) == 2 * 2 * 1440
     assert table["valid"].all()
