@@ -1,6 +1,7 @@
 """Say what a report found in plain lines, for a log or a terminal."""
 
 import textwrap
+from collections.abc import Sequence
 
 from dualwindow.judging.findings import Findings, Sentence
 
@@ -24,15 +25,25 @@ def spoken(findings: Findings) -> list[str]:
         f"What {subject.kind} found, out of sample, on {pairs}:", _WIDTH, placeholder=" ..."
     )
     told = [(each, _lines(each)) for each in findings.verdict]
-    most = _MOST - 1 - bool(findings.warnings)
-    lines = [head, *(line for own in _kept(told, most) for line in own)]
-    if n := len(findings.warnings):
-        more = "" if n == 1 else f" (1 of {n} warnings, see the report)"
-        note = textwrap.shorten(
-            f"note: {findings.warnings[0]}", _WIDTH - 2 - len(more), placeholder="..."
-        )
-        lines.append(f"  {note}{more}")
-    return lines
+    note = _note(findings.warnings)
+    most = _MOST - 1 - len(note)
+    return [head, *(line for own in _kept(told, most) for line in own), *note]
+
+
+def _note(warnings: Sequence[str]) -> list[str]:
+    """Say the first warning in two lines at most, and how many there are."""
+    if not warnings:
+        return []
+    n = len(warnings)
+    name = "note" if n == 1 else f"note (1 of {n}, see the report)"
+    return textwrap.wrap(
+        f"{name}: {warnings[0]}",
+        _WIDTH,
+        initial_indent="  ",
+        subsequent_indent="  ",
+        max_lines=2,
+        placeholder=" ...",
+    )
 
 
 def _kept(told: list[tuple[Sentence, list[str]]], most: int) -> list[list[str]]:

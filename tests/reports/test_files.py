@@ -26,7 +26,7 @@ def test_twelve_lines_of_110_columns_at_most(make):
     text = " ".join(line.strip("+- ") for line in lines)
     assert findings.verdict[0].text[:40] in text
     if findings.warnings:
-        assert "note: " in lines[-1]
+        assert "  note" in "\n".join(lines)
 
 
 def test_what_is_said_is_the_verdict_itself():
@@ -49,7 +49,7 @@ def test_what_is_bad_is_said_and_neutral_ones_are_left_out_first():
     assert "- dropped" in text
     assert "+ skill" in text
     assert "long word" not in text
-    assert lines[-1] == "  note: one (1 of 3 warnings, see the report)"
+    assert lines[-1] == "  note (1 of 3, see the report): one"
 
 
 def test_all_that_is_bad_is_said_though_each_is_long():
