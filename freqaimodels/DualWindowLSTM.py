@@ -90,11 +90,13 @@ class DualWindowLSTM(BaseClassifierModel):
         self.settings, is_live = self.configuration.settings, config.get("runmode") in TRADE_MODES
         leave_out_superseded(config)
         log_identifier(config)
+        self._presence = None
         if is_live:  # before FreqAI loads what lies there; the identifier has been checked
             identifier = config["freqai"].get("identifier", "")
-            repair_folder(Path(config["user_data_dir"], "models", identifier))
+            folder = Path(config["user_data_dir"], "models", identifier)
+            self._presence = Presence(folder)  # from here on, nobody promotes models to it
+            repair_folder(folder)
         super().__init__(config)
-        self._presence = Presence(self.full_path) if is_live else None
         drawer = live_drawer if is_live else backtest_drawer
         drawer.take_over(self.dd, self.columns_beside)
         if config.get("freqai_backtest_live_models", False):  # FreqAI has loaded the newest

@@ -3,14 +3,19 @@
 import fcntl
 import logging
 import os
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from freqtrade.exceptions import OperationalException
+
 logger = logging.getLogger(__name__)
 
 _LOCK = "dualwindow_bot.lock"
+# A promotion holds the folder for as long as it copies models.
+_TRIES, _PAUSE = 40, 0.5  # seconds between two
 
 
 class BotRunsError(RuntimeError):
@@ -23,17 +28,21 @@ class Presence:
     Parameters
     ----------
     folder : of the identifier; where nothing can be written, nobody is told
+
+    Raises
+    ------
+    OperationalException
+        If a promotion goes on in the folder, and does not end for a while.
     """
 
     def __init__(self, folder: Path) -> None:
         self._leave: weakref.finalize[..., Presence] | None = None
         try:
-            held = os.open(folder / _LOCK, os.O_WRONLY | os.O_CREAT, 0o666)
+            folder.mkdir(parents=True, exist_ok=True)
+            held = _opened(folder / _LOCK)
             # Also where nobody says that the bot is gone: its model is forgotten.
             self._leave = weakref.finalize(self, os.close, held)
-            # Shared: a configuration that is reloaded makes the next bot before the last is gone.
-            # It waits where a promotion is writing, which takes no second.
-            fcntl.flock(held, fcntl.LOCK_SH)
+            _share(held, folder)
         except OSError as error:
             logger.warning("Nobody can see that a bot runs on %s: %s", folder, error)
 
@@ -41,6 +50,30 @@ class Presence:
         """Say that this bot is gone."""
         if self._leave is not None:
             self._leave()
+
+
+def _opened(path: Path) -> int:
+    """Open a lock, which may be another user's: to read it is enough for most file systems."""
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except PermissionError:
+        return os.open(path, os.O_RDONLY)
+
+
+def _share(held: int, folder: Path) -> None:
+    """Lock it with the other bots: a reload makes the next one before the last is gone."""
+    for i in range(_TRIES):
+        try:
+            fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if i == 0:
+                logger.info("Waiting for a promotion that writes to %s", folder)
+            time.sleep(_PAUSE)
+        else:
+            return
+    raise OperationalException(
+        f"{folder} is held by a promotion (dualwindow promote); start the bot once it has ended"
+    )
 
 
 @contextmanager
@@ -52,7 +85,7 @@ def without_bot(folder: Path) -> Iterator[None]:
     BotRunsError
         If there is one.
     """
-    with (folder / _LOCK).open("a") as held:
+    with os.fdopen(_opened(folder / _LOCK), "rb") as held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
