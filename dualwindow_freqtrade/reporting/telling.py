@@ -39,6 +39,7 @@ class Telling:
     def __init__(self, folder: Path, config: Mapping[str, Any], step: int, *, writes: bool) -> None:
         self._folder, self._config, self._writes = folder, config, writes
         self._collected = Collected(folder, config, step)
+        self._has_failed = False
 
     def follow(
         self,
@@ -60,25 +61,45 @@ class Telling:
         is_backtest = strategy.dp.runmode == RunMode.BACKTEST
         if not is_backtest or self._config.get("freqai_backtest_live_models", False):
             return predict()
-        self._collected.begin(strategy)
+        if not self._tries(lambda: self._collected.begin(strategy)):
+            return predict()
         try:
             predicted = predict()
         except BaseException:
             self._collected.stop()
             raise
-        self._collected.add(pair, predicted, windows())
-        if self._collected.is_last(pair, strategy):
-            self._say(strategy)
+        self._tries(lambda: self._finish(pair, strategy, predicted, windows()))
         return predicted
 
-    def _say(self, strategy: IStrategy) -> None:
-        """Say it; whatever goes wrong here must not cost anybody a backtest."""
+    def _tries(self, step: Callable[[], None]) -> bool:
+        """Do a step, of which none may cost anybody a backtest; after a failure there is no other.
+
+        Strategies may say by which rule they decide, and that is anybody's code.
+        """
+        if self._has_failed:
+            return False
         try:
-            tell(self._collected.end(strategy))
+            step()
         except Exception as error:
+            self._has_failed = True
+            self._collected.stop()
             trace = None if isinstance(error, RunError) else error
             logger.warning("What this backtest found cannot be said: %s", error, exc_info=trace)
-            return
+        return not self._has_failed
+
+    def _finish(
+        self,
+        pair: str,
+        strategy: IStrategy,
+        predicted: DataFrame,
+        windows: Sequence[CachedWindow],
+    ) -> None:
+        self._collected.add(pair, predicted, windows)
+        if self._collected.is_last(pair, strategy):
+            self._say(strategy)
+
+    def _say(self, strategy: IStrategy) -> None:
+        tell(self._collected.end(strategy))
         if self._writes:
             write_at_the_end(self._folder)
         command = command_for(self._folder, Path(self._config["user_data_dir"]))

@@ -181,6 +181,17 @@ def test_what_is_broken_is_named(run, tmp_path, what, says):
         backtest_evidence(folder)
 
 
+def test_a_strategy_that_cannot_say_its_rule_costs_nobody_a_backtest(tmp_path, caplog):
+    config = configuration(tmp_path, model_training_parameters=RANGES)
+    frames = market()
+    strategy = load_strategy(config, frames)
+    strategy.confidence_in_effect = lambda: 1 / 0
+    predicted = strategy.advise_indicators(frames["1m"].copy(), {"pair": PAIR})
+    assert predicted["do_predict"].sum() > 0
+    assert caplog.text.count("What this backtest found cannot be said: division by zero") == 1
+    assert not (strategy.freqai.full_path / BEGUN_FILE).exists()
+
+
 def test_a_backtest_that_failed_leaves_the_notes_of_the_one_before(run, tmp_path):
     config = configuration(tmp_path, model_training_parameters=RANGES)
     frames = market()
