@@ -15,6 +15,11 @@ from dualwindow_trainer.arguments import add_report_of_walk
 if TYPE_CHECKING:
     from dualwindow.judging.evidence import Evidence
 
+_NEEDS_MODELS = (
+    "there are no importances of features: --importance needs freqai.save_backtest_models true "
+    "when a backtest runs, under a freqai.identifier that has no cached predictions"
+)
+
 
 def _report(arguments: argparse.Namespace) -> int:
     from dualwindow.judging.finding import find
@@ -38,7 +43,11 @@ def _report(arguments: argparse.Namespace) -> int:
         except OSError as error:
             raise CommandError(f"report: it cannot be written: {error}") from error
     print("\n".join(spoken(found)))
+    if arguments.importance and not evidence.importances:
+        print(f"note: {_NEEDS_MODELS}")
     print(f"\nThe report: {page}")
+    if arguments.png is not None:
+        print(f"The pictures: {arguments.png}")
     return 0
 
 

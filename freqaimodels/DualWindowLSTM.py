@@ -60,7 +60,7 @@ from dualwindow_freqtrade.live.stored_predictions import stored_predictions
 from dualwindow_freqtrade.live.watch import LiveWatch, limits_of
 from dualwindow_freqtrade.reporting.renewal import Renewal
 from dualwindow_freqtrade.reporting.telling import Telling
-from dualwindow_freqtrade.strategy.quiet import leave_out_superseded
+from dualwindow_freqtrade.strategy.quiet import leave_out_idle
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ class DualWindowLSTM(BaseClassifierModel):
         except ConfigurationError as error:
             raise OperationalException(str(error)) from error
         self.settings, is_live = self.configuration.settings, config.get("runmode") in TRADE_MODES
-        leave_out_superseded(config)
+        leave_out_idle(config)
         log_identifier(config)
         self._presence = None
         if is_live:  # before FreqAI loads what lies there; the identifier has been checked

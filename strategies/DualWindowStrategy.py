@@ -31,7 +31,7 @@ from dualwindow_freqtrade.freqai.whitelist import whitelist_of
 from dualwindow_freqtrade.live.candles import refuse_short_frames
 from dualwindow_freqtrade.live.rest_api import close_rest_api
 from dualwindow_freqtrade.strategy.hyperopt_file import values_found
-from dualwindow_freqtrade.strategy.quiet import leave_out_superseded
+from dualwindow_freqtrade.strategy.quiet import leave_out_idle, leave_out_superseded
 from dualwindow_freqtrade.strategy.rule_parameters import (
     Begun,
     begin_parameters,
@@ -86,10 +86,12 @@ class DualWindowStrategy(IStrategy):
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__(config)
+        leave_out_idle(config)
         leave_out_superseded(config)
         self.can_short = config.get("trading_mode", TradingMode.SPOT) != TradingMode.SPOT
         if not self.plot_config:  # here, because a web server starts no strategy to show its plots
-            is_agent = "agent" in config.get("freqai", {}).get("dual_window", {})
+            own = config.get("freqai", {}).get("dual_window")
+            is_agent = isinstance(own, dict) and "agent" in own  # the model refuses what is none
             self.plot_config = plot_config(can_short=self.can_short, is_agent=is_agent)
         close_rest_api(config)
         tell_missing_candles(config)  # freqtrade looks for them next

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 import zipfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -84,8 +84,14 @@ def _between(deals: Collection[Deal], run: Run) -> tuple[Deal, ...]:
         for pair, seen in run.pairs.items()
         if seen.windows
     }
-    kept = [d for d in deals if d.pair in spans and spans[d.pair][0] <= d.opened < spans[d.pair][1]]
-    return tuple(sorted(kept, key=lambda deal: deal.opened))
+    return tuple(sorted(_within(deals, spans), key=lambda deal: deal.opened))
+
+
+def _within(deals: Collection[Deal], spans: Mapping[str, tuple[float, float]]) -> Iterator[Deal]:
+    for deal in deals:
+        first, stop = spans.get(deal.pair, (0.0, 0.0))
+        if first <= deal.opened < stop:
+            yield deal
 
 
 def _of_result(trade: Mapping[str, Any]) -> Deal:
@@ -116,24 +122,28 @@ def database_of(config: Mapping[str, Any]) -> Path | None:
     return Path(name).absolute() if name and url.startswith(_SQLITE) else None
 
 
-def deals_of_bot(path: Path | None, pairs: Collection[str], first: float) -> Traded:
+def deals_of_bot(
+    path: Path | None, strategy: str, spans: Mapping[str, tuple[float, float]]
+) -> Traded:
     """Read a bot's trades, without ever writing to its database.
 
     Parameters
     ----------
-    path : of the database
-    pairs, first : whose trades, and opened when at the earliest, seconds since 1970 UTC
+    path : of the database, which bots before may have written to, too
+    strategy : name of the one whose trades are meant
+    spans : by pair, from when to before when it was predicted, seconds since 1970 UTC
     """
     if path is None:
         return Traded(None, {}, ("the bot's trades are in no file here: none are told",))
     try:
         uri = f"file:{quote(str(path))}?mode=ro"
         with closing(sqlite3.connect(uri, uri=True, timeout=5)) as database:
-            rows = database.execute(f"select {_COLUMNS} from trades order by open_date").fetchall()
+            asked = f"select {_COLUMNS} from trades where strategy = ? order by open_date"
+            rows = database.execute(asked, (strategy,)).fetchall()
     except sqlite3.Error as error:
         return Traded(None, {}, (f"{path}: the bot's trades cannot be read: {error}",))
     deals = [_of_row(row) for row in rows]
-    return Traded(tuple(d for d in deals if d.pair in pairs and d.opened >= first), {}, ())
+    return Traded(tuple(_within(deals, spans)), {}, ())
 
 
 def _of_row(row: tuple[Any, ...]) -> Deal:

@@ -1,26 +1,25 @@
 """Gather what a bot has predicted: its stored predictions, records, candles, trades and status."""
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from pandas import DataFrame
 
 from dualwindow.judging.evidence import Evidence
-from dualwindow.judging.findings import Live, LivePair, Parity
+from dualwindow.judging.findings import Live, Parity
 from dualwindow.market.candle_files import CandleFileError
 from dualwindow.market.candles import Candles
 from dualwindow_freqtrade.freqai.names import COLUMNS, DATE_OF_PREDICTION, PRICES, TRAINED_AT
-from dualwindow_freqtrade.live.status import STATUS_FILE
 from dualwindow_freqtrade.live.stored_predictions import stored_predictions
 from dualwindow_freqtrade.reporting.backtest import evidence_of, frame_on_disk
 from dualwindow_freqtrade.reporting.deals import deals_of_bot
 from dualwindow_freqtrade.reporting.records import record_of_training
 from dualwindow_freqtrade.reporting.run_file import LIVE_FILE, Market, Run, RunError, read_run
+from dualwindow_freqtrade.reporting.status import status_of
 from dualwindow_freqtrade.reporting.table import Predicted, table_of
 
 NOT_LOOKED = Parity(checked=0, problems=(), notes=("nobody has looked",))
@@ -37,8 +36,16 @@ class _Stored(NamedTuple):
     rows: DataFrame
 
 
-def live_evidence(folder: Path, parity: Parity = NOT_LOOKED) -> Evidence:
-    """Gather everything that a bot has predicted under an identifier, as far as it is stored.
+def live_evidence(
+    folder: Path, parity: Parity = NOT_LOOKED, *, days: int | None = None
+) -> Evidence:
+    """Gather what a bot has predicted under an identifier, as far as it is stored.
+
+    Parameters
+    ----------
+    folder : of the identifier
+    parity : what a comparison with a backtest has found
+    days : before its newest prediction, how far back; None is everything
 
     Raises
     ------
@@ -46,7 +53,7 @@ def live_evidence(folder: Path, parity: Parity = NOT_LOOKED) -> Evidence:
         If there is nothing, or something is damaged; it says what, and what to do.
     """
     run, warnings = _run_of_bot(folder), list[str]()
-    stored = list(_stored_of(folder, warnings))
+    stored = list(_stored_of(folder, days, warnings))
     if not stored:
         raise NothingYetError(
             f"{folder} has no predictions of a bot yet; they are stored after each training, and "
@@ -61,12 +68,21 @@ def live_evidence(folder: Path, parity: Parity = NOT_LOOKED) -> Evidence:
         for each in stored
         if each.pair in pairs
     }
-    first = min(window.start for window in windows)
-    traded = deals_of_bot(run.trades, pairs, first)
+    traded = deals_of_bot(run.trades, run.command.strategy, _spans(windows, run.market.step))
+    status = status_of(folder, warnings)
     told = (*warnings, *traded.warnings)
     evidence = evidence_of(folder.name, table_of(windows, candles), candles, run.judging, told)
-    live = Live(parity=parity, pairs=status_of(folder))
+    live = Live(parity=parity, pairs=status)
     return replace(evidence, source="live", live=live, deals=traded.deals)
+
+
+def _spans(windows: Sequence[Predicted], step: int) -> dict[str, tuple[float, float]]:
+    """Say when each pair can have been traded: a signal is acted on while its next candle opens."""
+    spans: dict[str, tuple[float, float]] = {}
+    for each in windows:
+        first, stop = spans.get(each.pair, (each.start, each.stop))
+        spans[each.pair] = min(first, each.start), max(stop, each.stop)
+    return {pair: (first, stop + step) for pair, (first, stop) in spans.items()}
 
 
 def _run_of_bot(folder: Path) -> Run:
@@ -79,7 +95,7 @@ def _run_of_bot(folder: Path) -> Run:
     return read_run(path)
 
 
-def _stored_of(folder: Path, warnings: list[str]) -> Iterator[_Stored]:
+def _stored_of(folder: Path, days: int | None, warnings: list[str]) -> Iterator[_Stored]:
     """Read what the bot was asked for, from the first prediction of each pair on."""
     try:
         everything = stored_predictions(folder)
@@ -88,9 +104,8 @@ def _stored_of(folder: Path, warnings: list[str]) -> Iterator[_Stored]:
             f"the stored predictions in {folder} are damaged ({error}); a bot that starts sets "
             "them aside, and goes on with its backup"
         ) from error
-    for pair, rows in everything.items():
-        if TRAINED_AT not in rows:
-            continue  # of another model
+    ours = {pair: rows for pair, rows in everything.items() if TRAINED_AT in rows}
+    for pair, rows in _whole(ours, warnings) if days is None else _latest(ours, days, warnings):
         # FreqAI stores a pair's whole first frame, of which nothing was predicted.
         told = (rows[list(COLUMNS)] != 0).any(axis=1).to_numpy()
         if not told.any():
@@ -103,6 +118,35 @@ def _stored_of(folder: Path, warnings: list[str]) -> Iterator[_Stored]:
                 "count nowhere"
             )
         yield _Stored(pair, begun[asked].reset_index(drop=True))
+
+
+def _whole(stored: Mapping[str, DataFrame], warnings: list[str]) -> Iterator[tuple[str, DataFrame]]:
+    """Leave out pairs whose stored rows are odd."""
+    for pair, rows in stored.items():
+        missing = [name for name in (DATE_OF_PREDICTION, *COLUMNS, *PRICES) if name not in rows]
+        if missing:
+            told = f"its stored predictions lack {', '.join(missing)}; it is left out"
+            warnings.append(f"{pair}: {told}")
+        else:
+            yield pair, rows
+
+
+def _latest(
+    stored: Mapping[str, DataFrame], days: int, warnings: list[str]
+) -> Iterator[tuple[str, DataFrame]]:
+    """Cut off what is older than some days before the newest row of all pairs."""
+    whole = dict(_whole(stored, warnings))
+    dates = [rows[DATE_OF_PREDICTION] for rows in whole.values() if len(rows)]
+    if not dates:
+        return
+    first = max(date.max() for date in dates) - pd.Timedelta(days=days)
+    if min(date.min() for date in dates) < first:
+        warnings.append(
+            f"this page is of the last {days} days alone; of all that is stored: dualwindow report "
+            "--live"
+        )
+    for pair, rows in whole.items():
+        yield pair, rows[rows[DATE_OF_PREDICTION] >= first]
 
 
 def _windows(folder: Path, stored: _Stored, step: int, warnings: list[str]) -> Iterator[Predicted]:
@@ -156,24 +200,3 @@ def candles_of_bot(market: Market, pair: str, stored: DataFrame) -> Candles:
     later = known[~known["date"].isin(disk["date"])]
     both = pd.concat([disk[list(known)], later], ignore_index=True)
     return Candles.from_frame(both.sort_values("date", ignore_index=True), market.step)
-
-
-def status_of(folder: Path) -> tuple[LivePair, ...]:
-    """Read how the bot is doing; nothing where it has not said so."""
-    try:
-        pairs: Mapping[str, Any] = json.loads((folder / STATUS_FILE).read_text())["pairs"]
-    except (OSError, ValueError, KeyError):
-        return ()
-    return tuple(
-        LivePair(
-            pair=pair,
-            predictions=facts["predictions"],
-            without=facts["candles_without_prediction"],
-            trainings=facts["trainings"],
-            failed_trainings=facts["failed_trainings"],
-            seconds_after_candle=(facts["seconds_after_candle"] or {}).get("median"),
-            kept_out={why: n for why, n in facts["counts"].items() if n},
-            last_error=facts["last_error"],
-        )
-        for pair, facts in pairs.items()
-    )

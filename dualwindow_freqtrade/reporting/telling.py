@@ -84,7 +84,12 @@ class Telling:
             self._has_failed = True
             self._collected.stop()
             trace = None if isinstance(error, RunError) else error
-            logger.warning("What this backtest found cannot be said: %s", error, exc_info=trace)
+            logger.warning(
+                "What this backtest found cannot be said: %s; it goes on, and its predictions are "
+                "kept; run it again once that is mended, for a report",
+                str(error) or type(error).__name__,
+                exc_info=trace,
+            )
         return not self._has_failed
 
     def _finish(

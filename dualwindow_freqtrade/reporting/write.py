@@ -8,6 +8,7 @@ from dualwindow_freqtrade.reporting.backtest import backtest_evidence
 from dualwindow_freqtrade.reporting.live import live_evidence
 
 REPORT = "report"  # folder in that of the identifier
+_RENEWED = 28  # days of a bot that a page is of which it renews itself
 
 
 def report_folder(folder: Path, *, is_live: bool) -> Path:
@@ -29,6 +30,8 @@ def evidence_in(folder: Path, *, is_live: bool) -> Evidence:
 def write_report_of(folder: Path, *, is_live: bool) -> Path:
     """Gather, judge and write; return the path of the page.
 
+    Of a bot, only what its last weeks were: a page that is renewed must not take longer and longer.
+
     Raises
     ------
     RunError
@@ -39,5 +42,6 @@ def write_report_of(folder: Path, *, is_live: bool) -> Path:
     from dualwindow.judging.finding import find
     from dualwindow.reports.files import write_report
 
-    found = find(evidence_in(folder, is_live=is_live), epoch_seconds())
+    evidence = live_evidence(folder, days=_RENEWED) if is_live else backtest_evidence(folder)
+    found = find(evidence, epoch_seconds())
     return write_report(found, report_folder(folder, is_live=is_live))

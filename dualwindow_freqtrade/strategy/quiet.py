@@ -1,8 +1,10 @@
 """Keep lines of freqtrade off the log that say nothing, or what is no longer so."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from freqtrade.enums import TRADE_MODES
 
 # By logger, the beginnings of lines. freqtrade writes each value of a strategy as it is before
 # `bot_start`, which then puts in the stop, the take-profits and the age of candles; and each
@@ -16,10 +18,11 @@ _SUPERSEDED = {
         "No params for buy found, using default values.",
         "No params for sell found, using default values.",
     ),
-    # FreqAI's lines of each file that is not there yet; that a window is trained, and that cached
-    # predictions are reused, is told.
+}
+# What FreqAI says whatever the strategy: of each file that is not there yet; that a window is
+# trained, and that cached predictions are reused, is told.
+_IDLE_LIVE = {
     "freqtrade.freqai.data_kitchen": ("Could not find backtesting prediction file at ",),
-    "freqtrade.freqai.data_drawer": ("Could not find existing ",),
     "freqtrade.freqai.freqai_interface": (
         "Could not find model at ",
         "Saving metadata to disk.",
@@ -28,6 +31,8 @@ _SUPERSEDED = {
     ),
     "freqtrade.data.dataprovider": ("Increasing startup_candle_count for freqai ", "Loading data "),
 }
+# A bot's user is to read that it begins without the predictions of before.
+_IDLE = {**_IDLE_LIVE, "freqtrade.freqai.data_drawer": ("Could not find existing ",)}
 
 
 class _Without(logging.Filter):
@@ -43,13 +48,26 @@ class _Without(logging.Filter):
         )
 
 
-_FILTERS = {name: _Without(beginnings) for name, beginnings in _SUPERSEDED.items()}
+_FILTERS = {name: _Without(beginnings) for name, beginnings in {**_SUPERSEDED, **_IDLE}.items()}
 
 
 def leave_out_superseded(config: Mapping[str, Any]) -> None:
-    """Leave these lines out from now on, of all strategies of the process; ``-v`` shows them."""
-    for name, one in _FILTERS.items():
+    """Leave out what the line "Rule in effect" replaces, for a strategy that writes it.
+
+    From now on, of all strategies of the process; ``-v`` shows them.
+    """
+    _leave_out(config, _SUPERSEDED)
+
+
+def leave_out_idle(config: Mapping[str, Any]) -> None:
+    """Leave out what FreqAI tells of files and steps of its own; ``-v`` shows them."""
+    is_live = config.get("runmode") in TRADE_MODES
+    _leave_out(config, _IDLE_LIVE if is_live else _IDLE)
+
+
+def _leave_out(config: Mapping[str, Any], names: Iterable[str]) -> None:
+    for name in names:
         if config.get("verbosity", 0) > 0:
-            logging.getLogger(name).removeFilter(one)
+            logging.getLogger(name).removeFilter(_FILTERS[name])
         else:
-            logging.getLogger(name).addFilter(one)
+            logging.getLogger(name).addFilter(_FILTERS[name])

@@ -20,7 +20,7 @@ from dualwindow_freqtrade.freqai.folder_use import is_used_live, remedy
 from dualwindow_freqtrade.freqai.names import STORED_PREDICTIONS
 from dualwindow_freqtrade.freqai.placement import misplaced_blocks
 from dualwindow_freqtrade.freqai.sources import identifier_source, log_identifier
-from harness.freqai_run import configuration
+from harness.freqai_run import configuration, load_strategy
 from harness.places import ROOT
 
 METADATA = "sub-train-BTC_1/cb_btc_1_metadata.json"
@@ -110,6 +110,12 @@ def test_a_block_in_the_wrong_block_is_refused(block):
         read_configuration(freqai)
     (problem,) = refused.value.problems
     assert problem == f"freqai.{block}.dual_window is unknown; it belongs in freqai"
+
+
+def test_a_strategy_leaves_it_to_the_model_to_refuse_what_is_no_block(tmp_path):
+    config = configuration(tmp_path, dual_window=None)
+    with pytest.raises(OperationalException, match=r"freqai\.dual_window must be a block of sett"):
+        load_strategy(config, {})
 
 
 @pytest.mark.parametrize("block", ["feature_parameters", "data_split_parameters", "dual_window"])

@@ -3,8 +3,9 @@
 import logging
 
 import pytest
+from freqtrade.enums import RunMode
 
-from dualwindow_freqtrade.strategy.quiet import leave_out_superseded
+from dualwindow_freqtrade.strategy.quiet import leave_out_idle, leave_out_superseded
 
 RESOLVER, HYPER = "freqtrade.resolvers.strategy_resolver", "freqtrade.strategy.hyper"
 
@@ -13,6 +14,7 @@ RESOLVER, HYPER = "freqtrade.resolvers.strategy_resolver", "freqtrade.strategy.h
 def _restore():
     yield
     leave_out_superseded({"verbosity": 1})
+    leave_out_idle({"verbosity": 1})
     assert logging.getLogger(RESOLVER).filters == logging.getLogger(HYPER).filters == []
 
 
@@ -39,3 +41,26 @@ def test_lines_that_are_superseded_are_left_out(caplog, logger, level, text, is_
     caplog.clear()
     logging.getLogger(logger).log(level, text)
     assert caplog.messages == [text]
+
+
+DRAWER, NO_HISTORY = "freqtrade.freqai.data_drawer", "Could not find existing historic_predictions"
+
+
+@pytest.mark.parametrize(
+    ("mode", "logger", "text", "is_shown"),
+    [
+        pytest.param(
+            RunMode.BACKTEST, RESOLVER, "Strategy using stoploss: -0.1", True, id="other-strategy"
+        ),
+        pytest.param(
+            RunMode.BACKTEST, HYPER, "Strategy Parameter(default): a = 1", True, id="its-values"
+        ),
+        pytest.param(RunMode.BACKTEST, DRAWER, NO_HISTORY, False, id="backtest"),
+        pytest.param(RunMode.DRY_RUN, DRAWER, NO_HISTORY, True, id="live"),
+    ],
+)
+def test_what_nothing_replaces_is_shown(caplog, mode, logger, text, is_shown):
+    caplog.set_level(logging.INFO)
+    leave_out_idle({"runmode": mode})
+    logging.getLogger(logger).info(text)
+    assert caplog.messages == ([text] if is_shown else [])

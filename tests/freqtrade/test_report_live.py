@@ -1,5 +1,6 @@
 """What a bot has predicted, as its report has it; and a page that is renewed beside it."""
 
+import json
 import shutil
 import sqlite3
 import subprocess
@@ -14,12 +15,14 @@ from dualwindow.learning.record import TrainingRecord
 from dualwindow.market.candles import Candles
 from dualwindow.market.labels import CLASSES, UNKNOWN, Labelling
 from dualwindow_freqtrade.freqai.names import DATE_OF_PREDICTION, REPORT_FILE
+from dualwindow_freqtrade.live.status import STATUS_FILE
 from dualwindow_freqtrade.live.stored_predictions import stored_predictions
-from dualwindow_freqtrade.reporting import renewal
+from dualwindow_freqtrade.reporting import live, renewal
 from dualwindow_freqtrade.reporting.deals import database_of, deals_of_bot
 from dualwindow_freqtrade.reporting.live import NothingYetError, live_evidence
 from dualwindow_freqtrade.reporting.renewal import NOTHING_YET, Renewal
 from dualwindow_freqtrade.reporting.run_file import LIVE_FILE, RunError, read_run
+from dualwindow_freqtrade.reporting.status import status_of
 from dualwindow_freqtrade.reporting.write import report_folder
 from harness.freqai_run import PAIR, at, dry_run, live_configuration, train_now
 
@@ -277,21 +280,62 @@ def test_it_ends_with_the_bot(renewing):
     one.stop()
 
 
+def test_a_page_can_be_of_the_last_days_alone(bot, monkeypatch):
+    folder, *_ = bot
+    stored = stored_predictions(folder)
+    older = stored[PAIR].copy()
+    older[DATE_OF_PREDICTION] -= pd.Timedelta(days=30)
+    rows = pd.concat([older, stored[PAIR]], ignore_index=True)
+    odd = rows.drop(columns=[CLASSES[0]])
+    monkeypatch.setattr(live, "stored_predictions", lambda _: {PAIR: rows, "ODD/USDT": odd})
+    whole, latest = live_evidence(folder), live_evidence(folder, days=28)
+    (all_of_it,), (mine,) = whole.walks.values(), latest.walks.values()
+    assert len(mine.table) == N < len(all_of_it.table)
+    assert mine.table["date"].min() >= stored[PAIR][DATE_OF_PREDICTION].min()
+    (told,) = (text for text in latest.warnings if "the last 28 days alone" in text)
+    assert "dualwindow report --live" in told
+    for evidence in (whole, latest):
+        assert "ODD/USDT: its stored predictions lack SHORT; it is left out" in evidence.warnings
+    assert not any("days alone" in text for text in live_evidence(folder, days=99).warnings)
+
+
+def test_an_odd_status_costs_only_its_pair(bot, tmp_path):
+    told = json.loads((bot[0] / STATUS_FILE).read_text())
+    path = tmp_path / STATUS_FILE
+    for odd in ([], {}, {"predictions": "many"}):
+        path.write_text(json.dumps({"pairs": {**told["pairs"], "ODD/USDT": odd}}))
+        warnings = []
+        assert [each.pair for each in status_of(tmp_path, warnings)] == [PAIR]
+        (warning,) = warnings
+        assert warning.startswith("ODD/USDT: its status in ")
+    for whole in ("[]", '{"pairs": []}', "{", "{}"):
+        path.write_text(whole)
+        warnings = []
+        assert status_of(tmp_path, warnings) == ()
+        assert len(warnings) == 1
+    path.unlink()
+    warnings = []
+    assert (status_of(tmp_path, warnings), warnings) == ((), [])
+
+
 def test_a_bots_trades_are_read_and_never_written(tmp_path):
     path = tmp_path / "trades.sqlite"
     columns = "pair, is_short, open_date, close_date, open_rate, close_rate, close_profit"
+    names, longer = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "2024-01-02 01:00:00"
     with sqlite3.connect(path) as database:
-        database.execute(f"create table trades ({columns}, enter_tag, exit_reason)")
+        database.execute(f"create table trades ({columns}, enter_tag, exit_reason, strategy)")
         rows = [
             (PAIR, 1, "2024-01-02 00:01:00.000", "2024-01-02 00:09:00", 5.0, 4.0, 0.2, "s", "roi"),
             (PAIR, 0, "2024-01-02 00:20:00", None, 5.0, 5.5, 0.1, None, None),
             (PAIR, 0, "2024-01-01 23:59:00", None, 5.0, None, None, None, None),
             ("XRP/USDT:USDT", 0, "2024-01-02 00:20:00", None, 5.0, None, None, None, None),
         ]
-        database.executemany("insert into trades values (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        database.executemany(f"insert into trades values {names}", [(*r, "Mine") for r in rows])
+        others = [(*rows[1], "Another"), (PAIR, 0, longer, *rows[1][3:], "Mine")]
+        database.executemany(f"insert into trades values {names}", others)
     path.chmod(0o444)
     first = pd.Timestamp("2024-01-02", tz="UTC").timestamp()
-    short, long = deals_of_bot(path, {PAIR}, first).deals
+    short, long = deals_of_bot(path, "Mine", {PAIR: (first, first + 3600)}).deals
     assert (short.side, short.opened, short.closed) == ("SHORT", first + 60, first + 540)
     assert (short.open_rate, short.close_rate, short.profit) == (5.0, 4.0, 0.2)
     assert (short.tag, short.reason) == ("s", "roi")
@@ -300,11 +344,11 @@ def test_a_bots_trades_are_read_and_never_written(tmp_path):
 
 
 def test_a_database_that_is_not_there_is_told(tmp_path):
-    deals, _, (warning,) = deals_of_bot(tmp_path / "no.sqlite", {PAIR}, 0)
+    deals, _, (warning,) = deals_of_bot(tmp_path / "no.sqlite", "Mine", {PAIR: (0, 9)})
     assert deals is None
     assert "the bot's trades cannot be read: unable to open database file" in warning
     assert not (tmp_path / "no.sqlite").exists()
-    assert deals_of_bot(None, {PAIR}, 0).deals is None
+    assert deals_of_bot(None, "Mine", {PAIR: (0, 9)}).deals is None
 
 
 @pytest.mark.parametrize(

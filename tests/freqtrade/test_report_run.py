@@ -139,10 +139,14 @@ def test_the_page_opens_in_a_browser(ran, width):
         assert seen.complaints == []
 
 
-def test_a_pair_and_a_day_are_chosen(ran, tmp_path):
+def test_a_pair_and_a_day_are_chosen(ran, tmp_path, capsys):
     user_data, _ = ran
-    words = ["report", "--userdir", str(user_data), "--out", str(tmp_path / "one")]
+    words = ["report", "--userdir", str(user_data), "--out", str(tmp_path / "one"), "--importance"]
+    words += ["--png", str(tmp_path / "pictures")]
     assert main([*words, "--pair", PAIRS[1], "--day", "2024-01-25"]) == 0
+    said = capsys.readouterr().out
+    assert "--importance needs freqai.save_backtest_models true" in said
+    assert f"The pictures: {tmp_path / 'pictures'}\n" in said
     found = json.loads((tmp_path / "one" / "report.json").read_text())
     assert found["subject"]["pairs"] == [PAIRS[1]]
     assert len(found["skill"]["rows"]) == 9
