@@ -1,4 +1,8 @@
+import errno
+import os
 from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -22,3 +26,20 @@ def said(capsys) -> Callable[..., tuple[int, str, str]]:
         return status, *capsys.readouterr()
 
     return run
+
+
+@pytest.fixture
+def full_disk():
+    """Let the disk be full, for all files or for those with a name that contains a part."""
+
+    @contextmanager
+    def full(part=""):
+        def sync(descriptor):
+            if part in Path(f"/proc/self/fd/{descriptor}").resolve().name:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "fsync", sync)
+            yield
+
+    return full

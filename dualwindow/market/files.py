@@ -2,9 +2,11 @@
 
 import errno
 import os
+from itertools import count
 from pathlib import Path
 
 _PASSING = (errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+_NUMBERS = count()  # with the process, they tell apart who writes to one path at the same time
 
 
 def write_aside(
@@ -32,7 +34,7 @@ def write_aside(
     OSError
         If it cannot be written, for example because the disk is full; what was there stays.
     """
-    aside = path.with_name(f"{path.name}.tmp")
+    aside = path.with_name(f"{path.name}.{os.getpid()}-{next(_NUMBERS)}.tmp")
     try:
         descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
         with os.fdopen(descriptor, "wb") as file:
@@ -43,7 +45,7 @@ def write_aside(
         if backup is not None and path.exists():
             path.replace(backup)
         aside.replace(path)
-    except OSError:
+    except Exception:
         aside.unlink(missing_ok=True)
         raise
 

@@ -127,12 +127,11 @@ def test_what_is_no_checkpoint_is_set_aside(path):
         CheckpointFile(path, FACTS).take_up()
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_on_a_full_disk_the_epoch_before_stays(path):
+def test_on_a_full_disk_the_epoch_before_stays(path, full_disk):
     file = written(path)
     before = path.read_bytes()
-    path.with_name(f"{path.name}.tmp").symlink_to("/dev/full")  # where it is written aside
-    with pytest.raises(CheckpointFileError, match=r"cannot be written \(No space left on device\)"):
+    told = r"cannot be written \(No space left on device\)"
+    with full_disk(), pytest.raises(CheckpointFileError, match=told):
         file.whole.member(1).save(b"more", 3)
     assert path.read_bytes() == before
     assert [p.name for p in path.parent.iterdir()] == [path.name]

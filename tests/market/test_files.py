@@ -33,3 +33,17 @@ def test_what_was_there_becomes_the_backup(tmp_path):
     for new, old in ((b"2", b"1"), (b"3", b"2")):
         write_aside(path, new, backup=backup)
         assert (path.read_bytes(), backup.read_bytes()) == (new, old)
+
+
+def test_two_who_write_to_one_path_do_not_spoil_each_other(tmp_path, monkeypatch):
+    path, sync = tmp_path / "report.html", os.fsync
+
+    def another_writes(descriptor: int) -> None:
+        monkeypatch.setattr(os, "fsync", sync)
+        write_aside(path, b"the other's, which is longer")
+        assert path.read_bytes() == b"the other's, which is longer"
+
+    monkeypatch.setattr(os, "fsync", another_writes)
+    write_aside(path, b"mine")
+    assert path.read_bytes() == b"mine"
+    assert list(tmp_path.iterdir()) == [path]

@@ -215,13 +215,14 @@ def test_a_forged_checkpoint_is_refused_and_stays(ended, words, said, monkeypatc
     assert list(files_of(ended)) == [f"checkpoint_{STEM}.zip"]
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_disk_ends_a_training_that_goes_on_once_there_is_room(whole, ended, words, said):
+def test_a_full_disk_ends_a_training_that_goes_on_once_there_is_room(
+    whole, ended, words, said, full_disk
+):
     before = files_of(ended)
     path = ended / "models" / "BTCUSDT" / f"checkpoint_{STEM}.zip"
-    path.with_name(f"{path.name}.tmp").symlink_to("/dev/full")
     asked = [*words, *LSTM, *TRAINED, "--out", ended, "--resume"]
-    status, told, complaint = said(*asked)
+    with full_disk():
+        status, told, complaint = said(*asked)
     assert (status, told) == (2, "BTC/USDT: goes on after epoch 2\n")
     assert complaint.count("\n") == 1
     assert f"{path} cannot be written (No space left on device); " in complaint
