@@ -66,11 +66,13 @@ class Patient:
             config = Configuration(dict(self.arguments), RunMode.BACKTEST).get_config()
         except Exception as error:  # whatever freqtrade stumbles over in what is written
             return Completed(self._filled(written), error)
+        if not config.get("timerange"):  # it is for a bot: what a backtest needs is not asked
+            config["runmode"] = RunMode.UTIL_EXCHANGE
         try:
             validate_config_consistency(config, preliminary=True)
         except Exception as error:
             return Completed(self._filled(config), error)
-        return Completed(self._filled(config), None)
+        return Completed({**self._filled(config), "runmode": RunMode.BACKTEST}, None)
 
     def _filled(self, config: Mapping[str, Any]) -> dict[str, Any]:
         exchange = config.get("exchange")
@@ -119,6 +121,20 @@ class Patient:
         exchange = self.config.get("exchange")
         found = exchange.get("pair_whitelist", []) if isinstance(exchange, dict) else []
         return [pair for pair in found if isinstance(pair, str) and not set(pair) & set("*[(|")]
+
+    @property
+    def patterns(self) -> list[str]:
+        """What the whitelist has of patterns, which an exchange must be asked about."""
+        exchange = self.config.get("exchange")
+        found = exchange.get("pair_whitelist", []) if isinstance(exchange, dict) else []
+        return [text for text in found if isinstance(text, str) and text not in self.pairs]
+
+    @property
+    def pairlists(self) -> list[str]:
+        """The pairlists that ask for pairs while a bot runs."""
+        lists = self.config.get("pairlists")
+        given = [each.get("method") for each in lists or [] if isinstance(each, dict)]
+        return [str(method) for method in given[:1] if method != "StaticPairList"]
 
     @property
     def user_data(self) -> Path:

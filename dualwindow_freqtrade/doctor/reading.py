@@ -30,8 +30,17 @@ def look_at_files(patient: Patient) -> Iterator[Row]:
         yield of_error(topic, refusal)
     else:
         yield passed(topic, f"freqtrade takes it: {files}")
-    if isinstance(config.get("freqai"), dict):
+    if not config.get("freqai"):
+        told = "there is no block 'freqai', without which nothing is predicted"
+        yield Row("freqai", State.FAIL, told, "add it: config/base.json has one")
+    elif isinstance(config["freqai"], dict):
         yield from _look_at_identifier(config)
+    if not config.get("freqaimodel"):
+        fix = "set freqaimodel to DualWindowLSTM, or give it with --freqaimodel"
+        yield Row("model", State.FAIL, "no freqaimodel is named", fix)
+    if not config.get("process_only_new_candles", True):
+        told = "process_only_new_candles is false, which FreqAI refuses"
+        yield Row(topic, State.FAIL, told, "set it to true, or leave it out")
 
 
 def _look_at_identifier(config: Mapping[str, Any]) -> Iterator[Row]:
@@ -116,11 +125,22 @@ def _others(patient: Patient) -> str:
     return f"{' '.join(timeframes)} features"
 
 
+def _look_at_whitelist(patient: Patient) -> Iterator[Row]:
+    topic = "pairs"
+    asked = [*patient.pairlists, *patient.patterns]
+    if asked:
+        fix = "to have candles looked at, name pairs in exchange.pair_whitelist; no pattern"
+        told = f"{', '.join(asked)}: only the exchange can tell which pairs those are"
+        yield Row(topic, State.WARN, told, fix)
+    elif not patient.pairs:
+        yield Row(topic, State.FAIL, "the whitelist is empty", "set exchange.pair_whitelist")
+
+
 def look_at_pairs(patient: Patient) -> Iterator[Row]:
     """See whether all pairs can be learnt from, and kept apart."""
+    yield from _look_at_whitelist(patient)
     topic = "pairs"
     if not patient.pairs:
-        yield Row(topic, State.FAIL, "the whitelist is empty", "set exchange.pair_whitelist")
         return
     coins: dict[str, list[str]] = {}
     for pair in patient.pairs:

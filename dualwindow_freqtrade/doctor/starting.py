@@ -41,7 +41,7 @@ def _look_as_bot(patient: Patient) -> Iterator[Row]:
         validate_config_consistency(as_bot)
     except OperationalException as error:
         told = f"'freqtrade trade' would refuse it: {' '.join(str(error).split())}"
-        yield Row("configuration", State.WARN, told, "add it before a bot is started")
+        yield Row("configuration", State.FAIL, told, "add it; a backtest alone can do without")
 
 
 def look_at_start(patient: Patient) -> Iterator[Row]:

@@ -13,6 +13,7 @@ import ccxt
 import pandas as pd
 import pytest
 from examples import part_of, random_training_data, small_settings
+from freqtrade.configuration.load_config import load_from_files
 
 from dualwindow.learning.training import train
 from dualwindow.samples.scaling import FeatureScaler
@@ -197,6 +198,55 @@ def test_what_is_wrong_has_a_row_with_what_to_do(words, changes, topic, found, f
     # One broken thing does not hide what has nothing to do with it.
     assert {"clock", "packages", "disk", "device"} <= {row.topic for row in rows}
     assert not [row for row in rows if "cannot be looked at" in row.found]
+
+
+def without(path: Path, *keys: str) -> None:
+    """Write a configuration of one file, without some keys."""
+    config = load_from_files([str(ROOT / "user_data/config.json"), str(path)])
+    path.write_text(json.dumps({key: v for key, v in config.items() if key not in keys}))
+
+
+@pytest.mark.parametrize(
+    ("key", "topic", "found"),
+    [
+        ("freqai", "freqai", "there is no block 'freqai'"),
+        ("freqaimodel", "model", "no freqaimodel is named"),
+        ("entry_pricing", "configuration", "entry_pricing"),
+        ("exit_pricing", "configuration", "exit_pricing"),
+    ],
+)
+def test_what_a_bot_cannot_do_without_fails(words, tmp_path, key, topic, found):
+    given = words()
+    without(tmp_path / "over.json", key, "config_files", "add_config_files")
+    rows = looked(given[2:])
+    assert any(
+        row.state == State.FAIL and row.topic == topic and found in row.found for row in rows
+    )
+
+
+def test_candles_that_are_not_whole_are_refused(words):
+    row = wrong(looked(words({"process_only_new_candles": False})), "configuration")
+    assert row.state == State.FAIL
+    assert "process_only_new_candles is false" in row.found
+
+
+VOLUME = [{"method": "VolumePairList", "number_assets": 5, "sort_key": "quoteVolume"}]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"pairlists": VOLUME, "exchange": {"pair_whitelist": []}},
+        {"exchange": {"pair_whitelist": ["B.*/USDT:USDT"]}},
+        {"timerange": ""},
+    ],
+    ids=["dynamic", "pattern", "no-timerange"],
+)
+def test_what_a_bot_may_leave_open_does_not_fail(words, changes):
+    rows = looked(words(changes))
+    assert [row for row in rows if row.state == State.FAIL] == []
+    if "exchange" in changes:
+        assert "only the exchange can tell which pairs" in wrong(rows, "pairs").found
 
 
 def test_the_fee_that_the_rule_needs_is_asked_for(words, tmp_path):
