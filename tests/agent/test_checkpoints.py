@@ -258,12 +258,14 @@ def test_all_code_that_shapes_a_training_is_part_of_the_facts() -> None:
     assert set(done.stdout.split()) - beside == shaping
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_disk_is_a_clear_error_and_loses_nothing(tmp_path: Path, whole: Trained) -> None:
+def test_a_full_disk_is_a_clear_error_and_loses_nothing(
+    tmp_path: Path, whole: Trained, full_disk: Any
+) -> None:
     task = small(tmp_path)
-    full = tmp_path / "agent-000000005120.npz.tmp"  # where it is written aside
-    full.symlink_to("/dev/full")
-    with pytest.raises(CheckpointError, match=os.strerror(errno.ENOSPC)) as raised:
+    with (
+        full_disk("agent-000000005120"),
+        pytest.raises(CheckpointError, match=os.strerror(errno.ENOSPC)) as raised,
+    ):
         train(task)
     assert "agent-000000005120.npz cannot be written" in str(raised.value)
     assert names(tmp_path) == ["agent-000000002560.npz", "agent-000000004096.npz"]
