@@ -1,6 +1,5 @@
 """An agent that acts on DualWindowLSTM's predictions, as a model of FreqAI."""
 
-import sys
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -34,7 +33,7 @@ from dualwindow_freqtrade.freqai.configuration import (
     in_users_words,
     read_configuration,
 )
-from dualwindow_freqtrade.freqai.fingerprint import Beside, source_of
+from dualwindow_freqtrade.freqai.fingerprint import Beside, sources_of
 from dualwindow_freqtrade.freqai.names import ACTING, ACTION
 from dualwindow_freqtrade.freqai.placement import broken_blocks, misplaced_blocks
 
@@ -73,8 +72,11 @@ class DualWindowAgent(DualWindowLSTM):
         return configuration
 
     def shaping_beside(self) -> Beside:
-        """Name the agent's settings, code and libraries."""
-        return shaping_beside(self.agent, [source_of(sys.modules[DualWindowLSTM.__module__])])
+        """Name the agent's settings, code and libraries.
+
+        All classes that it inherits from count: those in a user's folder only point at others.
+        """
+        return shaping_beside(self.agent, sources_of(type(self).__mro__[1:]))
 
     def learn(
         self, group: Sequence[TrainingData], dk: FreqaiDataKitchen, previous: Artifact | None

@@ -31,8 +31,8 @@ def advice(
     if mean.low is None:
         n = n_blocks(found.skill.rows)
         return (
-            f"Next: predict more windows of time, {LEAST_BLOCKS} at least and better 20 (there are "
-            f"{n}); what is seen may be chance.",
+            f"Next: predict more windows of time, by a longer timerange: {LEAST_BLOCKS} at least, "
+            f"better 20 (there {'is' if n == 1 else 'are'} {n}); what is seen may be chance.",
             "neutral",
         )
     if is_undecided(mean):

@@ -6,17 +6,13 @@ Moments are seconds since 1970 UTC; fractions are fractions, not per cent.
 
 from typing import Literal
 
-from pydantic import BaseModel
+from dualwindow.facts import Numbers
 
 Tone = Literal["good", "bad", "neutral"]
 Source = Literal["backtest", "walk-forward", "live"]
 
 
-class _Frozen(BaseModel, frozen=True, extra="forbid"):
-    pass
-
-
-class Sentence(_Frozen):
+class Sentence(Numbers):
     """One thing that a person should know; `topic` is a short name of it, `tone` its colour."""
 
     topic: str
@@ -24,7 +20,7 @@ class Sentence(_Frozen):
     text: str
 
 
-class Measured(_Frozen):
+class Measured(Numbers):
     """A mean, and between which values it would lie in 95 of 100 other drawings."""
 
     mean: float | None
@@ -32,7 +28,7 @@ class Measured(_Frozen):
     high: float | None
 
 
-class Subject(_Frozen):
+class Subject(Numbers):
     """What was looked at.
 
     Parameters
@@ -69,7 +65,7 @@ class Subject(_Frozen):
     versions: dict[str, str]
 
 
-class Window(_Frozen):
+class Window(Numbers):
     """What one window of one pair was worth, out of sample; counts are of candles.
 
     Parameters
@@ -102,7 +98,7 @@ class Window(_Frozen):
     seconds: float
 
 
-class Rung(_Frozen):
+class Rung(Numbers):
     """One who predicted the same candles: the model, three numbers, others that were tried."""
 
     name: str
@@ -117,7 +113,7 @@ class Rung(_Frozen):
     seconds: float | None
 
 
-class Skill(_Frozen):
+class Skill(Numbers):
     """How much better than quoting the class frequencies, and than three numbers.
 
     Parameters
@@ -142,7 +138,7 @@ class Skill(_Frozen):
     rows: tuple[Window, ...]
 
 
-class Signals(_Frozen):
+class Signals(Numbers):
     """What entering from a probability on would have met, in one direction.
 
     Parameters
@@ -170,7 +166,7 @@ class Signals(_Frozen):
     busiest: int | None = None
 
 
-class Way(_Frozen):
+class Way(Numbers):
     """One way of deciding: the most probable class, or the confidence rule.
 
     `confusion` has a row for each true class and a column for each decision: SHORT, HOLD, LONG.
@@ -187,7 +183,7 @@ class Way(_Frozen):
     long: Signals
 
 
-class Bin(_Frozen):
+class Bin(Numbers):
     """Candles of nearly the same probability: what was told, what happened, and its 95 % band."""
 
     told: float
@@ -197,7 +193,7 @@ class Bin(_Frozen):
     count: int
 
 
-class LearningCurve(_Frozen):
+class LearningCurve(Numbers):
     """The losses of one training, epoch by epoch; `best` is the epoch kept, 0 for none of them."""
 
     name: str
@@ -208,7 +204,7 @@ class LearningCurve(_Frozen):
     loss_of_frequencies: float
 
 
-class Importance(_Frozen):
+class Importance(Numbers):
     """How much worse the log loss gets when a feature, or a group of them, is shuffled.
 
     `of_class` says it for each class against the others.
@@ -221,7 +217,7 @@ class Importance(_Frozen):
     of_class: dict[str, float]
 
 
-class Importances(_Frozen):
+class Importances(Numbers):
     """Those of one model, on the validation part of its training (which calibrated it, too).
 
     `confusion` is that of the most probable class there, as in `Way`.
@@ -236,7 +232,7 @@ class Importances(_Frozen):
     rows: tuple[Importance, ...]
 
 
-class Step(_Frozen):
+class Step(Numbers):
     """A stage of the funnel from candles to trades: how many are left, and why others are not."""
 
     name: str
@@ -244,7 +240,7 @@ class Step(_Frozen):
     lost: dict[str, int]
 
 
-class Deal(_Frozen):
+class Deal(Numbers):
     """A trade that was made; rates in quote currency, profit a fraction of the stake."""
 
     pair: str
@@ -258,7 +254,7 @@ class Deal(_Frozen):
     reason: str
 
 
-class Day(_Frozen):
+class Day(Numbers):
     """One day of one pair, candle by candle; the lists are equally long, None where unknown.
 
     `actions` are the positions that an agent wanted (1, 0, -1), empty without one.
@@ -275,7 +271,7 @@ class Day(_Frozen):
     deals: tuple[Deal, ...]
 
 
-class Parity(_Frozen):
+class Parity(Numbers):
     """Whether a live run has predicted what a backtest predicts; `checked` 0 means not looked."""
 
     checked: int
@@ -283,7 +279,7 @@ class Parity(_Frozen):
     notes: tuple[str, ...]
 
 
-class LivePair(_Frozen):
+class LivePair(Numbers):
     """How the bot did with one pair since it started."""
 
     pair: str
@@ -296,14 +292,14 @@ class LivePair(_Frozen):
     last_error: str | None
 
 
-class Live(_Frozen):
+class Live(Numbers):
     """What only a live run has."""
 
     parity: Parity
     pairs: tuple[LivePair, ...]
 
 
-class Trials(_Frozen):
+class Trials(Numbers):
     """What having tried several costs.
 
     Parameters
@@ -320,7 +316,7 @@ class Trials(_Frozen):
     notes: tuple[str, ...]
 
 
-class Returns(_Frozen):
+class Returns(Numbers):
     """Daily returns of trades, or of independent signals after fees where nobody traded.
 
     Every pair has a stake of its own, which profits do not change: a day's return is what trades
@@ -332,7 +328,7 @@ class Returns(_Frozen):
     value: tuple[float, ...]
 
 
-class AgentRow(_Frozen):
+class AgentRow(Numbers):
     """An agent of one seed, or what it is held against; growth is a fraction per day and pair."""
 
     name: str
@@ -342,7 +338,7 @@ class AgentRow(_Frozen):
     more: dict[str, float | None]
 
 
-class Agents(_Frozen):
+class Agents(Numbers):
     """What `dualwindow agent evaluate` has found, as far as it was there."""
 
     rows: tuple[AgentRow, ...]
@@ -352,7 +348,7 @@ class Agents(_Frozen):
     positions: dict[str, tuple[tuple[int, int], ...]]  # by pair: (moment, position) of each change
 
 
-class Findings(_Frozen):
+class Findings(Numbers):
     """The whole report.
 
     `deals` counts trades that were made, and `profit` adds up those that have ended, as a share of
@@ -381,18 +377,3 @@ class Findings(_Frozen):
     warnings: tuple[str, ...]
     returns: Returns | None = None
     profit_error: float | None = None
-
-    def to_json(self) -> str:
-        """Write it as JSON text; numbers that are none are refused."""
-        return self.model_dump_json(indent=1)
-
-    @classmethod
-    def from_json(cls, text: str) -> "Findings":
-        """Read what `to_json` has written.
-
-        Raises
-        ------
-        pydantic.ValidationError
-            If it is of another format, or damaged; it names the place.
-        """
-        return cls.model_validate_json(text)

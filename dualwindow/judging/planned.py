@@ -6,7 +6,7 @@ A table and a page are pure functions of it. What cannot be said is None. Moment
 
 from typing import Literal
 
-from pydantic import BaseModel
+from dualwindow.facts import Numbers
 
 Hint = Literal[
     "worth a training",
@@ -18,11 +18,7 @@ Hint = Literal[
 ]
 
 
-class _Frozen(BaseModel, frozen=True, extra="forbid"):
-    pass
-
-
-class Row(_Frozen):
+class Row(Numbers):
     """What one combination of barriers and horizon makes of the candles.
 
     Parameters
@@ -64,7 +60,7 @@ class Row(_Frozen):
     hint: Hint
 
 
-class Takes(_Frozen):
+class Takes(Numbers):
     """What one training of the configuration takes, and how that is known.
 
     Parameters
@@ -85,7 +81,7 @@ class Takes(_Frozen):
     basis: str
 
 
-class Plan(_Frozen):
+class Plan(Numbers):
     """The whole plan.
 
     Parameters
@@ -118,18 +114,3 @@ class Plan(_Frozen):
     of_pairs: dict[str, tuple[Row, ...]]
     takes: Takes | None
     notes: tuple[str, ...]
-
-    def to_json(self) -> str:
-        """Write it as JSON text; numbers that are none are refused."""
-        return self.model_dump_json(indent=1)
-
-    @classmethod
-    def from_json(cls, text: str) -> "Plan":
-        """Read what `to_json` has written.
-
-        Raises
-        ------
-        pydantic.ValidationError
-            If it is of another format, or damaged; it names the place.
-        """
-        return cls.model_validate_json(text)

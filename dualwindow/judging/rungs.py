@@ -115,38 +115,39 @@ def rungs(
     for probabilities, _ in predicted.values():
         rows &= np.isfinite(probabilities[:, 0])
     truth = yardstick.labels[rows].astype(np.int64)
-    found = [
-        _rung(name, hold(yardstick, each, rows), each[rows], truth, yardstick.block).model_copy(
-            update={"seconds": seconds, **_hits(decider(each[rows]), truth)}
-        )
-        for name, (each, seconds) in predicted.items()
-    ]
+    found = []
+    for name, (probabilities, seconds) in predicted.items():
+        held, told = hold(yardstick, probabilities, rows), probabilities[rows]
+        skill = measured(held.interval(yardstick.block))
+        found.append(_rung(name, held, skill, seconds, _Told(told, decider(told), truth)))
     return tuple(sorted(found, key=lambda rung: -(rung.skill.mean or 0.0)))
 
 
-def _rung(
-    name: str, held: Held, probabilities: FloatArray, truth: IntArray, block: IntArray
-) -> Rung:
+class _Told(NamedTuple):
+    """Of the (m,) candles that count: probabilities, decisions and what became true."""
+
+    probabilities: FloatArray
+    chosen: IntArray
+    truth: IntArray
+
+
+def _rung(name: str, held: Held, skill: Measured, seconds: float | None, told: _Told) -> Rung:
     known = held.skill[np.isfinite(held.skill)]
-    error = max(calibration_errors(probabilities, truth))
+    error = max(calibration_errors(told.probabilities, told.truth))
+    entered = told.chosen != HOLD
+    hits = (told.chosen == told.truth)[entered]
     return Rung(
         name=name,
-        skill=measured(held.interval(block)),
+        skill=skill,
         above_zero=float(np.mean([beats_reference(s) for s in known])) if len(known) else 0.0,
         worst=float(known.min()) if len(known) else 0.0,
         touch=or_none(held.touch),
         direction=or_none(held.direction),
         calibration_error=or_none(error),
-        signals=0,
-        hit_rate=None,
-        seconds=None,
+        signals=len(hits),
+        hit_rate=float(hits.mean()) if len(hits) else None,
+        seconds=seconds,
     )
-
-
-def _hits(chosen: IntArray, truth: IntArray) -> dict[str, float | int | None]:
-    entered = chosen != HOLD
-    n = int(entered.sum())
-    return {"signals": n, "hit_rate": float((chosen == truth)[entered].mean()) if n else None}
 
 
 def measured(found: Interval) -> Measured:

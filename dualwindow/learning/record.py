@@ -3,8 +3,9 @@
 from importlib.metadata import version
 from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import Field
 
+from dualwindow.facts import Facts
 from dualwindow.models.classifier import Epoch
 from dualwindow.settings import Settings, SmoothedLabelSettings
 
@@ -24,11 +25,7 @@ def versions() -> dict[str, str]:
     return {library: version(library) for library in _SHAPING_LIBRARIES}
 
 
-class _Frozen(BaseModel, frozen=True, extra="forbid"):
-    pass
-
-
-class ClassCounts(_Frozen):
+class ClassCounts(Facts):
     """How many candles or windows are of each class."""
 
     SHORT: int
@@ -44,7 +41,7 @@ class ClassCounts(_Frozen):
         return f"{self.SHORT} SHORT + {self.HOLD} HOLD + {self.LONG} LONG"
 
 
-class CalibrationFacts(_Frozen):
+class CalibrationFacts(Facts):
     """How scores became probabilities.
 
     Parameters
@@ -60,7 +57,7 @@ class CalibrationFacts(_Frozen):
     remarks: tuple[str, ...]
 
 
-class ValidationScores(_Frozen):
+class ValidationScores(Facts):
     """What the probabilities were worth on the validation part, on which they were calibrated.
 
     Parameters
@@ -76,7 +73,7 @@ class ValidationScores(_Frozen):
     auc_long: float | None
 
 
-class TrainingRecord(_Frozen):
+class TrainingRecord(Facts):
     """What a person or a report wants to know of one training.
 
     Parameters
@@ -130,7 +127,7 @@ class TrainingRecord(_Frozen):
     seconds: float
     memory: int | None = None
     versions: dict[str, str]
-    made_from: dict[str, Any] = {}
+    made_from: dict[str, Any] = Field(default_factory=dict)
 
     @property
     def delta(self) -> float | None:
@@ -144,18 +141,3 @@ class TrainingRecord(_Frozen):
         own = {"pair": pair, "features": features, "left_out": why, "candles": 0, "rejected": {}}
         counts = {"labels": none, "unknown_labels": 0, "training_labels": none}
         return self.model_copy(update={**own, **counts})
-
-    def to_json(self) -> str:
-        """Write it as JSON text."""
-        return self.model_dump_json(indent=1)
-
-    @classmethod
-    def from_json(cls, text: str) -> "TrainingRecord":
-        """Read what `to_json` has written.
-
-        Raises
-        ------
-        pydantic.ValidationError
-            If it is of another format, or damaged; it names the place.
-        """
-        return cls.model_validate_json(text)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from dualwindow.judging.findings import Way
-from dualwindow.reports.figures import COLOURS, Chart, Table, View, axis, figure
+from dualwindow.reports.figures import COLOURS, Chart, Table, View, axis, figure, heat
 from dualwindow.reports.numbers import UNKNOWN, count, number, percent
 
 CLASSES = tuple(COLOURS)
@@ -43,20 +43,9 @@ def confusion_chart(
         [f"<b>{count(n)}</b><br>{share:.1f} %" for n, share in zip(row, part, strict=True)]
         for row, part in zip(counts, shares, strict=True)
     ]
-    heat = {
-        "type": "heatmap",
-        "x": CLASSES,
-        "y": CLASSES,
-        "z": shares,
+    cells_drawn = heat(CLASSES, CLASSES, shares, cells) | {
         "zmin": 0,
         "zmax": 100,
-        "text": cells,
-        "texttemplate": "%{text}",
-        "textfont": {"color": "@ink", "size": 13},
-        "colorscale": [[0, "@heat-low"], [1, "@heat-high"]],
-        "showscale": False,
-        "xgap": 3,
-        "ygap": 3,
         "hovertemplate": "was %{y}, decided %{x}: %{z:.1f} % of its row<extra></extra>",
     }
     layout = {
@@ -71,5 +60,5 @@ def confusion_chart(
         f"of {sum(row):,} {c}, {share[i]:.0f} % were decided so"
         for i, (c, row, share) in enumerate(zip(CLASSES, counts, shares, strict=True))
     )
-    view = View("", figure([heat], 300, **layout), spoken, table or plain)
+    view = View("", figure([cells_drawn], 300, **layout), spoken, table or plain)
     return Chart(name, section, title, "", (view,))

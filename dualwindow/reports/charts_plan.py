@@ -14,6 +14,7 @@ from dualwindow.reports.figures import (
     axis,
     caption,
     figure,
+    heat,
     rows_of,
 )
 from dualwindow.reports.numbers import number, percent
@@ -107,20 +108,10 @@ def _heat(
     values = [
         [_value(cells[t, s], quantity) if (t, s) in cells else None for t in takes] for s in stops
     ]
-    return {
-        "type": "heatmap",
-        "x": list(takes),
-        "y": list(stops),
-        "z": values,
+    told = [[number(value, quantity.form) for value in line] for line in values]
+    return heat(list(takes), list(stops), values, told) | {
         "zmin": limits[0],
         "zmax": limits[1] if limits[1] > limits[0] else limits[0] + 1,
-        "text": [[number(value, quantity.form) for value in line] for line in values],
-        "texttemplate": "%{text}",
-        "textfont": {"color": "@ink", "size": 13},
-        "colorscale": [[0, "@heat-low"], [1, "@heat-high"]],
-        "showscale": False,
-        "xgap": 3,
-        "ygap": 3,
         "hovertemplate": f"take-profit %{{x}} %, stop %{{y}} %: %{{text}} ({quantity.name})"
         "<extra></extra>",
     }

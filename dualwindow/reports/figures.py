@@ -110,6 +110,23 @@ class Chart:
     is_table_open: bool = False
 
 
+def heat(x: Sequence[Any], y: Sequence[Any], z: Sequence[Any], text: Sequence[Any]) -> Figure:
+    """Lay out a map of cells as all charts have it: a stronger colour is more."""
+    return {
+        "type": "heatmap",
+        "x": x,
+        "y": y,
+        "z": z,
+        "text": text,
+        "texttemplate": "%{text}",
+        "textfont": {"color": "@ink", "size": 13},
+        "colorscale": [[0, "@heat-low"], [1, "@heat-high"]],
+        "showscale": False,
+        "xgap": 3,
+        "ygap": 3,
+    }
+
+
 def axis(title: str = "", **more: Any) -> dict[str, Any]:
     """Lay out an axis as all charts have it."""
     plain: dict[str, Any] = {

@@ -101,7 +101,7 @@ def _of_decisions(findings: Findings) -> Iterator[Tile]:
                 yield Tile(f"{side} hit rate", percent(signals.hit_rate), _need(signals))
     if findings.profit is not None:
         profit = percent(findings.profit, 2, sign=True)
-        yield Tile("Profit", profit, f"{count(findings.deals)} trades")
+        yield Tile("Profit", profit, f"of one stake; {count(findings.deals)} trades")
     if findings.live is not None and findings.live.parity.checked:
         differ = len(findings.live.parity.problems)
         note = f"{count(differ)} problems" if differ else "as a backtest says"
@@ -113,7 +113,8 @@ def _range(text: str) -> str:
 
 
 def _need(signals: Signals) -> str:
-    needed = "" if signals.needed is None else f"needs {percent(signals.needed)}; "
+    needed = "" if signals.needed is None else f"{percent(signals.needed)} at full stops; "
+
     return f"{needed}{count(signals.signals)} signals"
 
 

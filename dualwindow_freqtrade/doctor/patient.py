@@ -1,10 +1,10 @@
 """What the doctor looks at: a configuration, and what freqtrade makes of it, as far as it goes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from freqtrade.commands.arguments import Arguments
 from freqtrade.configuration import (
@@ -25,12 +25,30 @@ from freqtrade.strategy import IStrategy
 
 from dualwindow_freqtrade.doctor.rows import NotThereError
 
+T = TypeVar("T")
+
 
 class Completed(NamedTuple):
     """A configuration with all that freqtrade fills in, and what it refuses in it, if anything."""
 
     config: dict[str, Any]
     refusal: Exception | None
+
+
+def _or_refusal(make: Callable[[], T]) -> T | Exception:
+    """Make something by anybody's code, which may raise anything: that is the answer, then."""
+    try:
+        return make()
+    except NotThereError:
+        raise
+    except Exception as error:
+        return error
+
+
+def _there(made: T | Exception, otherwise: str) -> T:
+    if isinstance(made, Exception):
+        raise NotThereError(otherwise)
+    return made
 
 
 class Patient:
@@ -151,12 +169,9 @@ class Patient:
         """The model as the bot makes it, or why it refuses."""
         name = self.config.get("freqaimodel") or "DualWindowLSTM"
         config = {**deepcopy(self.config), "user_data_dir": self._apart}
-        try:
-            return FreqaiModelResolver.load_object(name, self.config, kwargs={"config": config})
-        except NotThereError:
-            raise
-        except Exception as error:  # the code of a model can be anybody's
-            return error
+        return _or_refusal(
+            lambda: FreqaiModelResolver.load_object(name, self.config, kwargs={"config": config})
+        )
 
     @property
     def model(self) -> IFreqaiModel:
@@ -167,19 +182,12 @@ class Patient:
         NotThereError
             If it refuses the configuration.
         """
-        if isinstance(self.made, Exception):
-            raise NotThereError("the model refuses the configuration")
-        return self.made
+        return _there(self.made, "the model refuses the configuration")
 
     @cached_property
     def loaded(self) -> IStrategy | Exception:
         """The strategy as the bot loads it, or why it cannot."""
-        try:
-            return StrategyResolver.load_strategy(self.config)
-        except NotThereError:
-            raise
-        except Exception as error:  # the code of a strategy can be anybody's
-            return error
+        return _or_refusal(lambda: StrategyResolver.load_strategy(self.config))
 
     @property
     def strategy(self) -> IStrategy:
@@ -190,9 +198,7 @@ class Patient:
         NotThereError
             If it cannot be loaded.
         """
-        if isinstance(self.loaded, Exception):
-            raise NotThereError("the strategy cannot be loaded")
-        return self.loaded
+        return _there(self.loaded, "the strategy cannot be loaded")
 
     @property
     def startup_candles(self) -> int:

@@ -25,8 +25,8 @@ from dualwindow_freqtrade.freqai.feature_digest import digest_features
 # Through which features and scores pass on their way between FreqAI and the core.
 _MODEL_MODULES = (freqai_frames, feature_pipeline, decisions)
 _MODEL_METHODS = ("set_targets", "define_data_pipeline", "fit", "learn", "train", "predict")
-# Packages of a strategy's bases that are nobody's own code.
-_NOT_THE_STRATEGYS = {"freqtrade", "builtins", "abc"}
+# Packages of bases that are nobody's own code.
+_NOT_OURS = {"freqtrade", "builtins", "abc"}
 # Libraries that shape only what these kinds predict, and ensembles that they belong to.
 _ONLY_OF = {NetworkSettings: {"tensorflow", "keras"}, TreesSettings: {"lightgbm"}}
 
@@ -84,7 +84,7 @@ class Fingerprint:
         """
         if self._libraries:
             return
-        sources = strategy_sources(type(strategy))
+        sources = sources_of(type(strategy).__mro__)
         self._code["strategy"] = digest_texts(sources)
         self._code["features"] = digest_features(strategy, self._model.config)
         of_kind = library_versions(self._settings.model, sources)
@@ -142,15 +142,16 @@ def source_of(module: ModuleType) -> str:
     return inspect.getsource(module)
 
 
-def strategy_sources(strategy: type) -> list[str]:
-    """Collect the texts of the modules of a strategy and of its bases, its own first.
+def sources_of(classes: Iterable[type]) -> list[str]:
+    """Collect the texts of the modules of classes, in their order, each once.
 
-    Its own is the one that was loaded, whatever has become of the file since; freqtrade keeps it.
+    Of a strategy it is the one that was loaded, whatever has become of the file since; freqtrade
+    keeps it. Classes of freqtrade count nowhere.
     """
     sources: dict[str, str] = {}
-    for base in strategy.__mro__:
+    for base in classes:
         name = base.__module__
-        if name not in sources and name.partition(".")[0] not in _NOT_THE_STRATEGYS:
+        if name not in sources and name.partition(".")[0] not in _NOT_OURS:
             sources[name] = vars(base).get("__source__") or source_of(sys.modules[name])
     return list(sources.values())
 

@@ -59,6 +59,30 @@ def trainings_of(pair: str) -> str:
     return f"sub-train-{pair.split('/')[0]}_*"
 
 
+def model_name(pair: str, second: int) -> str:
+    """Give FreqAI's name of a model, with which its files begin, by the second of its training.
+
+    Examples
+    --------
+    >>> model_name("BTC/USDT:USDT", 1706832000)
+    'cb_btc_1706832000'
+    """
+    return f"cb_{pair.split('/')[0].lower()}_{second}"
+
+
+def record_files(folder: Path, pair: str, second: int) -> list[Path]:
+    """Find the records of one training of a bot, also after its model was purged.
+
+    Parameters
+    ----------
+    folder : of the identifier
+    pair, second : whose training, and when, since 1970 UTC
+    """
+    name = trainings_of(pair).replace("*", str(second))
+    places = (folder / name, folder / KEPT_RECORDS / name)
+    return [path for place in places for path in sorted(place.glob(f"*{REPORT_FILE}"))]
+
+
 def trained_at(folder: Path) -> int:
     """Read the second of a training, since 1970 UTC, in the name of its folder.
 

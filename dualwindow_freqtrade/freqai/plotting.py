@@ -10,10 +10,11 @@ from pandas import DataFrame
 from pydantic import ValidationError
 
 from dualwindow.judging.decisions import Rule
+from dualwindow.learning.metrics import skill
 from dualwindow.learning.record import TrainingRecord
 from dualwindow.market.labels import CLASSES, LONG, SHORT
 from dualwindow_freqtrade.freqai.actions import PLOTS
-from dualwindow_freqtrade.freqai.names import KEPT_RECORDS, REPORT_FILE, TRAINED_AT, trainings_of
+from dualwindow_freqtrade.freqai.names import TRAINED_AT, record_files
 
 # Columns beside those of the model: the probabilities from which on a rule enters, and what the
 # model that has predicted the candle was worth on its validation part.
@@ -93,12 +94,10 @@ def _skill_of(folder: Path, pair: str, second: int) -> float:
     What is there stays: a training of another moment has another name. What is not there is looked
     for again in the next process.
     """
-    name = trainings_of(pair).replace("*", str(second))
-    for place in (folder / name, folder / KEPT_RECORDS / name):
-        for path in place.glob(f"*{REPORT_FILE}"):
-            try:
-                found = TrainingRecord.from_json(path.read_text()).validation
-            except (OSError, ValidationError):  # of another version, or damaged
-                return np.nan
-            return 1 - found.log_loss / found.log_loss_of_frequencies
+    for path in record_files(folder, pair, second):
+        try:
+            found = TrainingRecord.from_json(path.read_text()).validation
+        except (OSError, ValidationError):  # of another version, or damaged
+            return np.nan
+        return skill(found.log_loss, found.log_loss_of_frequencies)
     return np.nan

@@ -26,6 +26,7 @@ from dualwindow_freqtrade.freqai.names import (
     MODEL_FILE,
     TRAINED_DATES,
     TRAINED_ROWS,
+    model_name,
     trained_at,
     trainings_of,
 )
@@ -74,7 +75,7 @@ class Candidate:
     def name(self) -> str:
         """FreqAI's name of it, with which its files begin."""
         assert self.folder is not None
-        return f"cb_{self.pair.split('/')[0].lower()}_{self.second}"
+        return model_name(self.pair, self.second)
 
 
 def candidates(bench: Workbench, live: Mapping[str, int], now: float) -> list[Candidate]:
@@ -110,15 +111,17 @@ def _look_at(each: Candidate, bench: Workbench, live: int, now: float) -> None:
 
 def _newest(folder: Path, pair: str) -> Candidate:
     """Find the newest model of a pair that a backtest has made."""
-    coin, kept = pair.split("/")[0].lower(), [part for part in PARTS if part != METADATA_FILE]
+    kept = [part for part in PARTS if part != METADATA_FILE]
     found = []
     for made in folder.glob(trainings_of(pair)):
         second = made.name.rpartition("_")[2]
-        name = f"cb_{coin}_{second}"
+        if not second.isdecimal():
+            continue
+        name = model_name(pair, int(second))
         # Metadata alone is left by a backtest that keeps no models; of one whose model is missing
         # other files are there, and an older one is not to be taken in its place.
         is_kept = any((made / f"{name}{part}").is_file() for part in kept)
-        if second.isdecimal() and is_kept and not is_trained_live(made / f"{name}{METADATA_FILE}"):
+        if is_kept and not is_trained_live(made / f"{name}{METADATA_FILE}"):
             found.append(made)
     if not found:
         return Candidate(pair, None, [f"no backtest has left a model of it in {folder}"])

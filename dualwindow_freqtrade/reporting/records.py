@@ -5,7 +5,7 @@ from pathlib import Path
 import cloudpickle
 
 from dualwindow.learning.record import TrainingRecord
-from dualwindow_freqtrade.freqai.names import KEPT_RECORDS, MODEL_FILE, REPORT_FILE
+from dualwindow_freqtrade.freqai.names import MODEL_FILE, record_files, trainings_of
 from dualwindow_freqtrade.reporting.backtest import read_record
 
 
@@ -23,11 +23,10 @@ def record_of_training(folder: Path, pair: str, trained: int) -> TrainingRecord 
     RunError
         If it is damaged, or of another version.
     """
-    name = f"sub-train-{pair.split('/')[0]}_{trained}"
-    for place in (folder / name, folder / KEPT_RECORDS / name):
-        for path in sorted(place.glob(f"*{REPORT_FILE}")):
-            return read_record(path)
-    for path in sorted((folder / name).glob(f"*{MODEL_FILE}")):  # that was handed to the pair
+    for path in record_files(folder, pair, trained):
+        return read_record(path)
+    models = f"{trainings_of(pair).replace('*', str(trained))}/*{MODEL_FILE}"
+    for path in sorted(folder.glob(models)):  # that was handed to the pair
         try:
             record: TrainingRecord = cloudpickle.loads(path.read_bytes()).record
         except Exception:  # damaged pickles raise whatever they like

@@ -71,7 +71,6 @@ class Renewal:
                 market=market_of(self._config, self._step),
                 command=command_of(self._config, strategy.get_strategy_name()),
                 trades=database_of(self._config),
-                is_dry=bool(self._config.get("dry_run", True)),
             )
             write_run(self._folder / LIVE_FILE, run)
         except Exception as error:

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ValidationError, field_serializer
+from pydantic import Field, ValidationError, field_serializer
 
+from dualwindow.facts import Facts
 from dualwindow.market.files import write_aside
 from dualwindow.settings import ConfidenceSettings
 
@@ -36,11 +37,7 @@ class RunError(Exception):
     """There is nothing to report on, or it cannot be read; it says what to do."""
 
 
-class _Frozen(BaseModel, frozen=True, extra="forbid"):
-    pass
-
-
-class Judging(_Frozen):
+class Judging(Facts):
     """What decides on an entry.
 
     Parameters
@@ -62,7 +59,7 @@ class Judging(_Frozen):
         return None if confidence is None else confidence.model_dump(exclude_unset=True)
 
 
-class Market(_Frozen):
+class Market(Facts):
     """Where candles are.
 
     Parameters
@@ -80,7 +77,7 @@ class Market(_Frozen):
     step: int
 
 
-class Window(_Frozen):
+class Window(Facts):
     """A window that was predicted: FreqAI's name of its model, and seconds since 1970 UTC."""
 
     name: str
@@ -88,7 +85,7 @@ class Window(_Frozen):
     stop: int
 
 
-class Seen(_Frozen):
+class Seen(Facts):
     """What a backtest had of a pair: its first and its last candle, and its windows."""
 
     first: int
@@ -96,7 +93,7 @@ class Seen(_Frozen):
     windows: tuple[Window, ...]
 
 
-class Command(_Frozen):
+class Command(Facts):
     """What was run, so that a workbench can be set up likewise, wherever its files have gone.
 
     Parameters
@@ -113,7 +110,7 @@ class Command(_Frozen):
     configuration: dict[str, Any]
 
 
-class Run(_Frozen):
+class Run(Facts):
     """A backtest, or a bot.
 
     Parameters
@@ -121,7 +118,6 @@ class Run(_Frozen):
     made_at : seconds since 1970 UTC
     pairs : what a backtest has predicted, in its order; of a bot there are none
     trades : file of a bot's database; None of a backtest, or where it is on a server
-    is_dry : whether a bot trades with made-up money
     """
 
     format: Literal[1] = 1
@@ -129,9 +125,8 @@ class Run(_Frozen):
     judging: Judging
     market: Market
     command: Command
-    pairs: dict[str, Seen] = {}
+    pairs: dict[str, Seen] = Field(default_factory=dict)
     trades: Path | None = None
-    is_dry: bool = True
 
 
 def command_of(config: Mapping[str, Any], strategy: str) -> Command:
@@ -182,7 +177,7 @@ def write_run(path: Path, run: Run) -> None:
         If it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_aside(path, run.model_dump_json(indent=1).encode(), durable=False, mode=0o600)
+    write_aside(path, run.to_json().encode(), durable=False, mode=0o600)
 
 
 def read_run(path: Path) -> Run:
@@ -194,7 +189,7 @@ def read_run(path: Path) -> Run:
         If it is damaged, or of another version.
     """
     try:
-        return Run.model_validate_json(path.read_bytes())
+        return Run.from_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         first = str(error).splitlines()[0]
         raise RunError(

@@ -16,15 +16,15 @@ def report_folder(folder: Path, *, is_live: bool) -> Path:
     return folder / REPORT / ("live" if is_live else "backtest")
 
 
-def evidence_in(folder: Path, *, is_live: bool) -> Evidence:
-    """Gather what there is of an identifier.
+def evidence_in(folder: Path, *, is_live: bool, days: int | None = None) -> Evidence:
+    """Gather what there is of an identifier; of a bot, of its last days alone, if they are given.
 
     Raises
     ------
     RunError
         If there is nothing, or something is damaged or not finished.
     """
-    return live_evidence(folder) if is_live else backtest_evidence(folder)
+    return live_evidence(folder, days=days) if is_live else backtest_evidence(folder)
 
 
 def write_report_of(folder: Path, *, is_live: bool) -> Path:
@@ -42,6 +42,5 @@ def write_report_of(folder: Path, *, is_live: bool) -> Path:
     from dualwindow.judging.finding import find
     from dualwindow.reports.files import write_report
 
-    evidence = live_evidence(folder, days=_RENEWED) if is_live else backtest_evidence(folder)
-    found = find(evidence, epoch_seconds())
+    found = find(evidence_in(folder, is_live=is_live, days=_RENEWED), epoch_seconds())
     return write_report(found, report_folder(folder, is_live=is_live))

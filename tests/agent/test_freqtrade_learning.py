@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +19,7 @@ from dualwindow.market.labels import Labelling
 from dualwindow.samples.data import TrainingData, TrainingError
 from dualwindow.samples.scaling import FeatureScaler
 from dualwindow.settings import LabelSettings, RangesSettings, Settings
+from dualwindow.shipped import PACKAGE
 from dualwindow_agent.freqai import artifact as artifact_module
 from dualwindow_agent.freqai import configuration as agent_configuration
 from dualwindow_agent.freqai.acting import Account, act
@@ -28,6 +30,7 @@ from dualwindow_agent.freqai.learning import newest_days, out_of_sample_tapes, t
 from dualwindow_agent.learning import training as agent_training
 from dualwindow_agent.market.following import follow
 from dualwindow_agent.settings import AgentSettings, LearningSettings
+from dualwindow_freqtrade.install.files import wanted
 from harness.freqai_run import load_strategy, market
 from harness.places import ROOT
 
@@ -325,10 +328,22 @@ def test_all_that_shapes_actions_counts():
     assert "x" in beside.code
 
 
+def test_of_an_agent_that_was_installed_all_that_it_inherits_counts(tmp_path, monkeypatch):
+    for path, content in wanted().items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(content)
+    for name in [n for n in sys.modules if n == "DualWindowLSTM" or n.startswith(PACKAGE)]:
+        monkeypatch.delitem(sys.modules, name)
+    config = agent_backtest(tmp_path) | {"freqaimodel_path": str(tmp_path / "freqaimodels")}
+    code = FreqaiModelResolver.load_freqaimodel(config).shaping_beside().code
+    for text in ("train_together(", "class DualWindowAgent(DualWindowLSTM)"):
+        assert [each for each in code if text in each]
+
+
 def test_slots_are_held_against_the_pairs_that_a_pairlist_gives(tmp_path, caplog):
     config = agent_backtest(tmp_path) | {"max_open_trades": 2}
     strategy = load_strategy(config, market())
-    assert "max_open_trades" not in caplog.text  # of one pair
+    assert "max_open_trades is lower" not in caplog.text  # of one pair
     strategy.dp.others = {"ETH/USDT:USDT": {}, "SOL/USDT:USDT": {}}
     strategy.bot_start()
     assert "max_open_trades is lower than 3, the number of pairs" in caplog.text
