@@ -27,17 +27,20 @@ from dualwindow_trainer.tried import digest_of, folder_of
 
 _COMPARISON, _STUDY, _OF_TRAIN = "comparison.json", "study.json", "walk_forward"
 _DEFAULT = Path("user_data", "config.json")
+_CHOSEN_HERE = (
+    "A study has chosen its best settings on these very weeks, which flatters them; what they did "
+    "on weeks held out stands in study.json."
+)
 _TIMEFRAMES = {60: "1m", 180: "3m", 300: "5m", 900: "15m", 1800: "30m", 3600: "1h"}
 
 
-def walk_evidence(folder: Path, arguments: argparse.Namespace, day: int | None = None) -> Evidence:
+def walk_evidence(folder: Path, arguments: argparse.Namespace) -> Evidence:
     """Gather the predictions of a folder, and the candles that they are about.
 
     Parameters
     ----------
     folder : of a walk-forward, of `train --walk-forward`, of a comparison or of a study
     arguments : those of `add_report_of_walk`, and `importance`
-    day : to show candle by candle, seconds since 1970 UTC
 
     Raises
     ------
@@ -66,8 +69,7 @@ def walk_evidence(folder: Path, arguments: argparse.Namespace, day: int | None =
         fees=fees,
         importances=importances_of(walk, asked) if arguments.importance else (),
         agents=None if arguments.agents is None else agents_of(arguments.agents),
-        day=day,
-        warnings=warnings,
+        warnings=(*warnings, *([_CHOSEN_HERE] if (folder / _STUDY).is_file() else [])),
     )
 
 

@@ -75,7 +75,8 @@ def find(evidence: Evidence, now: float) -> Findings:
 def _reliability(seen: Sequence[Seen], horizon: int) -> dict[str, tuple[Bin, ...]]:
     probabilities = np.concatenate([each.probabilities[each.judged] for each in seen])
     labels = np.concatenate([each.labels[each.judged] for each in seen])
-    return reliability(probabilities, labels, horizon)
+    # Pairs move together, so all of them tell about as much as one.
+    return reliability(probabilities, labels, horizon * len(seen))
 
 
 def _ended(evidence: Evidence) -> list[float]:

@@ -43,11 +43,14 @@ def _bins(p: FloatArray, hit: BoolArray, overlap: int, bins: int) -> tuple[Bin, 
         strict=True,
     )
     found: list[Bin] = []
+    alike = None  # what the bin before tells of all its rows
     for of_told, of_share in parts:
         n, mean, rate = len(of_told), float(of_told.mean()), float(of_share.mean())
-        if found and of_told[0] == of_told[-1] and found[-1].told == of_told[0]:
+        is_alike = of_told[0] == of_told[-1]
+        if is_alike and of_told[0] == alike:
             n += found.pop().count  # the same again
-            mean = float(of_told[0])
+        # Not their mean, which rounding moves.
+        alike, mean = (of_told[0], float(of_told[0])) if is_alike else (None, mean)
         low, high = wilson(rate, n / overlap)
         found.append(Bin(told=mean, happened=rate, low=low, high=high, count=n))
     return tuple(found)

@@ -212,6 +212,12 @@ def test_candles_of_the_same_probability_share_what_happened():
     assert (short.happened, short.count) == (pytest.approx(1 / 3), 6)
 
 
+def test_many_candles_of_the_same_probability_are_one_point():
+    p, hit = np.full((1003, 3), 0.1), np.repeat([0, 1], [103, 900])
+    (short,) = reliability(p, hit, overlap=1)["SHORT"]  # whose mean is not quite 0.1
+    assert (short.told, short.count) == (0.1, 1003)
+
+
 def test_bins_add_up_to_the_calibration_error(seed):
     rng = np.random.default_rng(seed)
     p = rng.dirichlet([2, 3, 2], 1000).round(2)

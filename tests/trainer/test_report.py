@@ -128,7 +128,7 @@ def test_another_one_of_a_comparison_can_be_named(said, compared, files, tmp_pat
         assert findings_of(tmp_path).subject.kind == name.partition("-")[0]
 
 
-def test_of_a_study_the_best_trial_is_reported(compared, tmp_path):
+def test_of_a_study_the_best_trial_is_reported(said, compared, files, tmp_path):
     """Laid out as a study does: trials in folders named by what they have chosen."""
     best, other = {"model_training_parameters.kind": "trees"}, {"conv_width": 24}
     for chosen, kind in ((best, "trees"), (other, "ranges")):
@@ -138,6 +138,8 @@ def test_of_a_study_the_best_trial_is_reported(compared, tmp_path):
     found = walks_of(tmp_path)
     assert list(found) == [digest_of(best), digest_of(other)]
     assert found[digest_of(best)].records[0].settings.model.kind == "trees"
+    assert report(said, tmp_path, files, "--out", tmp_path / "out")[0] == 0
+    assert any("on these very weeks" in each for each in findings_of(tmp_path / "out").warnings)
 
 
 def test_it_needs_no_freqtrade_and_says_what_else_is_missing(compared, files, tmp_path):
