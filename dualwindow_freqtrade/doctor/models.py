@@ -5,20 +5,18 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-import cloudpickle
+from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 
-from dualwindow.learning.artifact import format_trouble
 from dualwindow.reports.progress import in_words
 from dualwindow_freqtrade.backtest.cache import CacheError, CacheRecord
 from dualwindow_freqtrade.doctor.patient import Patient
 from dualwindow_freqtrade.doctor.rows import Row, State, passed
 from dualwindow_freqtrade.freqai.fingerprint import Fingerprint
 from dualwindow_freqtrade.freqai.folder_use import remedy
-from dualwindow_freqtrade.freqai.names import MODEL_FILE, PAIR_DICTIONARY
+from dualwindow_freqtrade.freqai.names import PAIR_DICTIONARY
 from dualwindow_freqtrade.freqai.sources import shown
-from dualwindow_freqtrade.live.folder import was_trained_live
 from dualwindow_freqtrade.live.presence import is_bot_there
-from dualwindow_freqtrade.live.saved_models import why_not
+from dualwindow_freqtrade.live.saved_models import trouble_with
 from dualwindow_freqtrade.live.status import STATUS_FILE
 
 _SILENT = 600  # seconds without a word, after which a bot that was not stopped has been killed
@@ -43,25 +41,16 @@ def look_at_models(patient: Patient) -> Iterator[Row]:
     if not trained:
         yield passed(topic, f"none of a bot yet in {shown(patient.folder)}: it will train")
         return
-    for pair, entry in trained.items():
-        if reason := _why_not(patient, pair, entry):
+    drawer = patient.model.dd
+    drawer.pair_dict = known  # the model was made apart, where nothing lies
+    for pair in trained:
+        dk = FreqaiDataKitchen(patient.model.config, live=True, pair=pair)
+        if reason := trouble_with(drawer, dk, _fingerprint(patient)):
             told = f"{pair}: the model is not used: {reason}"
             fix = "nothing, if you mean to train anew; otherwise put back what has changed"
             yield Row(topic, State.WARN, told, fix)
         else:
             yield passed(topic, f"{pair}: a bot goes on with the model of before")
-
-
-def _why_not(patient: Patient, pair: str, entry: dict[str, Any]) -> str | None:
-    folder = patient.folder / str(entry.get("data_path", "")).rpartition("/")[2]
-    path = folder / f"{entry.get('model_filename')}{MODEL_FILE}"
-    try:
-        model = cloudpickle.loads(path.read_bytes())
-        was_live = was_trained_live(folder)
-        return why_not(model, pair, _fingerprint(patient), was_live=was_live)
-    except Exception as error:  # whatever a damaged pickle raises
-        older = format_trouble(error)
-        return str(older) if older else f"it is missing or damaged: {type(error).__name__}: {error}"
 
 
 def look_at_cache(patient: Patient) -> Iterator[Row]:

@@ -72,16 +72,7 @@ class SavedModels:
         if not self._drawer.get_pair_dict_info(pair)[0]:
             return
         dk = FreqaiDataKitchen(self._config, live=True, pair=pair)
-        try:
-            model: Artifact = self._drawer.load_data(pair, dk)
-            was_live = bool(dk.data.get(TRAINED_LIVE))
-            reason = why_not(model, pair, self._fingerprint, was_live=was_live)
-        except Exception as error:  # whatever a damaged pickle raises
-            if is_of_machine(error):
-                raise
-            older = format_trouble(error)
-            damage = f"it is missing or damaged: {type(error).__name__}: {error}"
-            reason = str(older) if older else damage
+        reason = trouble_with(self._drawer, dk, self._fingerprint)
         if reason is None:
             logger.info("%s: goes on with the model in %s", pair, dk.data_path)
             return
@@ -92,6 +83,28 @@ class SavedModels:
             dk.data_path,
             reason,
         )
+
+
+def trouble_with(
+    drawer: FreqaiDataDrawer, dk: FreqaiDataKitchen, fingerprint: Fingerprint
+) -> str | None:
+    """Load the newest model of a pair, and say why a bot does not go on with it; None if it does.
+
+    Parameters
+    ----------
+    drawer : FreqAI's, which knows the newest
+    dk : of the pair
+    fingerprint : what it must have been made from
+    """
+    try:
+        model: Artifact = drawer.load_data(dk.pair, dk)
+        was_live = bool(dk.data.get(TRAINED_LIVE))
+        return why_not(model, dk.pair, fingerprint, was_live=was_live)
+    except Exception as error:  # whatever a damaged pickle raises
+        if is_of_machine(error):
+            raise
+        older = format_trouble(error)
+        return str(older) if older else f"it is missing or damaged: {type(error).__name__}: {error}"
 
 
 def why_not(model: Artifact, pair: str, fingerprint: Fingerprint, *, was_live: bool) -> str | None:

@@ -5,10 +5,11 @@ import os
 import subprocess
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from dualwindow_freqtrade.freqai.names import PAIR_DICTIONARY, TRAINED_AT
+from dualwindow_freqtrade.freqai.names import FEATURE_PIPELINE, PAIR_DICTIONARY, TRAINED_AT
 from harness.bots import Bot, Place, dualwindow, small
 from harness.places import ROOT
 
@@ -40,6 +41,13 @@ def place(tmp_path_factory) -> Place:
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return place
+
+
+def saved_models(place) -> list[dict]:
+    """Ask the doctor whether a bot goes on with what lies there."""
+    done = dualwindow("doctor", "--json", "--", *place.options, *MODEL)
+    rows = json.loads(done.stdout)["rows"]
+    return [row for row in rows if row["topic"] == "saved models"]
 
 
 def test_what_cannot_be_is_told_and_nothing_is_written(place, said, monkeypatch):
@@ -83,6 +91,7 @@ def test_a_bot_begins_with_the_promoted_models(place, tmp_path):
     assert done.stdout.count("predicts 720 candles of its backtest again, alike") == 2
     index = json.loads((place.models / PAIR_DICTIONARY).read_text())
     assert index.keys() == set(PAIRS)
+    assert [row["state"] for row in saved_models(place)] == ["pass", "pass"]
     bot = Bot(place, tmp_path / "bot.log")
     try:
         for pair in PAIRS:
@@ -104,5 +113,13 @@ def test_a_bot_begins_with_the_promoted_models(place, tmp_path):
         newest = rows.iloc[-1]
         assert newest[TRAINED_AT] == index[pair]["trained_timestamp"]
         assert newest["do_predict"] == 1
+    pipeline = Path(index[PAIRS[0]]["data_path"]) / (
+        index[PAIRS[0]]["model_filename"] + FEATURE_PIPELINE
+    )
+    pipeline.rename(pipeline.with_suffix(".away"))
+    broken, whole = saved_models(place)
+    assert (broken["state"], whole["state"]) == ("warn", "pass")
+    assert f"{PAIRS[0]}: the model is not used: it is missing or damaged" in broken["found"]
+    pipeline.with_suffix(".away").rename(pipeline)
     back = dualwindow("promote", "--undo", "--to", "live", *end)
     assert back.stdout.count("a bot starts with no model") == 2
