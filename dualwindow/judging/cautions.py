@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 
-from dualwindow.judging.advice import ENOUGH, countable, n_blocks
+from dualwindow.judging.advice import n_blocks
 from dualwindow.judging.baseline import DAYS, Foreseen
 from dualwindow.judging.comparison import LEAST_BLOCKS
 from dualwindow.judging.findings import Findings
-from dualwindow.judging.verdict import deciding
 from dualwindow.market.labels import CLASSES
 
 _MANY_UNPREDICTED = 0.1
@@ -16,7 +15,6 @@ def cautions(found: Findings, baseline: Foreseen) -> Iterator[str]:
     """Say what a reader has to know, one sentence each."""
     yield from _of_windows(found)
     yield from _of_classes(found)
-    yield from _of_signals(found)
     yield from _of_baseline(baseline)
 
 
@@ -52,19 +50,6 @@ def _of_classes(found: Findings) -> Iterator[str]:
             f"{' and '.join(absent)} never happened: the barriers are wider than the market moved, "
             "or there are too few candles."
         )
-
-
-def _of_signals(found: Findings) -> Iterator[str]:
-    way = deciding(found)
-    if way is None:
-        return
-    for name, signals in (("SHORT", way.short), ("LONG", way.long)):
-        n = countable(signals)
-        if signals.signals and n is not None and n < ENOUGH:
-            yield (
-                f"{name}: {signals.signals:,} signals rest on only {n} independent of a pair; "
-                "their hit rate and value are mostly chance."
-            )
 
 
 def _of_baseline(baseline: Foreseen) -> Iterator[str]:

@@ -45,7 +45,7 @@ def _skill(found: Findings) -> Sentence:
         text = "Nothing can be judged: no candle has both a prediction and a known label."
         return Sentence(topic="skill", tone="neutral", text=text)
     where = f"above 0 in {skill.above_zero} of {skill.windows} windows"
-    against = f"skill {_between(mean)} against the class frequencies, {where}."
+    against = f"skill {_between(mean)} over class frequencies, {where}."
     if mean.low is None or mean.high is None:
         text = f"{against[0].upper()}{against[1:-1]}: too few windows to tell it from chance."
         return Sentence(topic="skill", tone="neutral", text=text)

@@ -9,7 +9,7 @@ _WIDTH, _MOST = 110, 12
 _TIED = "\N{NO-BREAK SPACE}%"
 _MARKS = {"good": "+", "bad": "-", "neutral": " "}
 _LAST = ("dropped", "trials", "trades", "parity")  # left out first where there is too much to say
-_KEPT = ("skill", "next")
+_KEPT = ("skill", "direction", "next")
 
 
 def spoken(findings: Findings) -> list[str]:
@@ -25,13 +25,13 @@ def spoken(findings: Findings) -> list[str]:
         f"What {subject.kind} found, out of sample, on {pairs}:", _WIDTH, placeholder=" ..."
     )
     told = [(each, _lines(each)) for each in findings.verdict]
-    note = _note(findings.warnings)
-    most = _MOST - 1 - len(note)
-    return [head, *(line for own in _kept(told, most) for line in own), *note]
+    most = _MOST - 1 - bool(findings.warnings)
+    lines = [head, *(line for own in _kept(told, most) for line in own)]
+    return [*lines, *_note(findings.warnings, min(2, _MOST - len(lines)))]
 
 
-def _note(warnings: Sequence[str]) -> list[str]:
-    """Say the first warning in two lines at most, and how many there are."""
+def _note(warnings: Sequence[str], most: int) -> list[str]:
+    """Say the first warning in so many lines at most, and how many there are."""
     if not warnings:
         return []
     n = len(warnings)
@@ -41,7 +41,7 @@ def _note(warnings: Sequence[str]) -> list[str]:
         _WIDTH,
         initial_indent="  ",
         subsequent_indent="  ",
-        max_lines=2,
+        max_lines=most,
         placeholder=" ...",
     )
 

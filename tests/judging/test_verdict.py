@@ -311,13 +311,11 @@ def test_nothing_to_judge_says_so_and_no_more():
     assert [each.topic for each in verdict(poor())] == ["skill", "next"]
 
 
-@pytest.mark.parametrize(("independent", "is_warned"), [(29, True), (30, False)])
-def test_a_handful_of_signals_is_warned_of(independent, is_warned):
-    of = found(short=paying(independent=independent), long=paying())
-    told = [
-        each for each in cautions(of, ASKED) if each.startswith("SHORT: 900 signals rest on only")
-    ]
-    assert bool(told) == is_warned
+@pytest.mark.parametrize(("independent", "is_few"), [(29, True), (30, False)])
+def test_a_handful_of_signals_is_told_to_be_one(independent, is_few):
+    sentence = said(found(short=paying(independent=independent), long=paying()))["short"]
+    assert ("too few to judge" in sentence.text) == is_few
+    assert (sentence.tone == "neutral") == is_few
 
 
 @pytest.mark.parametrize(
