@@ -23,6 +23,7 @@ class Stack(torch.nn.Module):  # type: ignore[misc]
         super().__init__()
         cell = torch.nn.GRU if isinstance(network, GruSettings) else torch.nn.LSTM
         both = isinstance(network, BilstmSettings)
+        self.candles_per_step = network.candles_per_step
         self.width = network.candles_per_step * len(FEATURES)
         units = units_of(network)
         inputs = pairwise([self.width, *((1 + both) * n for n in units)])
@@ -33,7 +34,8 @@ class Stack(torch.nn.Module):  # type: ignore[misc]
         self.dropout = torch.nn.Dropout(network.dropout)
 
     def forward(self, x: Any) -> Any:
-        tops, x = [], x.reshape(len(x), -1, self.width)
+        oldest = x.shape[1] % self.candles_per_step  # do not fill a step, and are left out
+        tops, x = [], x[:, oldest:].reshape(len(x), -1, self.width)
         for layer in self.layers:
             x, state = layer(x)
             last = state[0] if isinstance(state, tuple) else state
