@@ -18,14 +18,17 @@ _OF_A_USER = ("strategies", "freqaimodels", "hyperopts", "config.json", "dualwin
 def is_users(folder: Path) -> bool:
     """Tell whether a user directory is somebody's own, so that nothing made up may get into it.
 
-    One that is in a folder ``sandbox``, that the sandbox has used before, or that is new or has
-    neither candles nor what is loaded from there, is not.
+    One that is in a folder ``sandbox``, that the sandbox has used before, or that has neither
+    candles nor anything that is loaded from there, is not.
     """
     if (folder / _MARK).is_file() or folder.resolve().parent.name == "sandbox":
         return False
-    if any((folder / name).exists() for name in _OF_A_USER):
-        return True
-    return any(path.is_file() for path in (folder / "data" / "binance").rglob("*"))
+    # freqtrade makes most of these folders wherever it runs; only what is in them is somebody's.
+    return any(_holds_a_file(folder / name) for name in (*_OF_A_USER, "data/binance"))
+
+
+def _holds_a_file(path: Path) -> bool:
+    return path.is_file() or any(each.is_file() for each in path.rglob("*"))
 
 
 def refuse_users_candles(action: str, given: Sequence[str]) -> None:

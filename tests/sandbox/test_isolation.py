@@ -127,6 +127,15 @@ def test_a_user_directory_of_ones_own_is_loaded_from_and_never_written_to(tmp_pa
     assert trade.command[-1] == "mine/sandbox/x/data/live"
 
 
+@pytest.mark.parametrize("name", ["strategies", "freqaimodels", "hyperopts", "dualwindow"])
+def test_folders_that_freqtrade_makes_are_nobodys_until_something_is_in_them(tmp_path, name):
+    words = ["freqtrade", "backtesting", "--userdir", str(tmp_path)]
+    (tmp_path / name).mkdir()
+    assert isolated(words, "x", None, own=Own()).user_data == tmp_path
+    (tmp_path / name / "mine.py").touch()
+    assert isolated(words, "x", None, own=Own()).user_data == tmp_path / "sandbox/x"
+
+
 def test_a_directory_with_candles_is_somebodys_until_the_sandbox_made_them(tmp_path):
     candles = tmp_path / "data/binance/BTC_USDT-1m.feather"
     words = ["freqtrade", "backtesting", "--userdir", str(tmp_path)]
