@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 BIN := .venv/bin
 
-.PHONY: agent demo test test-agent test-bot test-rest lint mutants bench bench-skill bench-plan bench-report screenshots bench-live soak wheel clean
+.PHONY: agent demo test test-agent test-bot test-hour test-rest lint mutants bench bench-skill bench-plan bench-report screenshots bench-live soak wheel clean
 
 .venv/installed: pyproject.toml setup.py constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -29,6 +29,9 @@ test: .venv/installed
 
 test-bot: .venv/installed ## bots trade for twenty minutes, mostly waiting
 	$(BIN)/pytest -p no:cacheprovider tests/freqtrade/test_live_run.py tests/benchmarks/test_soak.py
+
+test-hour: .venv/installed ## the first bot of test-bot for an hour instead of six minutes
+	DUALWINDOW_LIVE_MINUTES=60 $(BIN)/pytest -p no:cacheprovider tests/freqtrade/test_live_run.py -k then_a_restart $(ARGS)
 
 test-rest: lint ## on two cores, behind the bots
 	nice $(BIN)/pytest --numprocesses 2 --dist loadfile --ignore tests/agent --ignore tests/freqtrade/test_live_run.py --ignore tests/benchmarks/test_soak.py
