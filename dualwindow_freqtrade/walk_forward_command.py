@@ -68,14 +68,14 @@ def _to_folder(arguments: argparse.Namespace) -> int:
             print(f"note: {remark}")
         with steps("windows", sum(len(task.members) for task in wanted)) as done:
             walk = run(wanted, store, workers, lambda step: _tell(step, done))
+        keep_datadir(arguments.out, arguments)
+        summarise(walk, arguments.out)
     except (FoldError, WalkForwardError) as error:
         raise CommandError(f"walk-forward: {translated(str(error))}") from error
     except KeyboardInterrupt:
         kept = f"finished folds are kept in {arguments.out}, the same command goes on"
         print(f"dualwindow: stopped; {kept}", file=sys.stderr)
         raise
-    keep_datadir(arguments.out, arguments)
-    summarise(walk, arguments.out)
     return 0
 
 

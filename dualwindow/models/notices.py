@@ -29,11 +29,11 @@ def without_notices() -> Iterator[None]:
             return
         shown = os.dup(2)
         source, sink = os.pipe()
-        os.dup2(sink, 2)
-        os.close(sink)
         passing = Thread(target=_pass_on, args=(source, os.dup(shown)), daemon=True)
         passing.start()
-        try:
+        try:  # from here on Ctrl-C may come anywhere, and must not leave stderr in the pipe
+            os.dup2(sink, 2)
+            os.close(sink)
             yield
         finally:
             with suppress(AttributeError, ValueError, OSError):  # there may be no sys.stderr

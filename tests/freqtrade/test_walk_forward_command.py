@@ -308,6 +308,17 @@ def test_a_summary_that_cannot_be_written_is_told_in_one_line(candles, tmp_path,
     assert "summary.json cannot be written (No space left on device)" in complained
 
 
+def test_ctrl_c_after_the_last_window_is_told_too(candles, tmp_path, said, monkeypatch):
+    def stop(path: Path, content: bytes) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(walk, "write_aside", stop)  # of the summary
+    words = options(tmp_path, candles, timerange="20240131-20240201", pairs="BTC/USDT")
+    status, _, complained = said(*words)
+    assert (status, complained.count("\n")) == (130, 1)
+    assert complained.startswith("dualwindow: stopped; finished folds are kept in ")
+
+
 def test_ctrl_c_keeps_what_is_finished(candles, tmp_path):
     with subprocess.Popen(
         [DUALWINDOW, "walk-forward", *options(tmp_path, candles)],

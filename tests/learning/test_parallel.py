@@ -167,10 +167,6 @@ def test_worker_that_retires_for_its_memory_loses_nothing():
     assert len({pid for _, pid in results.values()}) > 2  # none does more than two
 
 
-# loky's own thread can look for a task that the pool it belongs to has just been rid of; it ends.
-@pytest.mark.filterwarnings(
-    "ignore:Exception in thread ExecutorManagerThread:pytest.PytestUnhandledThreadExceptionWarning"
-)
 def test_results_come_one_by_one_and_the_rest_can_be_left(workers, tmp_path):
     results = run_tasks(workloads.total, [rows[:10] for rows in ROWS] * 10, workers)
 

@@ -55,3 +55,25 @@ with without_notices():
 """
     assert stderr_of(code) == NOTICES
     assert stderr_of("import os; os.close(2)\n" + code.replace("os.write", "print")) == ""
+
+
+def test_ctrl_c_at_any_moment_leaves_stderr_as_it_was():
+    code = """
+import os, sys
+from dualwindow.models import notices
+for name in ("start", "dup2", "close"):
+    owner = notices.Thread if name == "start" else notices.os
+    kept = getattr(owner, name)
+    def once(*words, name=name, owner=owner, kept=kept):
+        setattr(owner, name, kept)
+        kept(*words)
+        raise KeyboardInterrupt
+    setattr(owner, name, once)
+    try:
+        with notices.without_notices():
+            pass
+        raise SystemExit("it was not stopped")
+    except KeyboardInterrupt:
+        print("stopped in", name, file=sys.stderr)
+"""
+    assert stderr_of(code) == "stopped in start\nstopped in dup2\nstopped in close\n"
