@@ -1,8 +1,9 @@
 """Measure ``dualwindow report``: ``make bench-report`` prints a table and writes JSON.
 
 Fifty windows of three pairs of recorded candles are predicted once, into a folder that is kept. The
-command is then run as a person runs it, in a process of its own, and its parts in another. What
-else runs on the machine shows in the wall clock; the processors' seconds tell what it takes.
+command is then run as a person runs it, in a process of its own, its page opened in a real
+Chromium, and its parts timed in this process. What else runs on the machine shows in the wall
+clock; the processors' seconds tell what it takes.
 """
 
 import argparse
@@ -30,13 +31,14 @@ from dualwindow.reports.files import write_report
 from dualwindow.samples.pair_data import PairData
 from dualwindow.settings import Settings
 from dualwindow_trainer.report_walk import walk_evidence
+from harness.browser import DESKTOP, PHONE, browser, problems, visit
 from harness.places import PROGRAMS, ROOT, SHARED
 
 RESULTS = Path(__file__).parent / "results" / "report.json"
 CANDLES = SHARED / "three" / "binance"
 PAIRS = ("BTC/USDT", "ETH/USDT", "SOL/USDT")
 WINDOWS, WINDOW_DAYS, TRAIN_DAYS = 50, 4, 30
-MOST_SECONDS, MOST_BYTES = 20.0, 8e6
+MOST_SECONDS, MOST_BYTES, MOST_SECONDS_TO_PAINT = 20.0, 8e6, 2.0
 _DAY = 86400
 
 
@@ -87,6 +89,17 @@ def parts(folder: Path, out: Path) -> dict[str, dict[str, float]]:
     return {"read": reading, "find": finding, "write": writing}
 
 
+def first_paints(page: Path) -> dict[str, float]:
+    """Open the page at both widths, in a Chromium that has just been started."""
+    found = {}
+    for name, width in (("desktop", DESKTOP), ("phone", PHONE)):
+        with browser() as started:
+            with visit(started, page, width) as seen:
+                found[name] = seen.seconds_to_first_paint()
+            assert problems(started, page, width) == []
+    return found
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kind", default="ranges", help="that predicts; trees take minutes")
@@ -97,6 +110,7 @@ def main() -> int:
         out = Path(name)
         whole = command(folder, out)
         n_bytes = (out / "report.html").stat().st_size
+        painted = first_paints(out / "report.html")
         told = {"the whole command": whole, **parts(folder, out)}
     table = Table(
         *("part", "seconds", "of processors"),
@@ -106,14 +120,18 @@ def main() -> int:
         table.add_row(part, f"{each['seconds']:.1f}", f"{each['processor seconds']:.1f}")
     Console(width=100).print(table)
     is_reached = whole["seconds"] <= MOST_SECONDS and n_bytes <= MOST_BYTES
+    is_reached = is_reached and max(painted.values()) <= MOST_SECONDS_TO_PAINT
     print(
-        f"page {n_bytes / 1e6:.1f} MB (<= {MOST_BYTES / 1e6:g}), <= {MOST_SECONDS:g} s: "
+        f"page {n_bytes / 1e6:.1f} MB (<= {MOST_BYTES / 1e6:g}), painted after "
+        f"{painted['desktop']:.2f} s, at a phone's width {painted['phone']:.2f} s "
+        f"(<= {MOST_SECONDS_TO_PAINT:g}), command <= {MOST_SECONDS:g} s: "
         f"{'reached' if is_reached else 'NOT reached'}"
     )
     RESULTS.parent.mkdir(exist_ok=True)
     cores = len(os.sched_getaffinity(0))
     facts = {"windows": WINDOWS, "pairs": len(PAIRS), "kind": arguments.kind, "cores": cores}
-    RESULTS.write_text(json.dumps({**facts, "page bytes": n_bytes, "parts": told}, indent=1))
+    facts |= {"page bytes": n_bytes, "seconds to first paint": painted, "parts": told}
+    RESULTS.write_text(json.dumps(facts, indent=1))
     return 0 if is_reached else 1
 
 
