@@ -27,6 +27,7 @@ from rich.table import Table
 from scipy.stats import theilslopes
 
 from benchmarks.live_faults import Goal, checked, faults, gaps
+from benchmarks.live_page import page
 from benchmarks.live_pairs import many_pairs
 from benchmarks.live_storage import storage
 from benchmarks.live_warm_start import warm_start
@@ -248,6 +249,7 @@ PARTS: dict[str, Callable[[Path], tuple[dict[str, Any], list[Goal]]]] = {
     "storage": storage,
     "warm_start": warm_start,
     "many_pairs": many_pairs,
+    "page": page,
     "ten_pairs": ten_pairs,
     "hour": hour,
     "hour_of_many": partial(hour, pairs=TWENTY_FIVE, stride=20, lstm_units=[16], dense_units=[8]),
