@@ -96,12 +96,13 @@ def tiles(findings: Findings) -> Iterator[Tile]:
 
 def _of_decisions(findings: Findings) -> Iterator[Tile]:
     if findings.ways:
-        for side, signals in (("SHORT", findings.ways[-1].short), ("LONG", findings.ways[-1].long)):
+        for side, signals in findings.ways[-1].sides.items():
             if signals.signals:
                 yield Tile(f"{side} hit rate", percent(signals.hit_rate), _need(signals))
     if findings.profit is not None:
         profit = percent(findings.profit, 2, sign=True)
-        yield Tile("Profit", profit, f"of one stake; {count(findings.deals)} trades")
+        ended = sum(findings.exits.values())
+        yield Tile("Profit", profit, f"of one stake; {count(ended)} trades that ended")
     if findings.live is not None and findings.live.parity.checked:
         differ = len(findings.live.parity.problems)
         note = f"{count(differ)} problems" if differ else "as a backtest says"
@@ -213,9 +214,7 @@ def _pairs_table(found: Live) -> Table:
 def ways_table(ways: Sequence[Way]) -> Table:
     """Lay out what each way of deciding met, direction by direction."""
     rows = tuple(
-        (way.name, side, *signals_cells(met))
-        for way in ways
-        for side, met in (("SHORT", way.short), ("LONG", way.long))
+        (way.name, side, *signals_cells(met)) for way in ways for side, met in way.sides.items()
     )
     return Table(("way", "direction", *SIGNALS_HEAD), rows, (0, 1))
 
@@ -234,6 +233,8 @@ def _facts(about: Subject) -> dict[str, str]:
         "fees": f"{percent(about.fees, 2)}, entry and exit together",
         "confidence": about.confidence,
     }
+    if not about.can_short:
+        facts["entries"] = "LONG alone: the strategy cannot short"
     if about.versions:
         facts["versions"] = ", ".join(f"{name} {v}" for name, v in about.versions.items())
     return facts

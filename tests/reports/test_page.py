@@ -13,7 +13,7 @@ from examples_findings import CLASSES, EXAMPLES, HOSTILE
 from dualwindow.reports.charts import charts
 from dualwindow.reports.figures import COLOURS, DASHES, MARKS, THEMES, painted
 from dualwindow.reports.page import page
-from dualwindow.reports.sections import sections
+from dualwindow.reports.sections import sections, tiles
 from dualwindow.reports.words_of_page import EMPTY, TITLES
 
 
@@ -168,3 +168,9 @@ def test_other_commands_do_not_pay_for_plotly():
     code += "print({'plotly', 'jinja2', 'kaleido'} & set(sys.modules))"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "set()"
+
+
+def test_the_profit_is_that_of_trades_that_have_ended():
+    found = examples_findings.rich().model_copy(update={"deals": 95})  # 2 are open
+    notes = {tile.name: tile.note for tile in tiles(found)}
+    assert notes["Profit"] == "of one stake; 93 trades that ended"
