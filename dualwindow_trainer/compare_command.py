@@ -44,11 +44,12 @@ def _compare(arguments: argparse.Namespace) -> int:
     from dualwindow_freqtrade.freqai.configuration import translated
     from dualwindow_freqtrade.freqai.threads import quiet_tensorflow
     from dualwindow_trainer.pairs import pairs_of
-    from dualwindow_trainer.request import configuration_of, predicted_of
+    from dualwindow_trainer.request import configuration_of, predicted_of, try_kinds
     from dualwindow_trainer.walk import Planned, keep_datadir, settle_delta
 
     quiet_tensorflow()
     span = predicted_of(arguments.timerange)
+    try_kinds(arguments, [kind.partition("/")[0] for kind in arguments.kinds])
     candidates_of(arguments)  # tells what is wrong before candles are read
     pairs = list(pairs_of(arguments))
     settle_delta(arguments, pairs, span[0])

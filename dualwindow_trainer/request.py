@@ -3,7 +3,7 @@
 import argparse
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from dualwindow.shipped import shipped
 from dualwindow_freqtrade.freqai.configuration import (
     Configuration,
     ConfigurationError,
+    foreign_parameters,
     freqais_own,
     read_configuration,
 )
@@ -22,12 +23,8 @@ from dualwindow_freqtrade.freqai.placement import misplaced_blocks
 from dualwindow_freqtrade.freqai.sources import others_beside
 
 _FEE = 0.0005
-_BLOCKS = (
-    "feature_parameters",
-    "data_split_parameters",
-    "model_training_parameters",
-    "dual_window",
-)
+_PARAMETERS = "model_training_parameters"
+_BLOCKS = ("feature_parameters", "data_split_parameters", _PARAMETERS, "dual_window")
 # Flags, and the parameter of a kind, or of each member of an ensemble, that they set.
 _OF_MODEL = ("epochs", "batch_size", "learning_rate", "seed")
 
@@ -65,10 +62,30 @@ def block_of(arguments: argparse.Namespace) -> dict[str, Any]:
         _block(_block(freqai, "freqai").get(name, {}), f"freqai.{name}")
     if unused := freqais_own(freqai):
         raise CommandError(f"{', '.join(unused)} would be ignored: only FreqAI does it; remove it")
-    parameters = dict(freqai.get("model_training_parameters", {}))
+    parameters = dict(freqai.get(_PARAMETERS, {}))
     if arguments.kind is not None:
         parameters["kind"] = arguments.kind
-    return {**freqai, "model_training_parameters": _with_flags(parameters, arguments)}
+    if parameters.get("kind") == "ensemble" and getattr(arguments, "tries_kinds", False):
+        for name in foreign_parameters("ensemble", list(parameters)):
+            del parameters[name]
+    return {**freqai, _PARAMETERS: _with_flags(parameters, arguments)}
+
+
+def try_kinds(arguments: argparse.Namespace, kinds: Collection[Any]) -> None:
+    """Let what other kinds are to have stand beside an ensemble that is tried with them.
+
+    Of one ensemble it would be refused, because its members have their own; here it is said.
+    """
+    if "ensemble" not in kinds or set(kinds) == {"ensemble"}:
+        return
+    arguments.tries_kinds = True
+    given = block_of(argparse.Namespace(**{**vars(arguments), "tries_kinds": False}))
+    parameters = given[_PARAMETERS]
+    if foreign := foreign_parameters("ensemble", parameters):
+        print(
+            f"note: {', '.join(f'{_PARAMETERS}.{name}' for name in foreign)}: not of the ensemble, "
+            f"whose members have their own, in {_PARAMETERS}.members"
+        )
 
 
 def fee_of(arguments: argparse.Namespace) -> float:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from dualwindow.cli import CommandError
-from dualwindow_freqtrade.freqai.configuration import KEYS
+from dualwindow.settings import DEFAULT_KIND
+from dualwindow_freqtrade.freqai.configuration import KEYS, foreign_parameters
 from dualwindow_trainer.walk import TRAIN_DAYS
 
 # What makes the labels, by which all are judged alike.
@@ -109,6 +110,26 @@ def space_of(tries: Sequence[str]) -> list[Choice]:
         if key != TRAIN_DAYS and not _is_of(key, shaping):
             raise CommandError(f"--try: {key} shapes no prediction")
     return space
+
+
+def kinds_of(space: Sequence[Choice], block: Mapping[str, Any]) -> tuple[Any, ...]:
+    """List the kinds that trials may choose, or the one that is configured.
+
+    Raises
+    ------
+    CommandError
+        If a parameter is tried that an ensemble among them does not have: to try it would be to
+        make the same trial again.
+    """
+    model = KEYS["settings.model"]
+    tried = {each.key.removeprefix(f"{model}."): each.values for each in space}
+    kinds = tried.get("kind", (block[model].get("kind", DEFAULT_KIND),))
+    if "ensemble" in kinds and (foreign := foreign_parameters("ensemble", tried)):
+        raise CommandError(
+            f"--try: {model}.{foreign[0]} is not of the kind 'ensemble', whose members have their "
+            f"own; try {model}.kind without it, or whole lists of {model}.members"
+        )
+    return kinds
 
 
 def _is_of(key: str, blocks: Sequence[str]) -> bool:

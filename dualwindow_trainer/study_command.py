@@ -22,8 +22,8 @@ def _study(arguments: argparse.Namespace) -> int:
 
     from dualwindow_freqtrade.freqai.threads import quiet_tensorflow
     from dualwindow_trainer.pairs import pairs_of
-    from dualwindow_trainer.request import predicted_of
-    from dualwindow_trainer.space import space_of
+    from dualwindow_trainer.request import block_of, predicted_of, try_kinds
+    from dualwindow_trainer.space import kinds_of, space_of
     from dualwindow_trainer.study import alone, at_work, one_at_a_time, open_study, search
     from dualwindow_trainer.study_walks import StudyWalks, report
     from dualwindow_trainer.walk import keep_datadir, settle_delta
@@ -35,6 +35,7 @@ def _study(arguments: argparse.Namespace) -> int:
         raise CommandError("--held-out must begin where --timerange ends, or later")
     several = [_OF_PAIRS] if len(arguments.pair) > 1 else []
     space = space_of(arguments.tries or [*_DEFAULT, *several])
+    try_kinds(arguments, kinds_of(space, block_of(arguments)))
     pairs = list(pairs_of(arguments))
     settle_delta(arguments, pairs, searched[0])
     try:

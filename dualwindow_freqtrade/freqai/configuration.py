@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any, get_args
@@ -122,7 +122,7 @@ _FREQAIS_OWN = (
 )
 _ELSEWHERE = {"agent": " here: it needs --freqaimodel DualWindowAgent; leave it out otherwise"}
 _MEMBER_KINDS = [kind for kind in KINDS if kind != "ensemble"]
-_LABELS = ["settings", "labels"]
+_LABELS, _MODEL = ["settings", "labels"], ["settings", "model"]
 
 
 class ConfigurationError(ValueError):
@@ -138,7 +138,8 @@ def read_configuration(freqai: Mapping[str, Any], elsewhere: Sequence[str] = ())
     """Read the configuration's `freqai` block without changing it.
 
     Parameters of `model_training_parameters` that belong to another kind are left out, so that one
-    word changes the kind whatever a preset says of the others.
+    word changes the kind whatever a preset says of the others; but not beside an ensemble, of
+    which somebody may think that its members take them.
 
     Parameters
     ----------
@@ -244,24 +245,28 @@ def translated(message: str) -> str:
 
 
 def _of_its_kind(given: Any) -> Any:
-    """Leave out what is known, but to other kinds only."""
+    """Leave out what is known, but to other kinds only; an ensemble has members to put it into."""
     if not isinstance(given, Mapping):
         return given
     kind = str(given.get("kind", DEFAULT_KIND))
-    mine = KINDS.get(kind)
-    if mine is None:
-        return dict(given)
-    others = {name for kind in KINDS.values() for name in kind.model_fields}
-    foreign = [key for key in given if key in others - mine.model_fields.keys()]
-    if foreign and kind == "ensemble":
-        logger.warning(
-            "freqai.model_training_parameters: %s without effect; the members of an ensemble have "
-            "parameters of their own, in `members`",
-            ", ".join(foreign),
-        )
-    elif foreign:
+    foreign = [] if kind == "ensemble" else foreign_parameters(kind, given)
+    if foreign:
         logger.info("The kind '%s' does not use %s", kind, ", ".join(foreign))
     return {key: value for key, value in given.items() if key not in foreign}
+
+
+def foreign_parameters(kind: str, names: Iterable[str]) -> list[str]:
+    """Name those of some parameters that other kinds have, but not this one.
+
+    Examples
+    --------
+    >>> foreign_parameters("ensemble", ["epochs", "stride", "epoch"])
+    ['epochs']
+    """
+    if kind not in KINDS:
+        return []
+    others = {name for each in KINDS.values() for name in each.model_fields}
+    return [name for name in names if name in others - KINDS[kind].model_fields.keys()]
 
 
 def _only_follows(error: Any, errors: Sequence[Any]) -> bool:
@@ -281,6 +286,12 @@ def _describe(error: Any) -> str:
         others = [kind for kind in _MEMBER_KINDS if place[-1] in KINDS[kind].model_fields]
         if others and "members" in place:
             return f"freqai.{name} is unknown; it belongs to a member of kind {' or '.join(others)}"
+        if others and place[:2] == _MODEL:
+            return (
+                f"freqai.{name} would be ignored, because each member of an ensemble has its own; "
+                f"write it into the blocks of freqai.{users_key('settings.model')}.members whose "
+                f"kind has it ({', '.join(others)}), or remove it. Received: {error['input']!r}"
+            )
         rules = [f"'{r}'" for r, block in LABEL_RULES.items() if place[-1] in block.model_fields]
         if rules and place[:2] == _LABELS:
             return f"freqai.{name} belongs to the rule {' or '.join(rules)}; remove it"
@@ -306,7 +317,7 @@ def _without_kinds(where: Sequence[Any]) -> list[str]:
     place = [str(part) for part in where]
     if place[:2] == _LABELS:
         return place[:2] + place[3:]
-    if place[:2] != ["settings", "model"]:
+    if place[:2] != _MODEL:
         return place
     rest = place[3:]
     if rest[:1] == ["members"]:
@@ -323,7 +334,7 @@ def users_key(place: str) -> str:
 
 
 def _siblings(place: list[str], where: tuple[Any, ...]) -> set[str]:
-    if place[:2] == ["settings", "model"]:
+    if place[:2] == _MODEL:
         kind = where[5] if "members" in place else where[2]
         return set(KINDS[str(kind)].model_fields)
     if place[:2] == _LABELS:

@@ -11,7 +11,13 @@ from pydantic import BaseModel
 from dualwindow.judging.decisions import Thresholds, thresholds
 from dualwindow.learning.fingerprint import flatten
 from dualwindow.samples.data import TrainingError
-from dualwindow.settings import KINDS, LABEL_RULES, RangesSettings, SmoothedLabelSettings
+from dualwindow.settings import (
+    KINDS,
+    LABEL_RULES,
+    EnsembleSettings,
+    RangesSettings,
+    SmoothedLabelSettings,
+)
 from dualwindow_freqtrade.freqai.configuration import (
     KEYS,
     Configuration,
@@ -213,11 +219,33 @@ BOUNDS = [  # setting, smallest or largest allowed, first refused
 ]
 
 
-def test_what_an_ensemble_does_not_use_is_warned_of(caplog):
-    model = read_configuration(freqai(model_training_parameters={"kind": "ensemble", "epochs": 12}))
-    assert model.settings.model.kind == "ensemble"
-    assert "epochs without effect; the members of an ensemble" in caplog.text
-    assert [record.levelname for record in caplog.records] == ["WARNING"]
+@pytest.mark.parametrize(
+    ("key", "value", "kinds"),
+    [
+        ("epochs", 12, "lstm, gru, bilstm, dlstm, published"),
+        ("batch_size", 32, "lstm, gru, bilstm, dlstm, published"),
+        ("learning_rate", 0.01, "lstm, gru, bilstm, dlstm, published"),
+        ("lstm_units", [8], "lstm, bilstm, dlstm"),
+        ("rounds", 9, "trees"),
+        ("penalty", 5.0, "ranges, trend"),
+    ],
+)
+def test_what_an_ensemble_does_not_use_is_refused_beside_its_members(key, value, kinds):
+    (problem,) = problems_of(model_training_parameters={"kind": "ensemble", key: value})
+    assert problem == (
+        f"freqai.model_training_parameters.{key} would be ignored, because each member of an "
+        "ensemble has its own; write it into the blocks of freqai.model_training_parameters."
+        f"members whose kind has it ({kinds}), or remove it. Received: {value!r}"
+    )
+
+
+def test_all_that_an_ensemble_does_not_use_is_refused_at_once():
+    others = set().union(*(kind.model_fields for kind in KINDS.values()))
+    foreign = others - EnsembleSettings.model_fields.keys()
+    given = {"kind": "ensemble", **dict.fromkeys(foreign)}
+    problems = problems_of(model_training_parameters=given)
+    assert len(problems) == len(foreign) > 20
+    assert all("would be ignored" in problem for problem in problems)
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,27 @@ def test_of_one_pair_there_is_no_pooling_and_an_ensemble_can_be_stacked(folder, 
     assert json.loads(record.read_text())["settings"]["model"]["combine"] == "stacked"
 
 
+def test_what_is_set_for_other_kinds_is_said_not_to_be_of_an_ensemble(folder, said, tmp_path):
+    one = ["--pair", "BTC/USDT", "--data", str(folder / "BTC.csv"), *WHEN, *SMALL]
+    model = ["members=" + json.dumps([{"kind": "ranges"}] * 2), "penalty=7", "kind=ensemble"]
+    words = [*one, "--set", *(f"model_training_parameters.{word}" for word in model)]
+    status, told, _ = said("compare", *words, "--kinds", "ranges", "ensemble", "--out", tmp_path)
+    assert status == 0
+    assert "note: model_training_parameters.penalty: not of the ensemble, whose members" in told
+    models = {
+        json.loads(next(walk.glob("folds/*.json")).read_text())["settings"]["model"]["kind"]: walk
+        for walk in tmp_path.iterdir()
+        if walk.is_dir()
+    }
+    assert models.keys() == {"ranges", "ensemble"}
+    found = json.loads(next(models["ranges"].glob("folds/*.json")).read_text())
+    assert found["settings"]["model"]["penalty"] == 7
+    # Where an ensemble is all there is, nothing would use it.
+    status, _, complaint = said("compare", *words, "--kinds", "ensemble", "--out", tmp_path)
+    assert status == 2
+    assert "model_training_parameters.penalty would be ignored" in complaint
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -17,7 +17,9 @@ from dualwindow_trainer.space import Choice, assignments, choice
 from dualwindow_trainer.study import alone, mend, open_study, search
 from dualwindow_trainer.study_walks import _look
 
-SPACE = ["model_training_parameters.kind=ranges|trees", "train_period_days=5|8", "conv_width=24|48"]
+KIND = "model_training_parameters.kind"
+EPOCHS = "model_training_parameters.epochs=9"
+SPACE = [f"{KIND}=ranges|trees", "train_period_days=5|8", "conv_width=24|48"]
 DUALWINDOW = Path(sys.executable).with_name("dualwindow")
 CUT = b'{"op_code": 4, "wor'  # as a kill amid a line leaves it
 
@@ -105,6 +107,18 @@ def test_settings_that_cannot_be_are_a_trial_without_a_skill(folder, said, tmp_p
     assert "cannot be: freqai.model_training_parameters.kind must be one of" in told
     assert told_by(tmp_path)["trials"] == 6
     assert told_by(tmp_path)["best"]["model_training_parameters.kind"] == "ranges"
+
+
+def test_an_ensemble_is_tried_beside_kinds_of_which_more_is_set(folder, said, tmp_path):
+    members = json.dumps([{"kind": "ranges"}] * 2)
+    model = [f"model_training_parameters.{word}" for word in (f"members={members}", "penalty=7")]
+    tried = ["--try", f"{KIND}=ranges|ensemble", "train_period_days=8", "conv_width=24"]
+    status, told, _ = said(*words_of(folder, tmp_path, 4, "--set", *model, *tried))
+    assert status == 0
+    assert '= "ensemble"' in told
+    assert '= "ranges"' in told
+    assert "cannot be" not in told
+    assert told.count("note: model_training_parameters.penalty: not of the ensemble") == 1
 
 
 def test_what_the_machine_cannot_do_ends_the_study(folder, said, tmp_path):
@@ -217,6 +231,18 @@ def test_a_journal_that_is_whole_is_left_alone(tmp_path):
         (["--try", "backtest_period_days=1|2"], "shapes no prediction"),
         (["--try", "conv_width=24|48", "conv_width=24"], "named more than once: conv_width"),
         (["--try", "conv_width"], "--try must be like"),
+        (
+            ["--try", f"{KIND}=lstm|ensemble", "model_training_parameters.epochs=2..9"],
+            "--try: model_training_parameters.epochs is not of the kind 'ensemble', whose members",
+        ),
+        (
+            ["--set", f"{KIND}=ensemble", "--try", "model_training_parameters.rounds=2..9"],
+            "model_training_parameters.rounds is not of the kind 'ensemble'",
+        ),
+        (
+            ["--try", "conv_width=24|48", "--set", f"{KIND}=ensemble", EPOCHS],
+            "model_training_parameters.epochs would be ignored",
+        ),
         (["--try", "model_training_parameters.kind=forest"], "no trial has come to a skill"),
     ],
 )

@@ -189,10 +189,12 @@ def test_a_config_test_tells_everything_and_trains_nothing(btc, said, tmp_path, 
 
 def test_flags_reach_the_networks_of_an_ensemble(btc, said):
     words = [*btc, "--kind", "ensemble", "--epochs", "3", "--seed", "7", "--config-test"]
+    words += ["--batch-size", "48", "--learning-rate", "0.002"]
     words += ["--set", "conv_width=24", "--timerange", TRAINED]
     status, told, _ = said("train", *words)
     assert status == 0
-    assert '"epochs": 3' in told
+    for said_once in ('"epochs": 3', '"batch_size": 48', '"learning_rate": 0.002'):
+        assert told.count(said_once) == 1
     assert told.count('"seed": 7') == 2
 
 
@@ -203,6 +205,11 @@ MISTAKES = [
     pytest.param(["--timerange", "20220101-20220103"], "known from 2022-02-01T23", id="averages"),
     pytest.param(["--kind", "forest"], "kind must be one of 'lstm'", id="kind"),
     pytest.param(["--kind", "trees", "--epochs", "3"], "the kind 'trees' has none", id="epochs"),
+    pytest.param(
+        ["--kind", "ensemble", "--set", "model_training_parameters.epochs=3"],
+        "freqai.model_training_parameters.epochs would be ignored, because each member",
+        id="beside-members",
+    ),
     pytest.param(["--epochs", "0"], "must be a whole number, at least 1", id="no-epochs"),
     pytest.param(["--set", "conv_width"], "--set must be like conv_width=180", id="set"),
     pytest.param(["--set", "conv_with=9"], "did you mean 'conv_width'?", id="misspelt"),
