@@ -39,7 +39,7 @@ def _add(topics: Topics) -> None:
         usage="dualwindow doctor [--json] [-- OPTIONS OF freqtrade backtesting]",
         help="look at configuration, candles, models and machine, and say what to mend",
         description="Make the checks that a backtest and a bot make at their start, and more, "
-        "without the exchange: a line for each, with what to do. It ends with status 1 if "
+        "without your key: a line for each, with what to do. It ends with status 1 if "
         "something fails.",
     )
     command.add_argument("--json", action="store_true", help="for programs")

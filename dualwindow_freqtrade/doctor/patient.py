@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+import ccxt
 from freqtrade.commands.arguments import Arguments
 from freqtrade.configuration import (
     Configuration,
@@ -26,6 +27,8 @@ from freqtrade.strategy import IStrategy
 from dualwindow_freqtrade.doctor.rows import NotThereError
 
 T = TypeVar("T")
+
+PATIENCE = 5  # seconds; nothing but a warning depends on the exchange's answer
 
 
 class Completed(NamedTuple):
@@ -51,10 +54,23 @@ def _there(made: T | Exception, otherwise: str) -> T:
     return made
 
 
+def _without_key(exchange: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out who the user is, wherever ccxt would take it from, and do not wait for long."""
+    found = deepcopy(dict(exchange))
+    remove_exchange_credentials(found, dry_run=True)
+    secret = ccxt.Exchange.requiredCredentials
+    for block in ("ccxt_config", "ccxt_sync_config", "ccxt_async_config"):
+        given = found.get(block, {})
+        found[block] = {name: value for name, value in given.items() if name not in secret}
+    found["ccxt_async_config"]["timeout"] = 1000 * PATIENCE
+    return found
+
+
 class Patient:
     """A configuration and what belongs to it; each part is made when it is first asked for.
 
-    Nothing here asks an exchange, and nothing is written but in a folder that is removed later.
+    Nothing here asks an exchange but `ask_for_markets`, and nothing is written but in a folder that
+    is removed later.
 
     Parameters
     ----------
@@ -222,12 +238,24 @@ class Patient:
 
         Where a bot trades for money, freqtrade would ask, with the user's key.
         """
-        config = {**self.config, "dry_run": True, "exchange": {**self.config["exchange"]}}
-        remove_exchange_credentials(config["exchange"], dry_run=True)
+        config = {**self.config, "dry_run": True}
         try:
+            config["exchange"] = _without_key(config["exchange"])
             return ExchangeResolver.load_exchange(config, validate=False)
         except Exception as error:
             raise NotThereError(f"freqtrade does not know the exchange: {error}") from error
+
+    def ask_for_markets(self) -> None:
+        """Let the exchange say what it trades, as it tells everybody, once and not for long.
+
+        Raises
+        ------
+        TemporaryError
+            If it does not.
+        """
+        # As Exchange.reload_markets does, which tells nobody but the log why there are none.
+        self.exchange._load_async_markets()
+        self.exchange._markets = self.exchange._api_async.markets
 
     def close(self) -> None:
         """Let go of the exchange, if it was asked for."""

@@ -10,22 +10,28 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import ccxt
+import ccxt.async_support
 import pandas as pd
 import pytest
 from examples import part_of, random_training_data, small_settings
+from exchanges import SYNTHETIC, serving
 from freqtrade.configuration.load_config import load_from_files
 
 from dualwindow.learning.training import train
 from dualwindow.samples.scaling import FeatureScaler
 from dualwindow_freqtrade.doctor.examination import CHECKS, examine
 from dualwindow_freqtrade.doctor.packages import row_of
+from dualwindow_freqtrade.doctor.patient import PATIENCE, Patient
 from dualwindow_freqtrade.doctor.rows import Row, State
 from dualwindow_freqtrade.doctor.table import as_json, summary
 from dualwindow_freqtrade.freqai.names import STORED_PREDICTIONS
 from dualwindow_freqtrade.install.versions import Misfit
 from dualwindow_freqtrade.live.presence import Presence
 from dualwindow_sandbox.candle_files import write_candles
+from dualwindow_sandbox.exchange import wall_clock
+from dualwindow_sandbox.fault_request import request_fault
 from dualwindow_sandbox.market import SyntheticMarket
+from dualwindow_sandbox.pointing import environment
 from dualwindow_trainer.request import merged
 from harness.overlays import SMALL
 from harness.places import ROOT
@@ -61,9 +67,19 @@ def words(candles, tmp_path):
     return options
 
 
+@pytest.fixture(scope="module")
+def address():
+    """Of a sandbox exchange."""
+    with serving(SYNTHETIC, wall_clock) as found:
+        yield found
+
+
 @pytest.fixture(autouse=True)
-def here(monkeypatch):
+def here(monkeypatch, address):
     monkeypatch.chdir(ROOT)  # where the configuration looks for strategies and models
+    for name, value in environment(address).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("FREQTRADE__DRY_RUN")
 
 
 def now() -> float:
@@ -184,6 +200,50 @@ BROKEN = [
         "at most 5 digits",
         "correct this",
         id="digits",
+    ),
+]
+
+
+WHITELIST = "correct exchange.pair_whitelist"
+BROKEN += [
+    pytest.param({"timeframe": "7m"}, "exchange", "'7m'. This exch", "set timeframe", id="candle"),
+    pytest.param(
+        {"freqai": {"feature_parameters": {"include_timeframes": ["1m", "1h", "7m"]}}},
+        "exchange",
+        "Invalid timeframe '7m'. This exchange supports: ['1s', '1m', '3m'",
+        "set freqai.feature_parameters.include_timeframes to",
+        id="timeframe",
+    ),
+    pytest.param(
+        {"exchange": {"pair_whitelist": ["BTCX/USDT:USDT"]}},
+        "exchange",
+        "BTCX/USDT:USDT is dropped: Binance does not list it",
+        f"{WHITELIST}; did you mean 'BTC/USDT:USDT'?",
+        id="pair",
+    ),
+    pytest.param(
+        {"exchange": {"pair_whitelist": ["BTC/USDT"]}},
+        "exchange",
+        "BTC/USDT is dropped: as trading_mode futures with stake_currency USDT it cannot",
+        f"{WHITELIST}; did you mean 'BTC/USDT:USDT'?",
+        id="spot",
+    ),
+    pytest.param(
+        {"exchange": {"pair_whitelist": ["NOTHING.*"]}},
+        "exchange",
+        "nothing that it trades is like NOTHING.*",
+        WHITELIST,
+        id="pattern",
+    ),
+    pytest.param(
+        {"freqai": {"feature_parameters": {"include_corr_pairlist": ["ETHX/USDT:USDT"]}}},
+        "exchange",
+        "ETHX/USDT:USDT, of which features are wanted, is not listed",
+        "include_corr_pairlist; did you mean 'ETH/USDT:USDT'?",
+        id="other-pair",
+    ),
+    pytest.param(
+        {"stake_currency": "EUR"}, "exchange", "EUR is not available as stake", "", id="stake"
     ),
 ]
 
@@ -519,16 +579,71 @@ def test_nothing_is_written_where_the_bot_writes(words, tmp_path):
     assert not list(tmp_path.glob("user_data/**/*.json"))
 
 
-def test_no_exchange_is_asked_with_the_key_of_a_bot_that_trades(words, monkeypatch):
-    asked = []
+@pytest.mark.parametrize("n_listed", [0, 1])
+def test_a_pair_that_is_dropped_fails_where_none_is_left(words, n_listed):
+    pairs = [*[PAIR][:n_listed], "NONE/USDT:USDT", "SOME/USDT:USDT"]
+    rows = looked(words({"exchange": {"pair_whitelist": pairs}}))
+    found = [(row.state, row.found.split()[0]) for row in rows if row.topic == "exchange"]
+    state = State.WARN if n_listed else State.FAIL
+    assert found == [(state, "NONE/USDT:USDT"), (state, "SOME/USDT:USDT")]
 
-    def fetch(self, url, *arguments, **options):
-        asked.append((url, self.apiKey))
-        raise ccxt.NetworkError("nobody should be asked")
 
-    monkeypatch.setattr(ccxt.Exchange, "fetch", fetch)
-    keys = {"key": "MYKEY", "secret": "MYSECRET"}
-    rows = looked(words({"dry_run": False, "exchange": {"pair_whitelist": [PAIR], **keys}}))
-    assert asked == []
-    assert not [row for row in rows if row.topic == "not looked at"]
-    assert "MYKEY" not in "".join(row.found + row.fix for row in rows)
+def test_what_the_exchange_lacks_fails_with_status_1(words, said):
+    lacking = {"timeframe": "7m", "exchange": {"pair_whitelist": ["NONE/USDT"]}}
+    status, told, _ = said("doctor", "--", *words(lacking))
+    assert status == 1
+    assert "-> set timeframe to what it has" in " ".join(told.split())
+    assert "-> correct exchange.pair_whitelist" in " ".join(told.split())
+
+
+def test_without_the_exchange_it_is_said_what_was_not_checked(words, monkeypatch):
+    """Nobody listens there; timeframes are known without it."""
+    for name, value in environment("http://127.0.0.1:9").items():
+        monkeypatch.setenv(name, value)
+    row = wrong(looked(words()), "exchange")
+    assert row.state == State.WARN
+    assert "neither pairs nor stake_currency were checked: " in row.found
+    assert "ExchangeNotAvailable" in row.found
+    rows = looked(words({"timeframe": "7m"}))
+    states = [row.state for row in rows if row.topic == "exchange"]
+    assert states == [State.FAIL, State.WARN]
+
+
+def test_an_exchange_that_never_answers_is_not_waited_for(words, address, tmp_path, monkeypatch):
+    given = words()
+    patient = Patient(given, now(), tmp_path)
+    assert patient.exchange._api_async.timeout == 1000 * PATIENCE
+    patient.close()
+    monkeypatch.setattr("dualwindow_freqtrade.doctor.patient.PATIENCE", 0.3)
+    request_fault(address, {"kind": "timeout", "count": 1, "path": "fapi/v1/exchangeInfo"})
+    assert "RequestTimeout" in wrong(looked(given), "exchange").found
+    assert not [row for row in looked(given) if row.state != State.PASS]
+
+
+def test_the_exchange_is_never_asked_with_the_key_of_a_bot_that_trades(words, monkeypatch):
+    asked, sessions = [], (ccxt.Exchange, ccxt.async_support.Exchange)
+    secret = {"apiKey": "MYKEY", "secret": "MYSECRET"}
+    for session in sessions:
+
+        def fetch(self, url, method="GET", headers=None, body=None, real=session.fetch):
+            asked.append((url, f"{headers} {body}", self.apiKey or self.secret))
+            return real(self, url, method, headers, body)
+
+        monkeypatch.setattr(session, "fetch", fetch)
+    for keys in ({"key": "MYKEY", "secret": "MYSECRET"}, secret, {"ccxt_config": secret}):
+        exchange = {"pair_whitelist": [PAIR], **keys}
+        rows = looked(words({"dry_run": False, "exchange": exchange}))
+        assert not [row for row in rows if row.state != State.PASS]
+        assert "MYKEY" not in "".join(row.found + row.fix for row in rows)
+    assert len(asked) == 9  # spot, linear and inverse, each time
+    assert not [told for url, told, key in asked if key or "MY" in url + told]
+
+
+def test_a_key_is_left_out_where_freqtrade_would_keep_it(words, tmp_path, monkeypatch):
+    monkeypatch.setenv("FREQTRADE__EXCHANGE__NAME", "luno")  # which gives nobody else candles
+    market = {"trading_mode": "spot", "margin_mode": ""}
+    keys = {"pair_whitelist": ["BTC/EUR"], "key": "MYKEY", "secret": "MYSECRET"}
+    patient = Patient(words({**market, "exchange": keys}), now(), tmp_path)
+    assert patient.config["exchange"]["key"] == "MYKEY"
+    assert (patient.exchange._api_async.apiKey, patient.exchange._api.secret) == (None, None)
+    patient.close()

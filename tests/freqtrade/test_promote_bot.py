@@ -45,7 +45,9 @@ def place(tmp_path_factory) -> Place:
 
 def saved_models(place) -> list[dict]:
     """Ask the doctor whether a bot goes on with what lies there."""
-    done = dualwindow("doctor", "--json", "--", *place.options, *MODEL)
+    with pytest.MonkeyPatch.context() as patch:  # no exchange is to be asked from here
+        patch.setenv("FREQTRADE__EXCHANGE__CCXT_CONFIG__httpsProxy", "http://127.0.0.1:9")
+        done = dualwindow("doctor", "--json", "--", *place.options, *MODEL)
     rows = json.loads(done.stdout)["rows"]
     return [row for row in rows if row["topic"] == "saved models"]
 
