@@ -127,12 +127,17 @@ def points_of(arguments: argparse.Namespace, settings: "Settings") -> tuple["Poi
 
     barriers = Labelling.of(settings).barriers
     configured = Point(barriers, settings.horizon)
-    takes = arguments.take_profit or _times(_OF_TAKE_PROFIT, barriers.long_take_profit)
-    stops = arguments.stop_loss or _times(_OF_STOP, barriers.long_stop_loss)
+    of_takes = barriers.long_take_profit, barriers.short_take_profit
+    of_stops = barriers.long_stop_loss, barriers.short_stop_loss
+    takes = _both(arguments.take_profit) or _times(_OF_TAKE_PROFIT, of_takes)
+    stops = _both(arguments.stop_loss) or _times(_OF_STOP, of_stops)
     horizons = arguments.horizon or [max(1, round(k * settings.horizon)) for k in _OF_HORIZON]
-    for flag, values in (("take-profit", takes), ("stop-loss", stops), ("horizon", horizons)):
-        _refuse_twice(flag, values)
-    grid = [Point(Barriers(t, s, t, s), h) for h, t, s in product(horizons, takes, stops)]
+    for name in ("take_profit", "stop_loss", "horizon"):
+        _refuse_twice(name.replace("_", "-"), getattr(arguments, name) or [])
+    grid = [
+        Point(Barriers(long_take, long_stop, short_take, short_stop), h)
+        for h, (long_take, short_take), (long_stop, short_stop) in product(horizons, takes, stops)
+    ]
     points = list(dict.fromkeys([*grid, configured]))
     if len(points) > _MOST_POINTS:
         raise CommandError(
@@ -142,9 +147,18 @@ def points_of(arguments: argparse.Namespace, settings: "Settings") -> tuple["Poi
     return configured, points
 
 
-def _times(factors: Iterable[float], of: float) -> list[float]:
-    """Multiply a distance, as decimals that a person would write."""
-    return list(dict.fromkeys(float(f"{factor * of:.6g}") for factor in factors if factor * of < 1))
+def _both(distances: Iterable[float] | None) -> list[tuple[float, float]]:
+    """Take distances for both directions alike."""
+    return [(each, each) for each in distances or ()]
+
+
+def _times(factors: Iterable[float], of: tuple[float, float]) -> list[tuple[float, float]]:
+    """Multiply the distances of LONG and SHORT, as decimals that a person would write."""
+    return [
+        (float(f"{factor * of[0]:.6g}"), float(f"{factor * of[1]:.6g}"))
+        for factor in factors
+        if factor * max(of) < 1
+    ]
 
 
 def _refuse_twice(flag: str, values: Sequence[T]) -> None:
@@ -236,7 +250,10 @@ def _add(topics: Topics) -> None:
     )
     add_candles(command, "default all candles")
     add_settings(command)
-    per_cent = "fractions of the close, for both directions (default 0.5 to 2 times the configured)"
+    per_cent = (
+        "fractions of the close, for both directions (default 0.5 to 2 times what is configured, "
+        "for each direction its own)"
+    )
     command.add_argument("--take-profit", type=distance, nargs="+", metavar="SHARE", help=per_cent)
     command.add_argument("--stop-loss", type=distance, nargs="+", metavar="SHARE", help="likewise")
     command.add_argument(

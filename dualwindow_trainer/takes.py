@@ -32,7 +32,7 @@ def takes(settings: Settings, train_days: float, step: int, n_pairs: int, models
     """
     n_shared = n_pairs if settings.pooling == "whitelist" else 1
     n_candles = round(train_days * _DAY / step) * n_shared
-    windows = int(n_candles * (1 - settings.validation_share) / settings.model.stride)
+    windows = n_shared * _windows(settings, n_candles // n_shared)
     by_formula = estimate_of(settings, windows, n_candles, len(FEATURES))
     kind: str = settings.model.kind
     if isinstance(settings.model, EnsembleSettings):
@@ -52,12 +52,23 @@ def takes(settings: Settings, train_days: float, step: int, n_pairs: int, models
     return Takes(
         kind=kind,
         windows=windows,
+        history=settings.history,
         seconds=middle,
         least_seconds=span[0],
         most_seconds=span[1],
         memory=by_formula.memory,
         basis=basis,
     )
+
+
+def _windows(settings: Settings, n_candles: int) -> int:
+    """Count the windows of a pair that are learnt from: whole, with a label known before the rest.
+
+    That is, without the first, which have no whole history, and without a horizon before those that
+    validate.
+    """
+    n = round(n_candles * (1 - settings.validation_share))
+    return max(0, n - settings.horizon - settings.history + 1) // settings.model.stride
 
 
 def _records(models: Path) -> Iterator[TrainingRecord]:
@@ -70,6 +81,10 @@ def _records(models: Path) -> Iterator[TrainingRecord]:
 
 
 def _is_alike(record: TrainingRecord, settings: Settings, windows: int) -> bool:
-    n, model = record.training_windows.total, record.settings.model
-    same = model.model_copy(update={"seed": 0}) == settings.model.model_copy(update={"seed": 0})
+    n = record.training_windows.total
+    mine, its = (
+        (each.history, each.model.model_copy(update={"seed": 0}))
+        for each in (settings, record.settings)
+    )
+    same = mine == its
     return same and n > 0 and windows / _LIKE <= n <= windows * _LIKE

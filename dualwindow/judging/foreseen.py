@@ -1,7 +1,7 @@
 """Ask three numbers what they foresee of many labellings of the same candles, in time order."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from dualwindow.samples.data import TrainingError
 from dualwindow.settings import Settings
 
 _DAY = 86400
+
+
+Lack = Literal["begins too late", "ends too early", "has a gap"]
 
 
 class Span(NamedTuple):
@@ -107,10 +110,21 @@ def windows_of(pairs: Mapping[str, Candles], spans: Sequence[Span], horizon: int
     found = []
     for pair, candles in pairs.items():
         for number, span in enumerate(spans):
-            a, b, c = np.searchsorted(candles.date, span).tolist()
-            if a < b < c and candles.date[a] == span.train_from:
+            if lacks(candles, span) is None:
+                a, b, c = np.searchsorted(candles.date, span).tolist()
                 found.append(Window(pair, number, candles[a : c + horizon], b - a, c - b))
     return found
+
+
+def lacks(candles: Candles, span: Span) -> Lack | None:
+    """Say what keeps candles from being asked in a span; None if nothing does."""
+    if candles.date[0] > span.train_from:
+        return "begins too late"
+    if candles.date[-1] < span.start:
+        return "ends too early"
+    a, b, c = np.searchsorted(candles.date, span).tolist()
+    is_whole = a < b < c and candles.date[a] == span.train_from
+    return None if is_whole else "has a gap"
 
 
 def foresee(window: Window, points: Sequence[Point], settings: Settings) -> list[Foreseen]:

@@ -1,12 +1,23 @@
 """Say before any training what barriers and horizons would make of candles."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 
-from dualwindow.judging.foreseen import Foreseen, Span, Window, foresee, spread, windows_of
+from dualwindow.judging.foreseen import (
+    Foreseen,
+    Lack,
+    Span,
+    Window,
+    foresee,
+    lacks,
+    spread,
+    windows_of,
+)
 from dualwindow.judging.plan_rows import Known, Terms, in_order, row
-from dualwindow.judging.planned import Plan, Takes
+from dualwindow.judging.planned import Absent, Plan, Takes
 from dualwindow.judging.survey import Point, Surveyed, survey
 from dualwindow.judging.three_numbers import baseline_settings
 from dualwindow.learning.parallel import Workers, run_tasks
@@ -125,6 +136,7 @@ def _assembled(
         if len(pairs) > 1
     }
     window = (spans[0].stop - spans[0].start) / _DAY if spans else asked.window_days
+    absent = tuple(_absent(pairs, asked.train_days, spans))
     return Plan(
         made_at=now,
         pairs=tuple(pairs),
@@ -135,12 +147,14 @@ def _assembled(
         max_untraded=asked.settings.max_untraded,
         fees=asked.fees,
         train_days=asked.train_days,
+        pooling=asked.settings.pooling,
         window_days=window,
         windows=len(spans),
         rows=tuple(each for _, each, _ in found),
         of_pairs=of_pairs,
+        absent=absent,
         takes=takes,
-        notes=_notes(pairs, asked, spans),
+        notes=_notes(pairs, asked, spans, absent),
     )
 
 
@@ -163,8 +177,33 @@ def _spans(pairs: Mapping[str, Candles], asked: Asked) -> list[Span]:
     return spread(first, last, step, asked.train_days, asked.window_days, asked.windows)
 
 
-def _notes(pairs: Mapping[str, Candles], asked: Asked, spans: Sequence[Span]) -> tuple[str, ...]:
-    notes = []
+def _absent(
+    pairs: Mapping[str, Candles], train_days: float, spans: Sequence[Span]
+) -> Iterator[Absent]:
+    """Name the pairs without which windows were judged, for each reason."""
+    for pair, candles in pairs.items():
+        first, last = (
+            f"{datetime.fromtimestamp(int(t), UTC):%Y-%m-%d}" for t in candles.date[[0, -1]]
+        )
+        words: dict[Lack | None, str] = {
+            "begins too late": f"its candles begin on {first}, and a window is predicted after "
+            f"{train_days:g} days of training",
+            "ends too early": f"its candles end on {last}",
+            "has a gap": "candles are missing, of the window or where the training begins",
+        }
+        reasons = Counter(lacks(candles, span) for span in spans)
+        for why, told in words.items():
+            if reasons[why]:
+                yield Absent(pair=pair, windows=reasons[why], why=told)
+
+
+def _notes(
+    pairs: Mapping[str, Candles], asked: Asked, spans: Sequence[Span], absent: Sequence[Absent]
+) -> tuple[str, ...]:
+    notes = [
+        f"{one.pair} has no part in {one.windows} of {len(spans)} windows: {one.why}"
+        for one in absent
+    ]
     if asked.windows and not spans:
         days = max(len(c) * c.step for c in pairs.values()) / _DAY
         notes.append(

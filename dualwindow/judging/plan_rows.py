@@ -1,7 +1,7 @@
 """Sum up what barriers and horizons make of candles, and hint at those worth a training."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import NamedTuple
 
@@ -66,9 +66,6 @@ def row(point: Point, known: Known, terms: Terms) -> Row:
     n, n_moves = int(counts.sum()), int(counts[SHORT] + counts[LONG])
     needed = break_even(point.barriers, terms.fees)
     by_chance = break_even(point.barriers, 0.0)
-    independent = np.sum([each.independent for each in found], axis=0)
-    n_together = len(known.surveyed) if terms.is_shared else 1
-    trainings = n / n_together / terms.candles_per_training
     to_touch = sum(each.candles_to_touch for each in found) / n_moves if n_moves else None
     skill, error, windows = _skill(known.foreseen)
     touch, direction = _by_question(known.foreseen.values())
@@ -83,7 +80,7 @@ def row(point: Point, known: Known, terms: Terms) -> Row:
         candles_to_touch=to_touch,
         hours_to_touch=None if to_touch is None else to_touch * terms.step / 3600,
         moves={
-            CLASSES[side]: float(independent[i]) / trainings if n else 0.0
+            CLASSES[side]: _moves_per_training([*found], i, terms)
             for i, side in enumerate((SHORT, LONG))
         },
         skill=skill,
@@ -94,6 +91,18 @@ def row(point: Point, known: Known, terms: Terms) -> Row:
         hint="not asked",
     )
     return facts.model_copy(update={"hint": _hint(facts)})
+
+
+def _moves_per_training(found: Sequence[Surveyed], i: int, terms: Terms) -> float:
+    """Count the independent moves of a direction that one training sees.
+
+    One that pairs share sees the moves of all, but pairs move together: as of signals, only those
+    of the pair that has most count.
+    """
+    counted = [max(found, key=lambda each: each.independent[i])] if terms.is_shared else found
+    n = sum(int(each.counts.sum()) for each in counted)
+    moves = sum(each.independent[i] for each in counted)
+    return moves * terms.candles_per_training / n if n else 0.0
 
 
 def in_order(found: Iterable[tuple[Point, Row, Known]]) -> list[tuple[Point, Row, Known]]:

@@ -7,6 +7,7 @@ A table and a page are pure functions of it. What cannot be said is None. Moment
 from typing import Literal
 
 from dualwindow.facts import Numbers
+from dualwindow.settings import Pooling
 
 Hint = Literal[
     "worth a training",
@@ -32,7 +33,7 @@ class Row(Numbers):
     candles_to_touch, hours_to_touch : mean, from the candle that is labelled to the take-profit, of
         the moves
     moves : SHORT and LONG moves that one training sees, of those that begin when the one before has
-        ended; of all pairs where they share it
+        ended; where pairs share it, of the pair that has most, because they move together
     skill, error : of three numbers, over the windows, and the standard error of that mean
     touch, direction : skill in the two questions, over all candles judged
     windows : of time that were judged
@@ -59,6 +60,35 @@ class Row(Numbers):
     windows: int
     hint: Hint
 
+    @property
+    def take_profits(self) -> tuple[float, float]:
+        """Of LONG and of SHORT."""
+        return self.long_take_profit, self.short_take_profit
+
+    @property
+    def stop_losses(self) -> tuple[float, float]:
+        """Of LONG and of SHORT."""
+        return self.long_stop_loss, self.short_stop_loss
+
+    @property
+    def is_lopsided(self) -> bool:
+        """Tell whether LONG and SHORT have barriers of their own."""
+        return any(len({*pair}) > 1 for pair in (self.take_profits, self.stop_losses))
+
+
+class Absent(Numbers):
+    """A pair without which some windows were judged.
+
+    Parameters
+    ----------
+    pair, windows : which, and how many of them
+    why : in words
+    """
+
+    pair: str
+    windows: int
+    why: str
+
 
 class Takes(Numbers):
     """What one training of the configuration takes, and how that is known.
@@ -66,7 +96,7 @@ class Takes(Numbers):
     Parameters
     ----------
     kind : of model
-    windows : that are learnt from
+    windows, history : that are learnt from, and candles of each
     seconds, least_seconds, most_seconds : and between what they may lie
     memory : bytes, at most
     basis : in words, what the figures are scaled from
@@ -74,6 +104,7 @@ class Takes(Numbers):
 
     kind: str
     windows: int
+    history: int
     seconds: float
     least_seconds: float
     most_seconds: float
@@ -90,10 +121,11 @@ class Plan(Numbers):
     pairs, step, first, last : candles that were looked at; `step` in seconds, `last` exclusive
     rule, max_untraded : of the labels
     fees : of entry and exit together
-    train_days : of a training
+    train_days, pooling : of a training, and whether it is one of a pair or of all
     window_days, windows : that three numbers predicted after each training, and how many of them
     rows : all pairs together, those worth a training first
     of_pairs : the same for each pair alone, in the same order; empty where there is one
+    absent : pairs without which some of the windows were judged
     takes : None where it was not asked for
     notes : sentences for the reader
     """
@@ -108,9 +140,11 @@ class Plan(Numbers):
     max_untraded: int
     fees: float
     train_days: float
+    pooling: Pooling
     window_days: float
     windows: int
     rows: tuple[Row, ...]
     of_pairs: dict[str, tuple[Row, ...]]
+    absent: tuple[Absent, ...]
     takes: Takes | None
     notes: tuple[str, ...]

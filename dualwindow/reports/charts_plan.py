@@ -1,6 +1,6 @@
 """Draw a plan: a map of each quantity over the grid, and what is foreseen against its costs."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from dualwindow.judging.plan_rows import MOST_DEARER
@@ -17,11 +17,12 @@ from dualwindow.reports.figures import (
     heat,
     rows_of,
 )
-from dualwindow.reports.numbers import number, percent
+from dualwindow.reports.numbers import distance, number, percent
 
 _ROW, _GAP = 190, 64  # pixels
 _MARKS = ("circle", "square", "diamond", "triangle-up", "star", "cross", "x", "hexagon")
 _COLOURS = ("@model", "@long", "@short", "@baseline", "@hold")
+_LOPSIDED = " Where LONG and SHORT have distances of their own, that of LONG comes first."
 _MOST_ROWS = 12  # of a map: more are a scroll, not a picture
 
 
@@ -52,7 +53,8 @@ def map_chart(plan: Plan) -> Chart:
         "plan-map",
         "map",
         "Over the grid",
-        "A map for each horizon; what is configured has a frame. A stronger colour is more.",
+        "A map for each horizon; what is configured has a frame. A stronger colour is more."
+        + (_LOPSIDED if any(row.is_lopsided for row in plan.rows) else ""),
         views,
         "quantity",
     )
@@ -70,7 +72,10 @@ def _map(plan: Plan, quantity: _Quantity) -> View:
     for i, (horizon, place) in enumerate(zip(horizons, places, strict=True)):
         suffix = "" if i == 0 else str(i + 1)
         rows = by_horizon[horizon]
-        takes, stops = _names(rows, _take), _names(rows, _stop)
+        takes, stops = (
+            _names(row.take_profits for row in rows),
+            _names(row.stop_losses for row in rows),
+        )
         cells = {(_take(row), _stop(row)): row for row in rows}
         traces.append(_heat(cells, takes, stops, quantity, limits) | _on(suffix))
         is_last = i == len(horizons) - 1
@@ -287,21 +292,17 @@ def _value(row: Row, quantity: _Quantity) -> float | None:
 
 
 def _take(row: Row) -> str:
-    return _distance(row.long_take_profit, row.short_take_profit)
+    return distance(*row.take_profits)
 
 
 def _stop(row: Row) -> str:
-    return _distance(row.long_stop_loss, row.short_stop_loss)
-
-
-def _distance(long: float, short: float) -> str:
-    return "/".join(f"{100 * each:.4g}" for each in dict.fromkeys((long, short)))
+    return distance(*row.stop_losses)
 
 
 def _said(row: Row) -> str:
     return f"take-profit {_take(row)} %, stop {_stop(row)} %, {row.horizon} candles"
 
 
-def _names(rows: Sequence[Row], name: Callable[[Row], str]) -> list[str]:
-    """Name the distances of rows, the smallest first."""
-    return sorted({name(row) for row in rows}, key=lambda text: float(text.split("/")[0]))
+def _names(distances: Iterable[tuple[float, float]]) -> list[str]:
+    """Name distances, the smallest of LONG first."""
+    return [distance(*each) for each in sorted({*distances})]

@@ -59,6 +59,17 @@ def hundredths(value: float | None, digits: int = 1) -> str:
     return UNKNOWN if value is None else number(100 * value, f".{digits}f")
 
 
+def distance(long: float, short: float) -> str:
+    """Format a distance as per cent where the heading has the unit; LONG's and SHORT's if not one.
+
+    Examples
+    --------
+    >>> distance(0.01, 0.01), distance(0.01, 0.0025)
+    ('1', '1/0.25')
+    """
+    return "/".join(f"{100 * each:.6g}" for each in dict.fromkeys((long, short)))
+
+
 def with_error(value: float | None, error: float | None) -> str:
     """Format a fraction and its standard error as per cent where the heading has the unit.
 

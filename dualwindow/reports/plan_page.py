@@ -18,7 +18,9 @@ _WORDS = {
     "nowhere in particular would bring to the take-profit before the stop. It is what fees ask a "
     "model to know.",
     "moves": "SHORT and LONG candles, each of which begins when the one before has reached its "
-    "take-profit: as many independent examples there are in the days of a training.",
+    "take-profit: as many independent examples there are in the days of a training. Where pairs "
+    "share one, those of the pair that has most: pairs move together, so what another does at the "
+    "same time is no example of its own.",
     "skill": "Share that three numbers, the mean ranges of candles over three spans, save of the "
     "log loss of quoting class frequencies, out of sample. A network sees more; that of which "
     "three numbers foresee nothing seldom repays it.",
@@ -79,7 +81,9 @@ def _tiles(plan: Plan) -> Iterator[Tile]:
             yield Tile("Configured: skill", skill(row.skill), f"± {number(row.error, '.3f')}")
             yield Tile("Configured: needs", percent(max(row.break_even.values())), "hit rate")
             moves = " / ".join(count(row.moves[side]) for side in ("SHORT", "LONG"))
-            yield Tile("Configured: moves", moves, f"SHORT / LONG in {plan.train_days:g} days")
+            whose = ", of one pair" if len(plan.pairs) > 1 else ""
+            told = f"SHORT / LONG in {plan.train_days:g} days{whose}"
+            yield Tile("Configured: moves", moves, told)
 
 
 def _sections(plan: Plan) -> Iterator[_Section]:

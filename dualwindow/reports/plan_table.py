@@ -12,6 +12,7 @@ from dualwindow.judging.comparison import LEAST_BLOCKS
 from dualwindow.judging.plan_rows import LEAST_MOVES, MOST_DEARER
 from dualwindow.judging.planned import Plan, Row
 from dualwindow.market.labels import CLASSES, HOLD, LONG, SHORT
+from dualwindow.reports.numbers import distance
 from dualwindow.reports.progress import in_words
 from dualwindow.reports.terminal import number
 
@@ -64,11 +65,11 @@ def _title(plan: Plan) -> str:
 
 
 def _cells(row: Row) -> list[str]:
-    takes = _distance(row.long_take_profit, row.short_take_profit)
+    takes = distance(*row.take_profits)
     needs = [round(100 * row.break_even[side]) for side in _SIDES]
     return [
         f"► {takes}" if row.is_configured else takes,
-        _distance(row.long_stop_loss, row.short_stop_loss),
+        distance(*row.stop_losses),
         str(row.horizon),
         "/".join(_number(row.shares[name], ".0f", 100) for name in CLASSES),
         "/".join(str(each) for each in dict.fromkeys(needs)),
@@ -97,25 +98,25 @@ def _share(value: float | None) -> str:
     return _number(value, "+.3f").replace("0.", ".", 1)
 
 
-def _distance(long: float, short: float) -> str:
-    """Show a distance in per cent, that of LONG and of SHORT where they differ."""
-    return "/".join(f"{100 * each:.4g}" for each in dict.fromkeys((long, short)))
-
-
 def _number(value: float | None, form: str, factor: float = 1.0) -> str:
     return number(math.nan if value is None else factor * value, form)
 
 
 def _captions(plan: Plan) -> Iterator[str]:
     yield "► configured now"
+    if any(row.is_lopsided for row in plan.rows):
+        yield "take prof, stop: of LONG / of SHORT, where they differ"
     yield "needs: hit rate that pays after fees; above chance: points above that of a random walk"
     yield (
         f"moves: SHORT/LONG, each begins when the one before has ended, in {plan.train_days:g} days"
+        f"{_of_which_pair(plan)}"
     )
     yield (
         f"skill: of three numbers, in {plan.windows} windows of {plan.window_days:g} days, each "
         "after a training of its own"
     )
+    for one in plan.absent:
+        yield f"  without {one.pair} in {one.windows} of them, see the note below"
     yield (
         f"hint: few moves, below {LEAST_MOVES} in a direction; fees, above "
         f"{100 * MOST_DEARER:.0f} points; too few windows, below {LEAST_BLOCKS}; nothing foreseen, "
@@ -123,9 +124,17 @@ def _captions(plan: Plan) -> Iterator[str]:
     )
 
 
+def _of_which_pair(plan: Plan) -> str:
+    if len(plan.pairs) == 1:
+        return ""
+    if plan.pooling == "pair":
+        return ", the mean of all pairs"
+    return "; of the pair that has most, because pairs move together"
+
+
 def heat_map(plan: Plan) -> Table:
     """Show the skill over the grid, as colours and numbers; what is configured in brackets."""
-    takes = sorted({row.long_take_profit for row in plan.rows})
+    takes = sorted({row.take_profits for row in plan.rows})
     table = Table(
         title="Skill of three numbers\nhorizon, stop % | take-profit %",
         title_justify="left",
@@ -134,14 +143,14 @@ def heat_map(plan: Plan) -> Table:
     )
     table.add_column("", justify="right", no_wrap=True)
     for take in takes:
-        table.add_column(f"{100 * take:.4g} ", justify="right", no_wrap=True, min_width=8)
-    cells = {(r.horizon, r.long_stop_loss, r.long_take_profit): r for r in plan.rows}
+        table.add_column(f"{distance(*take)} ", justify="right", no_wrap=True, min_width=8)
+    cells = {(r.horizon, r.stop_losses, r.take_profits): r for r in plan.rows}
     known = [row.skill for row in plan.rows if row.skill is not None]
     span = (min(known, default=0.0), max(known, default=0.0))
     for horizon in sorted({row.horizon for row in plan.rows}):
         stops = sorted({stop for h, stop, _ in cells if h == horizon})
         for i, stop in enumerate(stops):
-            name = f"{horizon if i == 0 else ''}  {100 * stop:.4g} "
+            name = f"{horizon if i == 0 else ''}  {distance(*stop)} "
             table.add_row(name, *(_cell(cells.get((horizon, stop, take)), span) for take in takes))
     return table
 
@@ -169,9 +178,15 @@ def _colour(value: float, span: tuple[float, float]) -> tuple[int, int, int]:
 def plan_words(plan: Plan) -> list[str]:
     """Say in sentences what a person should do next."""
     words = [*_best(plan.rows), *_configured(plan.rows)]
-    if takes := plan.takes:
+    if (takes := plan.takes) and not takes.windows:
         words.append(
-            f"one training of kind {takes.kind}, {takes.windows:,} windows: about "
+            f"one training would have no window to learn from: {plan.train_days:g} days, less those "
+            f"that validate, are shorter than a history of {takes.history} candles and a horizon"
+        )
+    elif takes:
+        words.append(
+            f"one training of kind {takes.kind}, {takes.windows:,} windows of {takes.history} "
+            "candles: about "
             f"{in_words(takes.seconds)} ({in_words(takes.least_seconds)} to "
             f"{in_words(takes.most_seconds)}), {takes.memory / 1e9:.1f} GB of memory at most; "
             f"from {takes.basis}"
@@ -185,8 +200,8 @@ def _best(rows: Sequence[Row]) -> Iterator[str]:
         best = worth[0]
         yield (
             f"{len(worth)} of {len(rows)} are worth a training; three numbers foresee most of "
-            f"take-profit {_distance(best.long_take_profit, best.short_take_profit)} %, stop "
-            f"{_distance(best.long_stop_loss, best.short_stop_loss)} %, {best.horizon} candles"
+            f"take-profit {distance(*best.take_profits)} %, stop {distance(*best.stop_losses)} %, "
+            f"{best.horizon} candles"
         )
         yield f"to try it: `{_settings(best)}`"
         return

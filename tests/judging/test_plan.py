@@ -151,10 +151,12 @@ def test_what_pairs_do_in_the_same_weeks_is_one_piece_of_evidence():
     assert found.windows == 3
     assert found.skill == pytest.approx(0.3)
     assert found.error == pytest.approx(0.1 / 3**0.5)  # not that of six
-    # Both pairs have two trainings each, which are one together where they share it.
-    assert found.moves == {"SHORT": 40, "LONG": 30}
+    # Both have two trainings of 500 candles each. Where pairs share them, B sees no other moves.
+    assert found.moves == {"SHORT": 20, "LONG": 15}
+    both.surveyed["B"] = both.surveyed["A"]._replace(independent=(10, 50))
+    assert row(POINT, both, TERMS).moves == {"SHORT": 20, "LONG": 25}
     alone = row(POINT, both, TERMS._replace(is_shared=False))
-    assert alone.moves == {"SHORT": 20, "LONG": 15}
+    assert alone.moves == {"SHORT": 12.5, "LONG": 20}
     assert row(POINT, both.of("A"), TERMS) == row(POINT, known([10, 980, 10]), TERMS)
 
 
@@ -224,6 +226,42 @@ def test_a_time_shorter_than_a_training_is_told_and_the_rest_is_said():
     assert found.windows == 0
     assert found.rows[0].candles > 600
     assert "there are 0.5 days of candles, and a training of 0.5 days needs" in found.notes[0]
+
+
+def test_a_pair_that_is_not_there_all_the_time_is_named_with_the_reason():
+    whole = random_candles(1200, 0)  # of a minute: trainings of 0.5 days, windows of 0.1
+    found = plan(
+        {
+            "A": whole,
+            "LATE": whole[300:],
+            "SHORT": whole[:900],
+            "YOUNG": whole[1000:],
+        },
+        asked(points=[POINT]),
+        now=1.0,
+    )
+    assert found.windows == 3  # trainings from candle 0, 168 and 336 on
+    assert [(one.pair, one.windows) for one in found.absent] == [
+        ("LATE", 2),
+        ("SHORT", 1),
+        ("YOUNG", 3),
+    ]
+    late, short, _ = (one.why for one in found.absent)
+    assert late == (
+        "its candles begin on 1970-01-01, and a window is predicted after 0.5 days of training"
+    )
+    assert short == "its candles end on 1970-01-01"
+    assert f"LATE has no part in 2 of 3 windows: {late}" in found.notes
+    assert sum("has no part" in note for note in found.notes) == 3
+    assert Plan.from_json(found.to_json()).absent == found.absent
+
+
+def test_a_gap_where_a_training_begins_is_named_and_one_within_is_none():
+    whole, each = random_candles(1200, 0), np.arange(1200)
+    pairs = {"A": whole, "AT": whole[each != 168], "WITHIN": whole[each != 169]}
+    (one,) = plan(pairs, asked(points=[POINT]), now=1.0).absent
+    assert (one.pair, one.windows) == ("AT", 1)
+    assert one.why == "candles are missing, of the window or where the training begins"
 
 
 def test_the_configured_labels_are_those_of_the_settings():

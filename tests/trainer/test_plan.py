@@ -81,7 +81,50 @@ def test_the_table_and_the_map_fit_into_100_columns(btc, said, tmp_path):
     assert max(len(line.rstrip()) for line in shown.splitlines()) <= 100
     assert "…" not in text
     assert text.count("worth a training") + text.count("few moves") >= 4
-    assert "one training of kind ranges, 230 windows: about" in words
+    assert "one training of kind ranges, 225 windows of 24 candles: about" in words
+
+
+LOPSIDED = {"short_take_profit": 0.02, "short_stop_loss": 0.0025}
+
+
+def test_barriers_that_differ_by_direction_have_cells_of_their_own(btc, said, tmp_path):
+    labels = [f"dual_window.labels.{name}={value}" for name, value in LOPSIDED.items()]
+    words = [*btc, *SMALL, "--set", *labels, "--models", tmp_path, "--horizon", "24"]
+    given = ["--take-profit", "0.01", "0.005", "--stop-loss", "0.005"]
+    status, text, _ = said("plan", *words, *given, "--out", tmp_path / "given")
+    assert status == 0
+    plan = Plan.from_json((tmp_path / "given" / "plan.json").read_text())
+    skills = {(row.take_profits, row.stop_losses): row.skill for row in plan.rows}
+    mine, alike = skills[(0.01, 0.02), (0.005, 0.0025)], skills[(0.01, 0.01), (0.005, 0.005)]
+    assert mine != alike
+    narrow = skills[(0.005, 0.005), (0.005, 0.005)]
+    shown = text[text.index("Skill of three numbers") :]
+    assert re.search(r"take-profit %\s+0\.5\s+1\s+1/2\s*$", shown, re.MULTILINE)
+    assert re.search(rf"0\.5/0\.25\s+-\s+-\s*\[{mine:+.3f}\]", shown)
+    assert re.search(
+        rf"0\.5\s+{re.escape(f'{narrow:+.3f}')}\s+{re.escape(f'{alike:+.3f}')}\s+-", shown
+    )
+    assert "of LONG / of SHORT, where they differ" in text
+    page = (tmp_path / "given" / "plan.html").read_text()
+    assert "Where LONG and SHORT have distances of their own" in page
+    views = json.loads(re.search(r'id="views-plan-map">(.*?)</script>', page, re.DOTALL)[1])
+    (drawn,) = views[0]["figure"]["data"]
+    assert (drawn["x"], drawn["y"]) == (["0.5", "1", "1/2"], ["0.5/0.25", "0.5"])
+    assert drawn["z"] == [[None, None, mine], [narrow, alike, None]]
+
+
+def test_a_grid_around_barriers_that_differ_keeps_their_proportion(btc, said, tmp_path):
+    labels = [f"dual_window.labels.{name}={value}" for name, value in LOPSIDED.items()]
+    words = [*btc, *SMALL, "--set", *labels, "--models", tmp_path, "--windows", "0"]
+    status, text, _ = said("plan", *words, "--out", tmp_path)
+    assert status == 0
+    assert "…" not in text
+    rows = Plan.from_json((tmp_path / "plan.json").read_text()).rows
+    assert len(rows) == 48
+    assert sum(row.is_configured for row in rows) == 1
+    for row in rows:
+        assert row.short_take_profit == pytest.approx(2 * row.long_take_profit)
+        assert row.short_stop_loss == pytest.approx(row.long_stop_loss / 2)
 
 
 def test_the_page_has_the_numbers_of_the_plan(planned):
@@ -99,6 +142,25 @@ def test_the_page_has_the_numbers_of_the_plan(planned):
     assert "plan.html" in text
     assert "what is called configured are the package's defaults and --set; yours: -c" in text
     assert set(plan.of_pairs) == {"BTC/USDT", "ETH/USDT"}
+
+
+def test_a_pair_that_began_too_late_is_told_in_table_plan_and_page(folder, said, tmp_path):
+    frame = pd.read_csv(folder / "ETH.csv")
+    frame[frame["timestamp"] >= frame["timestamp"].iloc[12 * 288]].to_csv(
+        tmp_path / "ETH.csv", index=False
+    )
+    words = ["--pair", "BTC/USDT", "ETH/USDT", "--timeframe", "5m", *SMALL, *GRID]
+    words += ["--data", folder / "BTC.csv", tmp_path / "ETH.csv", "--models", tmp_path]
+    shared = ["--set", "dual_window.pooling=whitelist"]
+    status, text, _ = said("plan", *words, *shared, "--out", tmp_path)
+    assert status == 0
+    assert "without ETH/USDT in 1 of them, see the note below" in text
+    note = "ETH/USDT has no part in 1 of 2 windows: its candles begin on 2022-01-15, and a window"
+    assert f"note: {note}" in text
+    assert "of the pair that has most, because pairs move together" in " ".join(text.split())
+    (absent,) = Plan.from_json((tmp_path / "plan.json").read_text()).absent
+    assert (absent.pair, absent.windows) == ("ETH/USDT", 1)
+    assert note in (tmp_path / "plan.html").read_text()
 
 
 def test_a_planted_signal_is_foreseen(planned):
@@ -193,10 +255,45 @@ def test_records_of_earlier_trainings_tell_how_long_one_takes(tmp_path):
     assert found.least_seconds == pytest.approx(14 / 1.5, rel=0.02)
     assert found.most_seconds == pytest.approx(30, rel=0.02)
     assert "3 earlier trainings of these model settings" in found.basis
-    # Another model, or a training of quite another size, is told by the formula.
+    # Another model or history, or a training of quite another size, is told by the formula.
+    longer = settings.model_copy(update={"history": 13})
+    assert "another machine" in takes(longer, days, 300, 1, tmp_path / "models").basis
     other = settings.model_copy(update={"model": settings.model.model_copy(update={"rounds": 9})})
     assert "another machine" in takes(other, days, 300, 1, tmp_path / "models").basis
     assert "another machine" in takes(settings, 5 * days, 300, 1, tmp_path / "models").basis
     # A training that pairs share has the windows of all.
     shared = settings.model_copy(update={"pooling": "whitelist"})
     assert takes(shared, days, 300, 3, tmp_path).windows == pytest.approx(3 * n, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("kind", "history", "days", "measured"),  # megabytes at the peak of `dualwindow train`
+    [
+        ("ranges", 180, 7, 301),
+        ("trees", 180, 20, 323),
+        ("trees", 2880, 7, 531),
+        ("trees", 2880, 20, 946),
+        ("lstm", 180, 7, 865),
+        ("lstm", 1440, 7, 1038),
+        ("lstm", 4320, 7, 1405),
+        ("gru", 2880, 7, 1202),
+        ("bilstm", 2880, 7, 1277),
+        ("dlstm", 2880, 7, 1275),
+        ("published", 120, 7, 1121),
+        ("published", 480, 7, 1751),
+        ("published", 1440, 7, 3987),
+    ],
+)
+def test_memory_is_at_least_what_was_measured_and_not_far_above(kind, history, days, measured):
+    settings = Settings.model_validate({"history": history, "model": {"kind": kind}})
+    n_candles = days * 1440
+    n_windows = int(0.8 * n_candles - history - settings.horizon) // settings.model.stride
+    found = estimate_of(settings, n_windows, n_candles, 6).memory / 1e6
+    assert measured <= found <= 1.35 * measured
+
+
+def test_a_training_too_short_for_a_window_is_told(btc, said, tmp_path):
+    words = [*btc, *SMALL, *GRID, "--windows", "0", "--models", tmp_path, "--train-days", "0.1"]
+    status, text, _ = said("plan", *words)
+    assert status == 0
+    assert "no window to learn from: 0.1 days, less those that validate, are shorter than" in text
