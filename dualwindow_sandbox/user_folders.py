@@ -12,14 +12,14 @@ _SAYS = (
     "wrote them. Use it for nothing real.\n"
 )
 # What a user directory has once somebody has put something of their own into it.
-_OF_A_USER = ("strategies", "freqaimodels", "hyperopts", "config.json", "dualwindow")
+_OF_A_USER = ("strategies", "freqaimodels", "hyperopts", "models", "config.json", "dualwindow")
 
 
 def is_users(folder: Path) -> bool:
     """Tell whether a user directory is somebody's own, so that nothing made up may get into it.
 
     One that is in a folder ``sandbox``, that the sandbox has used before, or that has neither
-    candles nor anything that is loaded from there, is not.
+    candles nor models nor anything else that is loaded from there, is not.
     """
     if (folder / _MARK).is_file() or folder.resolve().parent.name == "sandbox":
         return False

@@ -27,6 +27,7 @@ from dualwindow_freqtrade.freqai.names import (
     MODEL_FILE,
     PAIR_DICTIONARY,
 )
+from dualwindow_sandbox.user_folders import make_user_data
 from dualwindow_trainer.request import merged
 from harness.overlays import SMALL
 from harness.places import ROOT, in_sandbox
@@ -43,7 +44,7 @@ class Place:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.user_data = folder, folder / "user_data"
-        self.user_data.mkdir(exist_ok=True)
+        make_user_data(self.user_data)  # models are trained there before the sandbox has run
         self.overlay = folder / "overlay.json"
 
     def configure(self, model: dict, **freqai) -> None:

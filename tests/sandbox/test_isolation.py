@@ -127,13 +127,17 @@ def test_a_user_directory_of_ones_own_is_loaded_from_and_never_written_to(tmp_pa
     assert trade.command[-1] == "mine/sandbox/x/data/live"
 
 
-@pytest.mark.parametrize("name", ["strategies", "freqaimodels", "hyperopts", "dualwindow"])
+@pytest.mark.parametrize(
+    "name", ["strategies", "freqaimodels", "hyperopts", "dualwindow", "models/mine/sub-train-BTC_1"]
+)
 def test_folders_that_freqtrade_makes_are_nobodys_until_something_is_in_them(tmp_path, name):
     words = ["freqtrade", "backtesting", "--userdir", str(tmp_path)]
-    (tmp_path / name).mkdir()
+    (tmp_path / name).mkdir(parents=True)
     assert isolated(words, "x", None, own=Own()).user_data == tmp_path
     (tmp_path / name / "mine.py").touch()
     assert isolated(words, "x", None, own=Own()).user_data == tmp_path / "sandbox/x"
+    make_user_data(tmp_path)  # as the sandbox does that has trained models there
+    assert isolated(words, "x", None, own=Own()).user_data == tmp_path
 
 
 def test_a_directory_with_candles_is_somebodys_until_the_sandbox_made_them(tmp_path):
