@@ -39,8 +39,11 @@ def configuration(user_data: Path, **freqai: Any) -> dict[str, Any]:
         "buffer_train_data_candles": 0,
         **freqai.pop("feature_parameters", {}),
     }
-    training = {"lstm_units": [2], "dense_units": [], "epochs": 1, "stride": 1}
-    training |= {"candles_per_step": 1, "spans": []}  # for any length of window
+    given = freqai.pop("model_training_parameters", {})
+    training: dict[str, Any] = {"stride": 1}
+    if given.get("kind") != "ensemble":  # whose members have their own
+        training |= {"lstm_units": [2], "dense_units": [], "epochs": 1}
+        training |= {"candles_per_step": 1, "spans": []}  # for any length of window
     return {
         "runmode": RunMode.BACKTEST,
         "strategy": "DualWindowStrategy",
@@ -69,7 +72,7 @@ def configuration(user_data: Path, **freqai: Any) -> dict[str, Any]:
             "data_split_parameters": {"test_size": 0.2},
             "dual_window": DUAL_WINDOW,
             "feature_parameters": features,
-            "model_training_parameters": training | freqai.pop("model_training_parameters", {}),
+            "model_training_parameters": training | given,
             **freqai,
         },
     }
