@@ -490,6 +490,21 @@ def agent_run() -> Findings:
     return rich(pairs, agents=agents(pairs), days=days)
 
 
+def spot() -> Findings:
+    """A strategy that cannot short, and a model whose classes are balanced."""
+    plain = rich(n_windows=6, subject=subject(("BTC/USDT", "ETH/USDT"), can_short=False))
+    long_alone = {"thresholds": {"LONG": plain.thresholds["LONG"]}, "entered_from": {"LONG": 0.35}}
+    return plain.model_copy(
+        update={
+            "ways": tuple(each.model_copy(update={"short": None}) for each in plain.ways),
+            "learning": tuple(
+                each.model_copy(update={"loss_of_frequencies": None}) for each in plain.learning
+            ),
+            **long_alone,
+        }
+    )
+
+
 def large() -> Findings:
     """Fifty windows of three pairs, the size that the page is measured with."""
     return rich(("BTC/USDT", "ETH/USDT", "SOL/USDT"), n_windows=50)
@@ -502,4 +517,5 @@ EXAMPLES = {
     "hostile": hostile,
     "live": live_run,
     "agents": agent_run,
+    "spot": spot,
 }

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dualwindow.judging.comparison import LEAST_BLOCKS, blocks_of
+from dualwindow.judging.comparison import LEAST_BLOCKS, blocks_of, student
 from dualwindow.judging.findings import Findings, Signals, Tone, Way, Window
 from dualwindow.judging.questions import Question, is_undecided
 
 ENOUGH = 30  # independent signals, below which what they met is mostly chance
-SURE = 2.0  # standard errors
 
 
 def advice(
@@ -70,7 +69,7 @@ def _entries(
 ) -> tuple[str, Tone]:
     if way is None:
         return "Next: see the threshold table for where an entry would have paid.", "neutral"
-    sides = [way.short, way.long]
+    sides = way.sides.values()
     if any(pays(each) for each in sides):
         return (
             "Next: try it on a later timerange that nobody has looked at yet, then for weeks in a "
@@ -118,9 +117,19 @@ def is_enough(each: Signals) -> bool:
 
 def pays(each: Signals) -> bool:
     """Tell whether signals are worth more than 0 beyond doubt, and are not a handful."""
-    if each.value is None or each.error is None or not is_enough(each):
+    if each.value is None or not is_enough(each):
         return False
-    return each.value > SURE * each.error
+    return each.value > off(each)
+
+
+def off(each: Signals) -> float:
+    """Tell by how much the value of signals may well be off; infinite where nobody knows.
+
+    That is half of its 95 % interval, over as many days as there are.
+    """
+    if each.error is None or each.days is None:
+        return math.inf
+    return student(each.days) * each.error
 
 
 def _better_threshold(found: Findings) -> str | None:
@@ -145,5 +154,4 @@ def _better_threshold(found: Findings) -> str | None:
 def _beats(each: Signals, everywhere: Signals) -> bool:
     if each.value is None or everywhere.value is None:
         return False
-    error = math.hypot(each.error or 0.0, everywhere.error or 0.0)
-    return each.value - everywhere.value > SURE * error
+    return each.value - everywhere.value > math.hypot(off(each), off(everywhere))

@@ -28,6 +28,7 @@ class Evidence:
         unknown
     confidence : the rule in words
     fees : of entry and exit together, a fraction of the stake
+    can_short : whether whoever trades can enter SHORT; if not, such signals count nowhere
     vetoed : by pair, (n,) of the candles of the walk's table of this pair (in its order) that a
         host does not enter on whatever the rule says, as where `do_predict` is not 1
     deals : trades that were made, in the order of time; None where nobody traded
@@ -47,6 +48,7 @@ class Evidence:
     fallback: Fallback
     confidence: str
     fees: float
+    can_short: bool = True
     vetoed: Mapping[str, np.ndarray] = field(default_factory=dict)
     deals: tuple[Deal, ...] | None = None
     deals_lost: Mapping[str, int] = field(default_factory=dict)

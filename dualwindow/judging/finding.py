@@ -37,7 +37,8 @@ def find(evidence: Evidence, now: float) -> Findings:
     now : seconds since 1970 UTC, when the report is made
     """
     walk = next(iter(evidence.walks.values()))
-    settings, decider = walk.records[-1].settings, Decider(evidence.rule, evidence.fallback)
+    settings = walk.records[-1].settings
+    decider = Decider(evidence.rule, evidence.fallback, evidence.can_short)
     costs = Costs(Labelling.of(settings), evidence.fees)
     seen = all_seen(walk, evidence.candles, evidence.vetoed, costs)
     baseline = foreseen(walk, seen)
@@ -49,7 +50,7 @@ def find(evidence: Evidence, now: float) -> Findings:
         verdict=(),
         skill=skill,
         ways=ways(seen, decider, evidence.confidence),
-        thresholds=threshold_table(seen),
+        thresholds=threshold_table(seen, decider),
         entered_from=level,
         reliability=_reliability(seen, settings.horizon),
         learning=learning_curves(walk),

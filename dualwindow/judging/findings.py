@@ -21,7 +21,7 @@ class Sentence(Numbers):
 
 
 class Measured(Numbers):
-    """A mean, and between which values it would lie in 95 of 100 other drawings."""
+    """A mean, and its 95 % interval: Student's t over independent windows of time."""
 
     mean: float | None
     low: float | None
@@ -44,6 +44,7 @@ class Subject(Numbers):
     confidence : the rule that decides, in words
     break_even : hit rates that SHORT and LONG need after fees; None without barriers
     versions : of the libraries that shape numbers
+    can_short : whether SHORT can be entered; if not, such signals are counted nowhere
     """
 
     source: Source
@@ -63,6 +64,7 @@ class Subject(Numbers):
     confidence: str
     break_even: dict[str, float | None]
     versions: dict[str, str]
+    can_short: bool = True
 
 
 class Window(Numbers):
@@ -118,11 +120,11 @@ class Skill(Numbers):
 
     Parameters
     ----------
-    mean : over the windows, drawn by whole windows of time
+    mean : over the windows; only whole windows of time are independent of each other
     touch, direction : over all candles
     above_zero, windows : how many windows are above 0, and of how many
     baseline : name of the kind of three numbers, None if it could not be asked
-    against_baseline : mean skill minus that of the baseline, drawn likewise
+    against_baseline : mean skill minus that of the baseline, likewise
     ladder : the best first
     rows : of every window and pair, in the order of time
     """
@@ -151,6 +153,7 @@ class Signals(Numbers):
     value, error : mean outcome of the independent ones after fees and its standard error, if only
         whole days are independent of each other; unknown where all are of one day
     busiest : independent ones of the pair that has most
+    days : on which independent ones begin, so on how many the error rests
     """
 
     threshold: float | None
@@ -164,12 +167,14 @@ class Signals(Numbers):
     value: float | None
     error: float | None
     busiest: int | None = None
+    days: int | None = None
 
 
 class Way(Numbers):
     """One way of deciding: the most probable class, or the confidence rule.
 
     `confusion` has a row for each true class and a column for each decision: SHORT, HOLD, LONG.
+    `short` is None where nobody can short.
     """
 
     name: str
@@ -179,8 +184,14 @@ class Way(Numbers):
     recall: tuple[float | None, ...]
     f1: tuple[float | None, ...]
     confusion: tuple[tuple[int, ...], ...]
-    short: Signals
+    short: Signals | None
     long: Signals
+
+    @property
+    def sides(self) -> dict[str, Signals]:
+        """The signals of each direction that can be entered."""
+        both = {"SHORT": self.short, "LONG": self.long}
+        return {name: each for name, each in both.items() if each is not None}
 
 
 class Bin(Numbers):
@@ -194,14 +205,18 @@ class Bin(Numbers):
 
 
 class LearningCurve(Numbers):
-    """The losses of one training, epoch by epoch; `best` is the epoch kept, 0 for none of them."""
+    """The losses of one training, epoch by epoch; `best` is the epoch kept, 0 for none of them.
+
+    Where classes are balanced, these losses are weighted, and that of quoting the frequencies,
+    which is not, is None.
+    """
 
     name: str
     start: int
     loss: tuple[float, ...]
     validation_loss: tuple[float, ...]
     best: int
-    loss_of_frequencies: float
+    loss_of_frequencies: float | None
 
 
 class Importance(Numbers):

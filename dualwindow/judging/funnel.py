@@ -16,6 +16,7 @@ from dualwindow.settings import Settings
 
 _OTHER = "a feature is unknown, or it is an outlier"
 _MISSING = "the candle is not there"
+_UNSURE, _NO_SHORT = "not sure enough of SHORT or LONG", "SHORT, which cannot be entered"
 
 
 def funnel(
@@ -44,10 +45,10 @@ def funnel(
         return tuple(steps)
     chosen = [np.where(each.valid, decider(each.probabilities), HOLD) for each in seen]
     passing = [own != HOLD for own in chosen]
-    n_passing = sum(int(mask.sum()) for mask in passing)
+    n_passing, n_sure = sum(int(mask.sum()) for mask in passing), _n_sure(seen, decider)
     entered = [mask & ~each.vetoed for mask, each in zip(passing, seen, strict=True)]
     n_entered = sum(int(mask.sum()) for mask in entered)
-    sure = {"not sure enough of SHORT or LONG": predicted - n_passing}
+    sure = {_UNSURE: predicted - n_sure, _NO_SHORT: n_sure - n_passing}
     steps += [
         Step(name="sure enough", count=n_passing, lost=_some(sure)),
         Step(
@@ -63,6 +64,12 @@ def funnel(
     if n_deals is not None:
         steps.append(Step(name="trades", count=n_deals, lost=_some(deals_lost)))
     return tuple(steps)
+
+
+def _n_sure(seen: Sequence[Seen], decider: Decider) -> int:
+    """Count where the rule wants to enter, whether or not that can be done."""
+    wants = decider._replace(can_short=True)
+    return sum(int((wants(each.probabilities[each.valid]) != HOLD).sum()) for each in seen)
 
 
 def _some(counts: Mapping[str, int]) -> dict[str, int]:

@@ -33,7 +33,7 @@ class Line(NamedTuple):
     memory : bytes, the most that a process had while it trained and predicted; None where nobody
         has looked
     behind_best, behind_baseline : how much better the best one and the baseline are: mean over the
-        windows with its 95 % interval, drawn by whole windows of time
+        windows with its 95 % interval, of whole windows of time
     """
 
     name: str

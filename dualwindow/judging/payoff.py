@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from dualwindow.judging.advice import ENOUGH, SURE, countable, is_enough, pays
+from dualwindow.judging.advice import ENOUGH, countable, is_enough, off, pays
+from dualwindow.judging.comparison import student
 from dualwindow.judging.findings import Findings, Sentence, Signals, Step, Tone, Way
 
 
@@ -10,9 +11,8 @@ def of_signals(found: Findings, way: Way | None) -> Iterator[Sentence]:
     """Say what the signals of each direction met, a sentence each."""
     if way is None:
         return
-    sides = {
-        name: each for name, each in (("LONG", way.long), ("SHORT", way.short)) if each.signals
-    }
+    sides = {name: way.sides[name] for name in ("LONG", "SHORT") if name in way.sides}
+    sides = {name: each for name, each in sides.items() if each.signals}
     if not sides:
         yield Sentence(topic="signals", tone="neutral", text=_no_signals(found))
     for name, each in sides.items():
@@ -25,7 +25,7 @@ def _tone(each: Signals) -> Tone:
         return "neutral"
     if pays(each):
         return "good"
-    is_sure = each.error is not None and each.value < -SURE * each.error
+    is_sure = each.value < -off(each)
     return "bad" if is_sure or (each.value < 0 and _is_below(each)) else "neutral"
 
 
@@ -46,8 +46,7 @@ def _side(name: str, each: Signals) -> str:
         f"{_per_cent(each.hit_rate or 0.0)} come true{needed}{chance}",
     ]
     if each.value is not None:
-        error = "" if each.error is None else f" ± {100 * each.error:.2f}"
-        parts.append(f"worth {100 * each.value:+.2f}{error} % each")
+        parts.append(f"worth {100 * each.value:+.2f} % each{_error(each.error)}")
     text = "; ".join(parts)
     if n is not None and not is_enough(each):
         busiest = "" if countable(each) == n else f", {countable(each)} in the busiest pair"
@@ -55,6 +54,10 @@ def _side(name: str, each: Signals) -> str:
     if (each.value or 0.0) > 0 and _is_below(each):
         return f"{text}: it pays by closes at the horizon, not by take-profits."
     return f"{text}."
+
+
+def _error(error: float | None) -> str:
+    return "" if error is None else f" (standard error {100 * error:.2f})"
 
 
 def _per_cent(value: float) -> str:
@@ -99,13 +102,12 @@ def of_trades(found: Findings) -> Iterator[Sentence]:
         return
     mean, error = found.profit / ended, found.profit_error
     still = f"; {running:,} more {'is' if running == 1 else 'are'} open" if running else ""
-    wide = "" if error is None else f" ± {100 * error:.2f}"
     text = (
         f"{_trades(ended)} brought {100 * found.profit:+.1f} % of one stake, "
-        f"{100 * mean:+.2f}{wide} % each{still}."
+        f"{100 * mean:+.2f} % each{_error(error)}{still}."
     )
     tone: Tone = "neutral"
-    if ended >= ENOUGH and error is not None and abs(mean) > SURE * error:
+    if ended >= ENOUGH and error is not None and abs(mean) > student(ended) * error:
         tone = "good" if mean > 0 else "bad"
     yield Sentence(topic="trades", tone=tone, text=text)
 

@@ -1,16 +1,16 @@
 """Sum up what barriers and horizons make of candles, and hint at those worth a training."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import NamedTuple
 
 import numpy as np
 
-from dualwindow.judging.comparison import LEAST_BLOCKS
+from dualwindow.judging.comparison import LEAST_BLOCKS, block_mean, student
 from dualwindow.judging.decisions import break_even
 from dualwindow.judging.foreseen import Foreseen
 from dualwindow.judging.planned import Hint, Row
+from dualwindow.judging.rungs import or_none
 from dualwindow.judging.survey import Point, Surveyed
 from dualwindow.market.labels import CLASSES, LONG, SHORT
 
@@ -119,7 +119,8 @@ def _hint(row: Row) -> Hint:
         return "not asked"
     if row.error is None or row.windows < LEAST_BLOCKS:
         return "too few windows"
-    return "worth a training" if row.skill > 2 * row.error else "nothing foreseen"
+    sure = student(row.windows)
+    return "worth a training" if row.skill > sure * row.error else "nothing foreseen"
 
 
 def _skill(foreseen: Mapping[tuple[str, int], Foreseen]) -> tuple[float | None, float | None, int]:
@@ -134,8 +135,8 @@ def _skill(foreseen: Mapping[tuple[str, int], Foreseen]) -> tuple[float | None, 
     means = [float(np.mean(each)) for each in by_span.values()]
     if not means:
         return None, None, 0
-    error = float(np.std(means, ddof=1)) / math.sqrt(len(means)) if len(means) > 1 else None
-    return float(np.mean(means)), error, len(means)
+    found = block_mean(np.array(means), np.arange(len(means)))
+    return found.mean, or_none(found.error), found.blocks
 
 
 def _by_question(foreseen: Iterable[Foreseen]) -> tuple[float | None, float | None]:

@@ -14,7 +14,7 @@ from dualwindow.judging.out_of_sample import training_frequencies
 from dualwindow.judging.seen import windows_of
 from dualwindow.learning.metrics import beats_reference, calibration_errors, split_losses
 from dualwindow.learning.walk_forward import WalkForward
-from dualwindow.market.labels import HOLD, UNKNOWN
+from dualwindow.market.labels import HOLD, SHORT, UNKNOWN
 from dualwindow.settings import Fallback
 
 
@@ -66,7 +66,7 @@ class Held(NamedTuple):
     direction: float
 
     def interval(self, block: IntArray) -> Interval:
-        """Average over the windows, drawn by whole windows of time."""
+        """Average over the windows; only whole windows of time are independent."""
         known = np.isfinite(self.skill)
         if not known.any():
             return Interval(math.nan, math.nan, math.nan)
@@ -86,16 +86,27 @@ def _ratio(lost: FloatArray, of: FloatArray) -> FloatArray:
 
 
 class Decider(NamedTuple):
-    """What decides on entries; nothing does where the rule is None."""
+    """What decides on entries; nothing does where the rule is None.
+
+    Where nobody can short, SHORT is never entered.
+    """
 
     rule: Rule | None
     fallback: Fallback | None
+    can_short: bool = True
 
     def __call__(self, probabilities: FloatArray) -> IntArray:
         """Choose for each of (m, 3) rows, see `decide`."""
         if self.rule is None:
             return np.full(len(probabilities), HOLD, dtype=np.int8)
-        return decide(probabilities, self.rule, self.fallback or "hold")
+        chosen = decide(probabilities, self.rule, self.fallback or "hold")
+        if not self.can_short:
+            chosen[chosen == SHORT] = HOLD
+        return chosen
+
+    def enters(self, side: int) -> bool:
+        """Tell whether a side can be entered at all."""
+        return self.can_short or side != SHORT
 
 
 def rungs(

@@ -1,12 +1,12 @@
 """Count what entering from a probability on would have met."""
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from dualwindow.arrays import BoolArray, FloatArray, IntArray
+from dualwindow.judging.comparison import block_mean
 from dualwindow.judging.decisions import break_even, most_probable
 from dualwindow.judging.findings import Signals, Way
 from dualwindow.judging.outcomes import independent
@@ -19,14 +19,15 @@ SIDES = {"SHORT": SHORT, "LONG": LONG}
 _DAY = 86400
 
 
-def threshold_table(seen: Sequence[Seen]) -> dict[str, tuple[Signals, ...]]:
-    """Tell for each direction what entering from each probability on would have met."""
+def threshold_table(seen: Sequence[Seen], decider: Decider) -> dict[str, tuple[Signals, ...]]:
+    """Tell for each direction that can be entered what doing so from a probability on had met."""
     return {
         name: tuple(
             signals_of(seen, [each.probabilities[:, side] >= level for each in seen], side, level)
             for level in THRESHOLDS
         )
         for name, side in SIDES.items()
+        if decider.enters(side)
     }
 
 
@@ -52,7 +53,7 @@ def signals_of(
     )
     n_judged, n_true = _judged(seen, side)
     outcomes = outcomes_of(seen, entered, side)
-    value, error = (None, None) if outcomes is None else mean_and_error(outcomes)
+    value, error, n_days = (None, None, None) if outcomes is None else _worth(outcomes)
     hit_rate, base_rate = _share(hits, n), _share(n_true, n_judged)
     costs = seen[0].costs
     days = sum(int(each.judged.sum()) * _step(each) for each in seen) / _DAY
@@ -68,6 +69,7 @@ def signals_of(
         needed=or_none(break_even(costs.labelling.barriers, costs.fees)[side]),
         value=value,
         error=error,
+        days=n_days,
     )
 
 
@@ -119,23 +121,13 @@ def outcomes_of(seen: Sequence[Seen], entered: Sequence[BoolArray], side: int) -
     return Outcomes(np.concatenate(profits), np.concatenate(days), max(map(len, profits)))
 
 
-def mean_and_error(outcomes: Outcomes) -> tuple[float | None, float | None]:
-    """Average, with the standard error if only whole days are independent of each other.
-
-    Pairs move together, so what several of them did on a day is one piece of evidence. The error is
-    that of a mean over clusters, with the usual factor for few of them; of one day it is unknown.
-    """
+def _worth(outcomes: Outcomes) -> tuple[float | None, float | None, int]:
+    """Average, with the standard error if only whole days are independent, and count these."""
     known = np.isfinite(outcomes.profit)
-    profit = outcomes.profit[known]
-    if not len(profit):
-        return None, None
-    mean = float(profit.mean())
-    days, which = np.unique(outcomes.day[known], return_inverse=True)
-    n = len(days)
-    if n < 2:
-        return mean, None
-    sums = np.bincount(which, profit - mean)
-    return mean, math.sqrt(n / (n - 1) * float((sums**2).sum())) / len(profit)
+    if not known.any():
+        return None, None, 0
+    found = block_mean(outcomes.profit[known], outcomes.day[known])
+    return found.mean, or_none(found.error), found.blocks
 
 
 def decisions(seen: Seen, decider: Decider) -> IntArray:
@@ -189,8 +181,14 @@ def _parts(hit: IntArray, of: IntArray) -> tuple[float | None, ...]:
 
 
 def ways(seen: Sequence[Seen], decider: Decider, name: str) -> tuple[Way, ...]:
-    """Judge the most probable class, and the rule where there is one."""
-    argmax = way("most probable class", seen, [most_probable(s.probabilities) for s in seen])
-    if decider.rule is None:
-        return (argmax,)
-    return argmax, way(name, seen, [decisions(each, decider) for each in seen])
+    """Judge the most probable class, and the rule where there is one.
+
+    Signals are counted of what can be entered; how decisions compare with what became true is told
+    of all three classes.
+    """
+    found = [way("most probable class", seen, [most_probable(s.probabilities) for s in seen])]
+    if decider.rule is not None:
+        found.append(way(name, seen, [decisions(each, decider) for each in seen]))
+    if not decider.can_short:
+        found = [each.model_copy(update={"short": None}) for each in found]
+    return tuple(found)

@@ -12,7 +12,7 @@ from dualwindow.judging.findings import Subject
 from dualwindow.judging.rungs import Decider, or_none
 from dualwindow.judging.signals import SIDES
 from dualwindow.learning.walk_forward import WalkForward
-from dualwindow.market.labels import LONG, SHORT, Barriers, Labelling
+from dualwindow.market.labels import Barriers, Labelling
 from dualwindow.settings import (
     AnyClassifierSettings,
     EnsembleSettings,
@@ -54,6 +54,7 @@ def subject_of(evidence: Evidence, walk: WalkForward, date: IntArray, now: float
         barriers={n: d for n, d in asdict(barriers).items() if math.isfinite(d)},
         fees=evidence.fees,
         confidence=evidence.confidence,
+        can_short=evidence.can_short,
         break_even={name: or_none(even[side]) for name, side in SIDES.items()},
         versions=record.versions,
     )
@@ -104,6 +105,9 @@ def _pair(take: float, stop: float) -> str:
 
 
 def entered_from(decider: Decider) -> dict[str, float | None]:
-    """Name the probabilities from which on the rule enters; None where nothing decides."""
+    """Name the probabilities from which on the rule enters; None where nothing decides.
+
+    Of the directions that can be entered.
+    """
     found = {} if decider.rule is None else decider.rule.entered_from
-    return {name: or_none(found.get(side)) for name, side in (("SHORT", SHORT), ("LONG", LONG))}
+    return {n: or_none(found.get(side)) for n, side in SIDES.items() if decider.enters(side)}

@@ -29,6 +29,9 @@ def _sentences(found: Findings) -> Iterator[Sentence]:
     if found.skill.mean.mean is not None:
         yield _against_three_numbers(found)
         yield questions(found)
+        if not found.subject.can_short:
+            text = "Signals are those of LONG alone, because the strategy cannot short; skill is of"
+            yield Sentence(topic="sides", tone="neutral", text=f"{text} all three classes.")
         yield from of_signals(found, deciding(found))
     yield from of_trades(found)
     if parity is not None and parity.tone != "bad":

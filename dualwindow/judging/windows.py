@@ -80,13 +80,14 @@ def learning_curves(walk: WalkForward) -> tuple[LearningCurve, ...]:
 
 def _curve(start: int, record: TrainingRecord) -> LearningCurve:
     who = ", ".join(record.learnt_from) or record.pair
+    is_weighted = record.settings.balancing.method != "none"
     return LearningCurve(
         name=who,
         start=start,
         loss=tuple(epoch.loss for epoch in record.epochs),
         validation_loss=tuple(epoch.validation_loss for epoch in record.epochs),
         best=record.best_epoch,
-        loss_of_frequencies=record.validation.log_loss_of_frequencies,
+        loss_of_frequencies=None if is_weighted else record.validation.log_loss_of_frequencies,
     )
 
 

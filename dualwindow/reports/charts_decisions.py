@@ -25,7 +25,7 @@ SIGNALS_HEAD = (
     "hit rate (needed), %",
     "base rate, %",
     "lift",
-    "value ± error, %",
+    "value ± standard error, %",
 )
 
 
@@ -51,7 +51,7 @@ def _thresholds(side: str, rows: Sequence[Signals], entered_from: float | None) 
         "yaxis2": axis(domain=heights[1], ticksuffix=" %", tickformat="+.1f", nticks=5),
         "yaxis3": axis(domain=heights[2], type="log", nticks=4, tickformat="~s"),
         "annotations": [
-            caption("value per signal after fees, % ± error", heights[1][1]),
+            caption("value after fees, % ± standard error", heights[1][1]),
             caption("number of signals (logarithmic)", heights[2][1]),
         ],
         "shapes": [line(0, "y2")],

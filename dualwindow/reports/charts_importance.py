@@ -47,7 +47,8 @@ def _chart(name: str, title: str, found: Sequence[Importances], *, is_group: boo
         return None
     hint = "How much worse the log loss gets when a feature is shuffled among candles: the longer "
     hint += "the bar, the more the model listens to it. Marks show it for each class against the "
-    hint += "others. Features that tell the same stand in for each other, and look unimportant."
+    hint += "others, whiskers one standard error. Features that tell the same stand in for each "
+    hint += "other, and look unimportant."
     return Chart(name, "importance", title, hint if is_group else "", tuple(views), choice="model")
 
 
@@ -104,7 +105,7 @@ def _marks(names: list[str], rows: Sequence[Importance]) -> list[dict[str, Any]]
 
 
 def _table(rows: Sequence[Importance]) -> Table:
-    head: tuple[str, ...] = ("shuffled", "log loss added, nats", "± error", *COLOURS)
+    head: tuple[str, ...] = ("shuffled", "log loss added, nats", "± standard error", *COLOURS)
     cells = tuple(
         (
             row.name,

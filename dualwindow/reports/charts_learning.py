@@ -20,6 +20,14 @@ from dualwindow.reports.figures import (
 )
 from dualwindow.reports.numbers import UNKNOWN, count, day, listed, moment, number
 
+_WITH_LINE = (
+    "Validation loss should fall below the dotted line, which is what quoting the class "
+    "frequencies costs."
+)
+_WITHOUT_LINE = (
+    "Classes are balanced, so losses are weighted, and there is no line of the class frequencies "
+    "to hold them against; validation loss should fall."
+)
 _PATTERNS = {"SHORT": "/", "HOLD": "", "LONG": "\\"}
 
 
@@ -33,13 +41,13 @@ def learning_charts(findings: Findings) -> list[Chart]:
 
 def _learning(curves: Sequence[LearningCurve]) -> Chart:
     newest_first = sorted(curves, key=lambda curve: -curve.start)
+    has_line = any(curve.loss_of_frequencies is not None for curve in curves)
     return Chart(
         "learning",
         "learning",
         "Learning curves",
-        "Validation loss should fall below the dotted line, which is what quoting the class "
-        "frequencies costs; where it rises again, the model began to learn by heart, and the epoch "
-        "with the lowest one was kept.",
+        f"{_WITH_LINE if has_line else _WITHOUT_LINE} Where it rises again, the model began to "
+        "learn by heart, and the epoch with the lowest one was kept.",
         tuple(map(_curve, newest_first)),
         choice="training",
     )
@@ -72,7 +80,7 @@ def _curve(curve: LearningCurve) -> View:
     layout = {
         "xaxis": axis("epoch", showgrid=False, tick0=1, dtick=_every(len(curve.loss))),
         "yaxis": axis("log loss, nats", tickformat=".3f"),
-        "shapes": [line(curve.loss_of_frequencies, color="@baseline", dash="dot", width=2)],
+        "shapes": _line_of_frequencies(curve.loss_of_frequencies),
         "showlegend": True,
         # About what its labels take. From almost none, plotly's search for margins may swing
         # between two widths, which it complains of.
@@ -85,6 +93,10 @@ def _curve(curve: LearningCurve) -> View:
         f"Training and validation loss over {len(epochs)} epochs; {kept}.",
         _curve_table(curve),
     )
+
+
+def _line_of_frequencies(loss: float | None) -> list[dict[str, Any]]:
+    return [] if loss is None else [line(loss, color="@baseline", dash="dot", width=2)]
 
 
 def _every(n_epochs: int) -> int:
@@ -111,8 +123,9 @@ def _curve_table(curve: LearningCurve) -> Table:
             zip(curve.loss, curve.validation_loss, strict=False), 1
         )
     )
-    of_frequencies = number(curve.loss_of_frequencies, ".4f")
-    rows += (("class frequencies", UNKNOWN, of_frequencies),)
+    if curve.loss_of_frequencies is not None:
+        of_frequencies = number(curve.loss_of_frequencies, ".4f")
+        rows += (("class frequencies", UNKNOWN, of_frequencies),)
     return Table(("epoch", "training loss", "validation loss"), rows)
 
 

@@ -200,7 +200,7 @@ def cost_chart(plan: Plan) -> Chart:
         "stop, %",
         "points above chance",
         "skill",
-        "± error",
+        "± standard error",
         "hint",
     )
     table = Table(head, tuple(_cost_cells(row) for row in known), (6,))
@@ -266,7 +266,7 @@ def all_rows(plan: Plan, rows: Sequence[Row]) -> Table:
         f"moves in {plan.train_days:g} days, SHORT",
         "LONG",
         "skill",
-        "± error",
+        "± standard error",
         "touch",
         "direction",
         "hint",

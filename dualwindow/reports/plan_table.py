@@ -112,15 +112,15 @@ def _captions(plan: Plan) -> Iterator[str]:
         f"{_of_which_pair(plan)}"
     )
     yield (
-        f"skill: of three numbers, in {plan.windows} windows of {plan.window_days:g} days, each "
-        "after a training of its own"
+        f"skill ± standard error: of three numbers, in {plan.windows} windows of "
+        f"{plan.window_days:g} days, each after a training of its own"
     )
     for one in plan.absent:
         yield f"  without {one.pair} in {one.windows} of them, see the note below"
     yield (
         f"hint: few moves, below {LEAST_MOVES} in a direction; fees, above "
         f"{100 * MOST_DEARER:.0f} points; too few windows, below {LEAST_BLOCKS}; nothing foreseen, "
-        "skill within 2 errors of 0"
+        "0 in the 95 % interval of skill (Student's t)"
     )
 
 
@@ -180,8 +180,8 @@ def plan_words(plan: Plan) -> list[str]:
     words = [*_best(plan.rows), *_configured(plan.rows)]
     if (takes := plan.takes) and not takes.windows:
         words.append(
-            f"one training would have no window to learn from: {plan.train_days:g} days, less those "
-            f"that validate, are shorter than a history of {takes.history} candles and a horizon"
+            f"one training would have no window to learn from: {plan.train_days:g} days, less "
+            f"those that validate, are shorter than a history of {takes.history} candles and a horizon"
         )
     elif takes:
         words.append(

@@ -9,7 +9,7 @@ _WIDTH, _MOST = 110, 12
 _TIED = "\N{NO-BREAK SPACE}%"
 _MARKS = {"good": "+", "bad": "-", "neutral": " "}
 _LAST = ("dropped", "trials", "trades", "parity")  # left out first where there is too much to say
-_KEPT = ("skill", "direction", "next")
+_KEPT = ("skill", "direction", "sides", "next")
 
 
 def spoken(findings: Findings) -> list[str]:

@@ -71,10 +71,12 @@ GLOSSARY = {
     "close of the horizon instead, so a signal may pay below it, or cost above it: see its value.",
     "independent": "Signals that begin when the one before has ended. The others see almost the "
     "same future and prove little more.",
-    "value ± error": "Mean outcome of independent signals after fees, and its standard error "
-    "if only whole days are independent of each other, because pairs move together: twice that in "
-    "either direction is well possible.",
-    "95 % range": "Where the mean would lie in 95 of 100 other drawings of windows.",
+    "value ± standard error": "Mean outcome of independent signals after fees, and its standard "
+    "error if only whole days are independent of each other, because pairs move together. That is "
+    "no 95 % range, which reaches twice as far to either side of many days, 2.8 times of five; by "
+    "that range it is said whether signals pay.",
+    "95 % range": "Where the true mean lies in 95 of 100 cases, by Student's t: of few windows of "
+    "time it is wide. What is called foreseen or better has 0 below all of it.",
     "AUC": "How often a candle of the class gets a higher probability than another: 0.5 is a coin.",
     "probability of overfitting": "How probable it is that the best of several is below the middle "
     "on other days.",

@@ -224,6 +224,7 @@ def evidence_of(
         fallback="hold" if judging.confidence is None else judging.confidence.fallback,
         confidence=judging.words,
         fees=judging.fees,
+        can_short=judging.can_short,
         vetoed=table.vetoed,
         actions=table.actions,
         warnings=(*judging.warnings, *warnings),

@@ -20,6 +20,11 @@ def judging_of(strategy: IStrategy, config: Mapping[str, Any]) -> Judging:
     strategy : with its model; one with a rule of ours has `confidence_in_effect`
     config : freqtrade's, of which the fee is read
     """
+    found = _deciding(strategy, config)
+    return found.model_copy(update={"can_short": bool(strategy.can_short)})
+
+
+def _deciding(strategy: IStrategy, config: Mapping[str, Any]) -> Judging:
     fee = config.get("fee")
     fees, warnings = 2 * float(fee or 0), () if fee is not None else (_NO_FEE,)
     if ACTION in strategy.freqai.columns_beside:

@@ -46,12 +46,15 @@ class Judging(Facts):
     words : the rule in words
     fees : of entry and exit together, a fraction of the stake
     warnings : for the reader, as that the strategy may decide otherwise
+    can_short : whether the strategy enters SHORT where it is told to, which freqtrade does not let
+        it on spot
     """
 
     confidence: ConfidenceSettings | None
     words: str
     fees: float
     warnings: tuple[str, ...] = ()
+    can_short: bool = True
 
     @field_serializer("confidence")
     def _as_it_was_given(self, confidence: ConfidenceSettings | None) -> dict[str, Any] | None:

@@ -82,6 +82,9 @@ def test_backtest_on_real_candles(sandbox, mode):
     assert (predictions["do_predict"] == 1).all()
     assert predictions[["SHORT", "HOLD", "LONG"]].sum(axis=1).to_numpy() == pytest.approx(1)
     assert " - ERROR - " not in result.stderr
+    said, _, _ = result.stdout.partition("BACKTESTING REPORT")
+    assert said.count("Signals are those of LONG alone") == (mode == "spot")
+    assert "SHORT signal" not in said or mode == "futures"
 
 
 LEVERAGE = """

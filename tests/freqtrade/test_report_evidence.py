@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dualwindow.judging.decisions import Thresholds
+from dualwindow.judging.decisions import Thresholds, decide
+from dualwindow.judging.finding import find
 from dualwindow.market.candle_files import candle_path
 from dualwindow.market.candles import Candles
-from dualwindow.market.labels import CLASSES, UNKNOWN, Labelling
+from dualwindow.market.labels import CLASSES, LONG, SHORT, UNKNOWN, Labelling
 from dualwindow_freqtrade.freqai.names import RAW_SCORES, REPORT_FILE
 from dualwindow_freqtrade.reporting import telling
 from dualwindow_freqtrade.reporting.backtest import backtest_evidence, run_of_backtest
@@ -22,6 +23,7 @@ from harness.freqai_run import (
     configuration,
     load_strategy,
     market,
+    out_of_sample,
 )
 
 OTHER = "ETH/USDT:USDT"
@@ -112,6 +114,8 @@ def test_files_say_the_same_as_the_running_backtest(run):
     pd.testing.assert_frame_equal(mine.table, theirs.table, check_exact=True)
     assert (mine.records, mine.folds) == (theirs.records, theirs.folds)
     assert evidence.rule == again.rule == Thresholds(0.31, 0.45, 0.32)
+    assert evidence.can_short
+    assert again.can_short
     assert (again.fees, again.confidence) == (0.001, "SHORT from 0.31, LONG from 0.32")
     for pair in (PAIR, OTHER):
         np.testing.assert_array_equal(evidence.vetoed[pair], again.vetoed[pair])
@@ -120,6 +124,29 @@ def test_files_say_the_same_as_the_running_backtest(run):
             np.testing.assert_array_equal(getattr(mine_of, name), getattr(theirs_of, name))
     (warning,) = again.warnings  # nobody has traded
     assert "has no result of this backtest (--export none writes none)" in warning
+
+
+def test_on_spot_signals_of_long_alone_are_counted(tmp_path, capsys):
+    """Told by the running backtest, and by its files."""
+    low = {"confidence": {"mode": "custom", "short": 0.05, "long": 0.05}}
+    config = configuration(
+        tmp_path, dual_window=DUAL_WINDOW | low, model_training_parameters=RANGES
+    )
+    frames = market()
+    keep(tmp_path, frames)
+    strategy, result = backtest(config | {"trading_mode": "spot"}, frames)
+    told = out_of_sample(result)[list(CLASSES)].to_numpy()
+    wanted = decide(told, Thresholds(0.05, 0.45, 0.05)).tolist()
+    assert min(wanted.count(SHORT), wanted.count(LONG)) > 5
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.count("Signals are those of LONG alone, because the strategy cannot short") == 1
+    assert ("LONG signal" in said, "SHORT signal" in said) == (True, False)
+    again = find(backtest_evidence(strategy.freqai.full_path), 0.0)
+    assert not again.subject.can_short
+    assert (list(again.thresholds), list(again.ways[1].sides)) == (["LONG"], ["LONG"])
+    step = {step.name: step for step in again.funnel}["sure enough"]
+    assert step.count == wanted.count(LONG)
+    assert step.lost["SHORT, which cannot be entered"] == wanted.count(SHORT)
 
 
 def first_of(folder, pattern):

@@ -19,9 +19,10 @@ from dualwindow_freqtrade.live.status import STATUS_FILE
 from dualwindow_freqtrade.live.stored_predictions import stored_predictions
 from dualwindow_freqtrade.reporting import live, renewal
 from dualwindow_freqtrade.reporting.deals import database_of, deals_of_bot
+from dualwindow_freqtrade.reporting.judging import judging_of
 from dualwindow_freqtrade.reporting.live import NothingYetError, live_evidence
 from dualwindow_freqtrade.reporting.renewal import NOTHING_YET, Renewal
-from dualwindow_freqtrade.reporting.run_file import LIVE_FILE, RunError, read_run
+from dualwindow_freqtrade.reporting.run_file import LIVE_FILE, RunError, read_run, write_run
 from dualwindow_freqtrade.reporting.status import status_of
 from dualwindow_freqtrade.reporting.write import report_folder
 from harness.freqai_run import PAIR, at, dry_run, live_configuration, train_now
@@ -144,6 +145,20 @@ def test_candles_on_disk_count_more_than_stored_prices(bot, tmp_path):
         np.testing.assert_array_equal(getattr(candles, name), getattr(whole, name))
     np.testing.assert_array_equal(candles.volume[:n_known], whole.volume[:n_known])
     assert (candles.volume[n_known:] == 1).all()  # no candle was flat, so all were traded
+
+
+def test_a_bot_on_spot_is_judged_by_what_is_long(bot):
+    folder, strategy, _ = bot
+    assert live_evidence(folder).can_short
+    strategy.can_short, before = False, (folder / LIVE_FILE).read_bytes()
+    try:
+        noted = read_run(folder / LIVE_FILE)
+        judging = judging_of(strategy, strategy.config)
+        write_run(folder / LIVE_FILE, noted.model_copy(update={"judging": judging}))
+        assert not live_evidence(folder).can_short
+    finally:
+        strategy.can_short = True
+        (folder / LIVE_FILE).write_bytes(before)
 
 
 def test_the_page_of_a_bot_is_written_by_a_process(bot):

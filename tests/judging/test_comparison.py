@@ -2,18 +2,44 @@
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_1samp
 
-from dualwindow.judging.comparison import block_interval, blocks_of
+from dualwindow.judging.comparison import (
+    LEAST_BLOCKS,
+    block_interval,
+    block_mean,
+    blocks_of,
+    student,
+)
 
 
-def test_of_independent_values_it_is_the_normal_interval(seed):
-    """Oracle: 1.96 standard errors, where every value is a block by itself."""
-    values = np.random.default_rng(seed).normal(0.3, 1.0, 400)
-    found = block_interval(values, np.arange(400))
-    error = values.std() / 20
-    assert found.mean == values.mean()
-    assert found.low == pytest.approx(values.mean() - 1.96 * error, abs=0.15 * error)
-    assert found.high == pytest.approx(values.mean() + 1.96 * error, abs=0.15 * error)
+def test_of_independent_values_it_is_that_of_students_t(seed):
+    """Oracle: scipy's interval, where every value is a block by itself."""
+    values = np.random.default_rng(seed).normal(0.3, 1.0, 12)
+    found = block_interval(values, np.arange(12))
+    theirs = ttest_1samp(values, 0).confidence_interval(0.95)
+    assert found == pytest.approx((values.mean(), theirs.low, theirs.high))
+
+
+@pytest.mark.parametrize("n", [5, 10])
+def test_it_holds_the_true_mean_in_95_of_100_cases(n):
+    """Three pairs move together within windows of time; 1.96 errors would hold 87 or 91 of 100."""
+    rng, blocks, drawings = np.random.default_rng(1), np.repeat(np.arange(n), 3), 4000
+    held = 0
+    for _ in range(drawings):
+        values = 0.02 + rng.normal(0, 0.03, n)[blocks] + rng.normal(0, 0.02, 3 * n)
+        found = block_mean(values, blocks)
+        held += found.interval.low <= 0.02 <= found.interval.high
+        if n >= LEAST_BLOCKS:
+            assert block_interval(values, blocks) == found.interval
+    sampling = (0.95 * 0.05 / drawings) ** 0.5
+    assert held / drawings == pytest.approx(0.95, abs=2 * sampling)
+
+
+def test_a_mean_of_one_has_no_error():
+    found = block_mean(np.array([1.0, 3.0]), np.array([7, 7]))
+    assert (found.mean, found.blocks) == (2, 1)
+    assert np.isnan([found.error, *found.interval[1:], student(1)]).all()
 
 
 def test_values_of_a_block_are_one_piece_of_evidence():
@@ -27,11 +53,12 @@ def test_values_of_a_block_are_one_piece_of_evidence():
 
 
 def test_larger_blocks_count_for_more():
+    """By pencil: deviations add up to -0.75 five times, and to 3.75: 6 / 5 of their squares."""
     values, blocks = np.array([0.0] * 5 + [1.0] * 15), np.array([*range(5), *[9] * 15])
-    found = block_interval(values, blocks)
-    assert found.mean == 0.75
-    assert found.low == 0.0  # the large one is not drawn in a third of the drawings
-    assert found.high == pytest.approx(15 * 4 / (15 * 4 + 2), abs=0.05)
+    found = block_mean(values, blocks)
+    assert (found.mean, found.blocks) == (0.75, 6)
+    assert found.error == pytest.approx(20.25**0.5 / 20)
+    assert found.interval.high == pytest.approx(0.75 + 2.5706 * 0.225, abs=1e-4)
 
 
 @pytest.mark.parametrize(("n_blocks", "known"), [(1, False), (5, False), (6, True)])
@@ -39,12 +66,6 @@ def test_few_blocks_say_nothing_of_others(n_blocks, known):
     found = block_interval(np.arange(12.0), np.arange(12) % n_blocks)
     assert found.mean == 5.5
     assert np.isfinite([found.low, found.high]).all() == known
-
-
-def test_the_same_drawings_every_time():
-    values, blocks = np.arange(20.0), np.arange(20) // 2
-    assert block_interval(values, blocks) == block_interval(values, blocks)
-    assert block_interval(values, blocks, n=50, seed=1) != block_interval(values, blocks, n=50)
 
 
 def test_windows_of_pairs_that_begin_seconds_apart_are_one_block():

@@ -24,7 +24,9 @@ from dualwindow.judging.overfitting import (
 )
 from dualwindow.judging.seen import all_seen
 from dualwindow.judging.three_numbers import baseline_settings
+from dualwindow.judging.windows import learning_curves
 from dualwindow.market.labels import CLASSES, HOLD, LONG, SHORT, UNKNOWN
+from dualwindow.models.classifier import Epoch
 from dualwindow.settings import SmoothedLabelSettings
 
 NOW = 1_700_000_000.0
@@ -157,6 +159,38 @@ def test_by_pencil():
     assert (rule.long.signals, rule.long.hit_rate, rule.short.signals) == (2, 0.5, 0)
     assert found.entered_from == {"SHORT": 0.5, "LONG": 0.5}
     assert [step.count for step in found.funnel[:4]] == [4, 4, 2, 2]
+
+
+def test_who_cannot_short_has_findings_of_long_alone(found):
+    alone = find(evidence(can_short=False), NOW)
+    before = {**found.skill.model_dump(), "ladder": ()}
+    assert {**alone.skill.model_dump(), "ladder": ()} == before
+    assert list(found.thresholds) == ["SHORT", "LONG"]
+    assert alone.thresholds == {"LONG": found.thresholds["LONG"]}
+    assert alone.ways[1].sides.keys() == alone.entered_from.keys() == {"LONG"}
+    (mine, *_), (theirs, *_) = alone.skill.ladder, found.skill.ladder
+    assert 0 < mine.signals < theirs.signals
+    assert mine.signals == sum(np.array(alone.ways[1].confusion)[:, LONG])
+    assert not alone.subject.can_short
+    assert Findings.from_json(alone.to_json()) == alone
+
+
+def test_losses_of_balanced_classes_have_no_line_of_the_frequencies():
+    """Their loss is weighted, and that of the frequencies is not."""
+    walk = walked(walks.settings())
+    record = walk.records[0]
+    epoch = Epoch(1, 1, 1.1, 1.0, 0.001, 0.1)
+    told = {}
+    for method in ("none", "class_weights"):
+        balancing = record.settings.balancing.model_copy(update={"method": method})
+        settings = record.settings.model_copy(update={"balancing": balancing})
+        learnt = record.model_copy(update={"settings": settings, "epochs": (epoch,)})
+        (curve,) = learning_curves(walk._replace(records=[learnt], folds=walk.folds[:1]))
+        told[method] = curve.loss_of_frequencies
+    assert told == {
+        "none": record.validation.log_loss_of_frequencies,
+        "class_weights": None,
+    }
 
 
 def test_one_class_alone():

@@ -131,6 +131,12 @@ def test_row_by_pencil():
             id="within-two-errors-of-0",
         ),
         pytest.param(
+            {"independent": (40, 40), "skills": (0.22, -0.02, 0.1) * 2},
+            Point(Barriers(0.02, 0.01, 0.02, 0.01), 12),
+            "nothing foreseen",
+            id="two-errors-of-six-windows-are-too-few",  # 2.28, of 2.57
+        ),
+        pytest.param(
             {"independent": (40, 40), "skills": ()},
             Point(Barriers(0.02, 0.01, 0.02, 0.01), 12),
             "not asked",

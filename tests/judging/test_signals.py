@@ -36,7 +36,7 @@ def test_signals_by_pencil():
     assert found.per_day == pytest.approx(4 / (10 / 1440))
     assert found.needed == pytest.approx(0.4)  # (0.005 + 0.001) / 0.015
     assert found.value == pytest.approx(-0.001)
-    assert found.error is None  # all of one day
+    assert (found.error, found.days) == (None, 1)
 
 
 def test_value_and_error_by_pencil():
@@ -48,6 +48,7 @@ def test_value_and_error_by_pencil():
     found = signals_of([seen(candles, labels)], [entered], LONG, None)
     assert found.value == pytest.approx((0.009 + 0.001) / 2)
     assert found.error == pytest.approx(0.004)  # deviations of 0.004 both, over n - 1 and root 2
+    assert found.days == 2
 
 
 def test_what_pairs_do_on_a_day_is_one_piece_of_evidence():
@@ -95,7 +96,7 @@ def test_a_candle_that_is_not_there_ends_no_trade():
 
 def test_a_threshold_counts_from_itself_on():
     p = np.array([[0.1, 0.55, 0.35], [0.35, 0.6, 0.05], [0.1, 0.5, 0.4], [np.nan] * 3])
-    table = threshold_table([seen(FLAT[:4], [LONG, HOLD, HOLD, LONG], p)])
+    table = threshold_table([seen(FLAT[:4], [LONG, HOLD, HOLD, LONG], p)], SURE)
     assert [each.threshold for each in table["LONG"]] == pytest.approx(np.arange(1, 20) / 20)
     longs = {each.threshold: each.signals for each in table["LONG"]}
     assert (longs[0.05], longs[0.1], longs[0.35], longs[0.4], longs[0.45]) == (3, 2, 2, 1, 0)
@@ -141,6 +142,26 @@ def test_where_a_host_does_not_enter_the_rule_holds():
     assert both[1].confusion[LONG] == (0, 1, 3)
     (alone,) = ways([seen(FLAT[:4], [LONG] * 4, p)], NOBODY, "none")
     assert alone.long.signals == 4
+
+
+def test_who_cannot_short_is_judged_by_what_is_long():
+    """Skill and confusion of the most probable class stay those of three classes."""
+    p = np.tile([[0.7, 0.2, 0.1], [0.1, 0.2, 0.7], [0.2, 0.6, 0.2]], (2, 1))
+    own, long_alone = [seen(FLAT[:6], [SHORT, LONG, HOLD] * 2, p)], SURE._replace(can_short=False)
+    assert long_alone(p).tolist() == [HOLD, LONG, HOLD] * 2
+    assert list(threshold_table(own, long_alone)) == ["LONG"]
+    assert threshold_table(own, long_alone)["LONG"] == threshold_table(own, SURE)["LONG"]
+    (argmax, rule), both = ways(own, long_alone, "mine"), ways(own, SURE, "mine")
+    assert (argmax.short, rule.short) == (None, None)
+    assert (argmax.long, rule.long) == (both[0].long, both[1].long)
+    assert argmax.confusion == both[0].confusion == ((2, 0, 0), (0, 2, 0), (0, 0, 2))
+    assert rule.confusion == ((0, 2, 0), (0, 2, 0), (0, 0, 2))
+    step = {each.name: each for each in funnel(own, long_alone, SMALL, None, {})}["sure enough"]
+    assert step.count == 2
+    assert step.lost == {
+        "not sure enough of SHORT or LONG": 2,
+        "SHORT, which cannot be entered": 2,
+    }
 
 
 def test_the_funnel_by_pencil():

@@ -48,9 +48,10 @@ def found(mean=SURE, against=SURE, touch=0.1, direction=0.0, short=None, long=No
     return plain.model_copy(update=plain_ones | more)
 
 
-def paying(value=0.002, error=0.0005, independent=200, n=900, hit=0.5):
+def paying(value=0.002, error=0.0005, independent=200, n=900, hit=0.5, days=40):
+    worth = {"value": value, "error": error, "days": days}
     return signals(None, 0.1, n).model_copy(
-        update={"value": value, "error": error, "independent": independent, "hit_rate": hit}
+        update={"independent": independent, "hit_rate": hit, **worth}
     )
 
 
@@ -156,6 +157,31 @@ def test_the_tone_of_signals_is_that_of_their_value(value, error, hit, tone):
     assert is_by_closes == (value > 0 and hit < 0.4)
 
 
+@pytest.mark.parametrize(("days", "good", "bad"), [(5, "neutral", "neutral"), (10, "good", "bad")])
+def test_of_few_days_more_errors_are_asked_for(days, good, bad):
+    """Student's t: 2.78 of five days, 2.26 of ten."""
+    long, short = (paying(sign * 0.00125, 0.0005, days=days) for sign in (1, -1))
+    told = said(found(short=short, long=long))
+    assert (told["long"].tone, told["short"].tone) == (good, bad)
+    assert "worth +0.12 % each (standard error 0.05)" in told["long"].text
+    is_advised = "try it on a later timerange" in told["next"].text
+    assert is_advised == (good == "good")
+
+
+def test_who_cannot_short_is_told_so_once():
+    of = found()
+    way = of.ways[1].model_copy(update={"short": None})
+    subject = of.subject.model_copy(update={"can_short": False})
+    told = [each.topic for each in verdict(of)]
+    alone = verdict(of.model_copy(update={"ways": (of.ways[0], way), "subject": subject}))
+    assert [each.topic for each in alone if each.topic != "sides"] == [
+        topic for topic in told if topic != "short"
+    ]
+    (sides,) = [each for each in alone if each.topic == "sides"]
+    assert sides.text.startswith("Signals are those of LONG alone, because the strategy cannot")
+    assert "sides" not in told
+
+
 def test_each_direction_has_a_tone_of_its_own():
     told = said(found(short=LOSING, long=paying()))
     assert (told["long"].tone, told["short"].tone) == ("good", "neutral")
@@ -204,7 +230,8 @@ def test_trades_are_divided_by_those_that_ended(ended, profit, error, tone):
     assert sentence.tone == tone
     assert sentence.text.startswith(f"{ended} trades brought")
     assert f"{100 * profit / ended:+.2f}" in sentence.text
-    assert sentence.text.endswith("% each; 2 more are open.")
+    wide = "" if error is None else f" (standard error {100 * error:.2f})"
+    assert sentence.text.endswith(f" % each{wide}; 2 more are open.")
 
 
 def test_trades_that_are_all_open():
