@@ -181,7 +181,8 @@ def plan_words(plan: Plan) -> list[str]:
     if (takes := plan.takes) and not takes.windows:
         words.append(
             f"one training would have no window to learn from: {plan.train_days:g} days, less "
-            f"those that validate, are shorter than a history of {takes.history} candles and a horizon"
+            f"those that validate, are shorter than a history of {takes.history} candles and a "
+            "horizon"
         )
     elif takes:
         words.append(
