@@ -66,9 +66,7 @@ def _laid_out(told: Mapping[str, Any]) -> Agents:
 
 def _row(name: str, facts: Mapping[str, Any], *, is_baseline: bool) -> AgentRow:
     more = {words: facts.get(key) for key, words in _MORE.items()}
-    return AgentRow(
-        name=name, is_baseline=is_baseline, growth=facts["growth"], trades=None, more=more
-    )
+    return AgentRow(name=name, is_baseline=is_baseline, growth=facts["growth"], more=more)
 
 
 def _growth(name: str, agents: Mapping[str, Any]) -> str:

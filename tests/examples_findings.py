@@ -235,15 +235,14 @@ def agents(pairs: tuple[str, ...]) -> Agents:
             name=f"seed {n}",
             is_baseline=False,
             growth=float(rng.normal(0.0008, 0.0008)),
-            trades=int(rng.integers(20, 60)),
             more={"time in the market": float(rng.uniform(0.1, 0.5)), "drawdown": 0.03},
         )
         for n in range(1, 7)
     ]
     baselines = [
-        AgentRow(name="flat", is_baseline=True, growth=0.0, trades=0, more={}),
-        AgentRow(name="the rule", is_baseline=True, growth=0.0009, trades=44, more={}),
-        AgentRow(name="hold", is_baseline=True, growth=None, trades=None, more={}),
+        AgentRow(name="flat", is_baseline=True, growth=0.0, more={}),
+        AgentRow(name="the rule", is_baseline=True, growth=0.0009, more={}),
+        AgentRow(name="hold", is_baseline=True, growth=None, more={}),
     ]
     changes = tuple((START + 7200 * i, (-1, 0, 1, 0)[i % 4]) for i in range(80))
     return Agents(

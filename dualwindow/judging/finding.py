@@ -22,6 +22,7 @@ from dualwindow.judging.subject import entered_from, subject_of
 from dualwindow.judging.trying import trials_of
 from dualwindow.judging.verdict import verdict
 from dualwindow.judging.windows import dropped, learning_curves
+from dualwindow.judging.wanted import with_wanted
 from dualwindow.market.labels import Labelling
 
 
@@ -64,7 +65,7 @@ def find(evidence: Evidence, now: float) -> Findings:
         profit_error=_profit_error(evidence),
         live=evidence.live,
         trials=trials_of(evidence.walks, _seen_by_all(evidence, seen, costs), decider),
-        agents=evidence.agents,
+        agents=with_wanted(evidence.agents, seen, evidence.actions),
         warnings=(),
         returns=_returns(evidence, seen, decider),
     )

@@ -349,18 +349,21 @@ class AgentRow(Numbers):
     name: str
     is_baseline: bool
     growth: float | None
-    trades: int | None
     more: dict[str, float | None]
 
 
 class Agents(Numbers):
-    """What `dualwindow agent evaluate` has found, as far as it was there."""
+    """What `dualwindow agent evaluate` has found, and what an agent did here, as far as known.
+
+    `positions` are those it wanted (1, 0, -1), by pair: (moment, position) of the first candle and
+    of each change.
+    """
 
     rows: tuple[AgentRow, ...]
     median: str | None
     worst: str | None
     notes: tuple[str, ...]
-    positions: dict[str, tuple[tuple[int, int], ...]]  # by pair: (moment, position) of each change
+    positions: dict[str, tuple[tuple[int, int], ...]]
 
 
 class Findings(Numbers):

@@ -1,4 +1,4 @@
-"""Draw how agents grew against what they are held against, and what they held over time."""
+"""Draw how agents grew against what they are held against, and what they wanted over time."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -28,7 +28,7 @@ def agent_charts(findings: Findings) -> list[Chart]:
         return []
     charts = [_growth(found)] if found.rows else []
     if any(found.positions.values()):
-        charts.append(_positions(found))
+        charts.append(_positions(found, findings.subject.last))
     return charts
 
 
@@ -82,22 +82,19 @@ def _bars(name: str, rows: Sequence[AgentRow], colour: str, edge: str) -> dict[s
 def _growth_table(found: Agents) -> Table:
     names = dict.fromkeys(name for row in found.rows for name in row.more)
     more = [name for name in names if any(row.more.get(name) is not None for row in found.rows)]
-    is_counted = any(row.trades is not None for row in found.rows)
     rows = tuple(
         (
             row.name,
             "baseline" if row.is_baseline else "agent",
             percent(row.growth, 3, sign=True),
-            *([count(row.trades)] if is_counted else []),
             *(number(row.more.get(name), ".4g") for name in more),
         )
         for row in found.rows
     )
-    head = ("who", "what", "growth a day and pair", *(["trades"] if is_counted else []), *more)
-    return Table(head, rows, (0, 1))
+    return Table(("who", "what", "growth a day and pair", *more), rows, (0, 1))
 
 
-def _positions(found: Agents) -> Chart:
+def _positions(found: Agents, end: int) -> Chart:
     there = {pair: changes for pair, changes in found.positions.items() if changes}
     rows = rows_of(len(there), 34, 70)
     traces: list[dict[str, Any]] = []
@@ -109,12 +106,14 @@ def _positions(found: Agents) -> Chart:
                 "type": "scatter",
                 "mode": "lines",
                 "name": shown(pair),
-                "x": [1000 * at for at, _ in changes],
-                "y": [position for _, position in changes],
+                # The last one holds to the end.
+                "x": [1000 * at for at in (*(at for at, _ in changes), end)],
+                "y": [position for _, position in (*changes, changes[-1])],
                 "yaxis": f"y{suffix}",
-                "line": {"shape": "hv", "width": 1.5, "color": "@model"},
+                # Thin, so that many short positions are lighter than a long one.
+                "line": {"shape": "hv", "width": 0.5, "color": "@model"},
                 "fill": "tozeroy",
-                "fillcolor": "@model-soft",
+                "fillcolor": "@model",
                 "showlegend": False,
                 "hovertemplate": "%{x|%Y-%m-%d %H:%M}: %{y}<extra></extra>",
             }
@@ -132,4 +131,6 @@ def _positions(found: Agents) -> Chart:
     view = View(
         "", figure(traces, 104 * len(rows) + 70, **layout), f"Positions of {listed(there)}.", table
     )
-    return Chart("positions", "agents", "What was held over time", "", (view,))
+    hint = "What the agent wanted at the close of each candle. Where a barrier or the horizon "
+    hint += "ended a trade, it may have held less."
+    return Chart("positions", "agents", "What the agent wanted to hold", hint, (view,))

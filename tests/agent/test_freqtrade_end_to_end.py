@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dualwindow.judging.finding import find
 from dualwindow.market.candles import Candles
 from dualwindow.market.labels import Barriers
+from dualwindow.reports.charts_agents import agent_charts
 from dualwindow_agent.freqai.acting import Account
 from dualwindow_agent.freqai.frames import acted_of, seconds
 from dualwindow_agent.market.accounts import Terms
@@ -131,6 +133,12 @@ def test_the_report_knows_what_the_agent_wanted(place):
         wanted = place.predictions(coin)["action"].to_numpy()
         assert (evidence.actions[f"{coin}/USDT:USDT"] == wanted).all()
         assert len(set(wanted)) > 1
+    chart = {each.name: each for each in agent_charts(find(evidence, 0.0))}["positions"]
+    for coin, drawn in zip(COINS, chart.views[0].figure["data"], strict=True):
+        course = place.predictions(coin)
+        changed = course[course["action"].diff() != 0]
+        assert drawn["x"][:-1] == (1000 * seconds(changed, "date")).tolist()
+        assert drawn["y"][:-1] == changed["action"].tolist()
 
 
 def trades_of_account(candles: Candles, predictions: pd.DataFrame) -> pd.DataFrame:

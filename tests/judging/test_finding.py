@@ -13,7 +13,7 @@ from examples_evidence import COSTS, by_hand, evidence, walked
 
 from dualwindow.judging.decisions import Thresholds
 from dualwindow.judging.finding import find
-from dualwindow.judging.findings import Deal, Findings
+from dualwindow.judging.findings import Agents, Deal, Findings
 from dualwindow.judging.ladder import ladder
 from dualwindow.judging.out_of_sample import fold_scores
 from dualwindow.judging.overfitting import (
@@ -27,6 +27,7 @@ from dualwindow.judging.three_numbers import baseline_settings
 from dualwindow.judging.windows import learning_curves
 from dualwindow.market.labels import CLASSES, HOLD, LONG, SHORT, UNKNOWN
 from dualwindow.models.classifier import Epoch
+from dualwindow.reports.charts_agents import agent_charts
 from dualwindow.settings import SmoothedLabelSettings
 
 NOW = 1_700_000_000.0
@@ -137,6 +138,26 @@ SURE_OF_LONG, SURE_OF_HOLD = [0.1, 0.2, 0.7], [0.1, 0.8, 0.1]
 
 
 def hand(p, labels, n_windows=1, **more):
+def test_what_an_agent_wanted_is_told_from_its_first_candle_on_and_at_each_change():
+    wanted = {A: np.array([0, 1, 1, -1, -1, 0])}
+    found = hand([SURE_OF_HOLD] * 6, [HOLD] * 6, actions=wanted)
+    minutes = ((0, 0), (1, 1), (3, -1), (5, 0))
+    assert found.agents.positions == {A: tuple((walks.START + 60 * m, p) for m, p in minutes)}
+    (chart,) = agent_charts(found)
+    (drawn,) = chart.views[0].figure["data"]
+    assert drawn["y"] == [0, 1, -1, 0, 0]
+    assert drawn["x"][-1] == 1000 * (walks.START + 6 * 60)  # to the end of the last candle
+    evaluated = Agents(rows=(), median="m", worst="w", notes=("n",), positions={})
+    both = hand([SURE_OF_HOLD] * 6, [HOLD] * 6, actions=wanted, agents=evaluated).agents
+    assert both == evaluated.model_copy(update={"positions": found.agents.positions})
+
+
+def test_without_actions_agents_are_as_they_were_evaluated():
+    evaluated = Agents(rows=(), median=None, worst=None, notes=("n",), positions={})
+    assert hand([SURE_OF_HOLD], [HOLD], agents=evaluated).agents == evaluated
+    assert hand([SURE_OF_HOLD], [HOLD]).agents is None
+
+
     plain = {"rule": Thresholds(0.5, 0.5, 0.5), "confidence": "from 0.5"}
     return find(evidence(by_hand(p, labels, n_windows), **(plain | more)), NOW)
 
