@@ -1,12 +1,16 @@
 """The commands ``dualwindow status`` and ``dualwindow check``, for those who run bots."""
 
 import argparse
-import json
 import logging
+import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dualwindow.cli import Command, CommandError, Topics
 from dualwindow.outside import epoch_seconds
+
+if TYPE_CHECKING:
+    from rich.console import Group
 
 # The handlers import what they need, so that --help does not wait for freqtrade.
 _FOUND = 1
@@ -16,7 +20,7 @@ def _status(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     from dualwindow_freqtrade.live.status import STATUS_FILE
-    from dualwindow_freqtrade.live.status_table import seconds_silent, status_table
+    from dualwindow_freqtrade.reporting.status import StatusError
 
     files = sorted(arguments.models.glob(f"*/{STATUS_FILE}"))
     if not files:
@@ -25,15 +29,34 @@ def _status(arguments: argparse.Namespace) -> int:
             "it has looked at its first candle. In the sandbox the folder is "
             "user_data/sandbox/planted-1/models"
         )
-    now = epoch_seconds()
-    bots = {path.parent.name: json.loads(path.read_text()) for path in files}
-    for identifier, facts in bots.items():
-        Console().print(status_table(identifier, facts, now))
+    now, silent, unread = epoch_seconds(), math.inf, []
+    console = Console(markup=False)  # what a bot tells is the text of errors, brackets and all
+    for path in files:
+        try:
+            table, seconds = _read(path, now)
+        except StatusError as error:
+            unread.append(str(error))
+            continue
+        console.print(table)
+        silent = min(silent, seconds)
+    if unread:
+        raise CommandError("; ".join(unread))
     longest = arguments.silent_after
-    if longest is None or seconds_silent(bots.values(), now) <= 60 * longest:
+    if longest is None or silent <= 60 * longest:
         return 0
     print(f"silent: no candle of the last {longest:g} minutes was looked at with a model")
     return _FOUND
+
+
+def _read(path: Path, now: float) -> "tuple[Group, float]":
+    """Make a table of a bot's status, and tell how long it has been silent."""
+    from dualwindow_freqtrade.live.status_table import seconds_silent, status_table
+    from dualwindow_freqtrade.reporting.status import read_status
+
+    name = path.parent.name
+    return read_status(
+        path, lambda facts: (status_table(name, facts, now), seconds_silent(facts, now))
+    )
 
 
 def _check(arguments: argparse.Namespace) -> int:

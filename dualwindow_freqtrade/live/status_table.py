@@ -1,6 +1,6 @@
 """Show the status file of a live bot on a terminal."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -21,15 +21,14 @@ def status_table(identifier: str, facts: Mapping[str, Any], now: float) -> Group
     return Group(table, *(troubles or ["no troubles"]))
 
 
-def seconds_silent(bots: Iterable[Mapping[str, Any]], now: float) -> float:
+def seconds_silent(facts: Mapping[str, Any], now: float) -> float:
     """Say how long ago the newest candle closed that was looked at with a model.
 
     The file's own age would not tell: trainings write it too, while nothing is predicted any more.
     Infinite where there was none yet.
     """
-    states = [state for facts in bots for state in facts["pairs"].values()]
-    dates = [state["last_candle_closed"] for state in states if state["last_candle_closed"]]
-    closed = [datetime.fromisoformat(date).timestamp() for date in dates]
+    dates = [state["last_candle_closed"] for state in facts["pairs"].values()]
+    closed = [datetime.fromisoformat(date).timestamp() for date in dates if date]
     return now - max(closed, default=float("-inf"))
 
 

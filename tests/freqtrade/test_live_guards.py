@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from dualwindow.cli import main
 from dualwindow_freqtrade.live import status as live_status
 from dualwindow_freqtrade.live import watch as live_watch
 from dualwindow_freqtrade.live.guards import Guard, Limits, Reading, Trouble
@@ -107,6 +108,50 @@ def test_an_analysis_that_fails_ends_with_one_that_is_finished_and_keeps_no_pred
     assert guard.settle(Trouble.UNFINISHED) == set()
     assert guard.settle(Trouble.FAILED) == {Trouble.FAILED}
     assert (guard.present, guard.counts[Trouble.FAILED]) == ({}, 1)
+
+
+def told_of(capsys, models, *words: str) -> tuple[int, str, str]:
+    """Give the status, output and complaint of ``dualwindow status``."""
+    found = main(["status", "--models", str(models), *words])
+    return found, *capsys.readouterr()
+
+
+def test_status_shows_a_text_with_brackets_as_it_is(tmp_path, capsys):
+    status = status_in(tmp_path / "mine")
+    status.fail("BTC/USDT", OSError("cannot read [/dev/none]"))
+    (tmp_path / "mine").mkdir()
+    status.write()
+    found, said, complaint = told_of(capsys, tmp_path)
+    assert (found, complaint) == (0, "")
+    assert "cannot read [/dev/none]" in said
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        pytest.param("{", "JSONDecodeError", id="damaged"),
+        pytest.param('{"pairs": {}}', "KeyError: 'updated'", id="without-a-time"),
+        pytest.param(
+            '{"updated": "2026-01-01T00:00:00Z", "pairs": {"BTC/USDT": {}}}',
+            "KeyError: 'seconds_per_prediction'",
+            id="of-another-version",
+        ),
+        pytest.param("[]", "AttributeError", id="no-object"),
+    ],
+)
+def test_status_names_a_file_that_it_cannot_read_and_shows_the_others(
+    tmp_path, capsys, content, why
+):
+    for name in ("odd", "sound"):
+        (tmp_path / name).mkdir()
+    status_in(tmp_path / "sound").write()
+    (tmp_path / "odd" / STATUS_FILE).write_text(content)
+    found, said, complaint = told_of(capsys, tmp_path, "--silent-after", "5")
+    assert found == 2
+    assert "sound, written" in said
+    assert f"{tmp_path / 'odd' / STATUS_FILE} cannot be read, is damaged, or of" in complaint
+    assert why in complaint
+    assert complaint.count("\n") == 1
 
 
 def status_in(folder, pace: Pace | None = None) -> Status:
