@@ -1,5 +1,6 @@
 """Tell whether a bot runs on a folder of models, by a lock that ends with its process."""
 
+import errno
 import fcntl
 import logging
 import os
@@ -53,10 +54,12 @@ class Presence:
 
 
 def _opened(path: Path) -> int:
-    """Open a lock, which may be another user's: to read it is enough for most file systems."""
+    """Open a lock, which may be another user's, or on a disk mounted read-only: to read will do."""
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except PermissionError:
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
         return os.open(path, os.O_RDONLY)
 
 

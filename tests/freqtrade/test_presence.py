@@ -1,5 +1,6 @@
 """The lock that tells whether a bot runs, beside promotions and other users."""
 
+import errno
 import logging
 import os
 
@@ -50,15 +51,27 @@ def test_a_bot_waits_for_a_promotion_but_not_for_ever(tmp_path, monkeypatch, cap
     bot.leave()
 
 
-def test_the_lock_of_another_user_can_be_tested(tmp_path, monkeypatch):
+@pytest.mark.parametrize("why", [errno.EACCES, errno.EPERM, errno.EROFS])
+def test_a_lock_that_can_only_be_read_can_be_tested(tmp_path, monkeypatch, why):
     bot, opened = Presence(tmp_path), os.open
 
-    def as_another_user(path, flags, *mode):
+    def only_to_read(path, flags, *mode):
         if flags & os.O_ACCMODE != os.O_RDONLY:
-            raise PermissionError(path)
+            raise OSError(why, os.strerror(why), str(path))
         return opened(path, flags, *mode)
 
-    monkeypatch.setattr(os, "open", as_another_user)
+    monkeypatch.setattr(os, "open", only_to_read)
     assert is_bot_there(tmp_path)
     bot.leave()
     assert is_bot_there(tmp_path) is False
+
+
+def test_a_disk_that_fails_is_no_lock_that_can_only_be_read(tmp_path, monkeypatch):
+    Presence(tmp_path).leave()
+
+    def fails(path, flags, *mode):
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    monkeypatch.setattr(os, "open", fails)
+    with pytest.raises(OSError, match="Input/output error"):
+        is_bot_there(tmp_path)
