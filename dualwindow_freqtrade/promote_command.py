@@ -120,19 +120,11 @@ def live_configuration(words: Sequence[str], identifier: str) -> dict[str, Any]:
     CommandError
         If it has no block ``freqai``.
     """
-    from freqtrade.commands.arguments import Arguments
-    from freqtrade.configuration import Configuration, validate_config_consistency
-    from freqtrade.enums import RunMode
+    from dualwindow_freqtrade.freqai.workbench import read_words_of_check
 
-    parsed = Arguments(["trade", *words]).get_parsed_arg()
-    config: dict[str, Any] = Configuration(parsed, RunMode.DRY_RUN).get_config()
-    config["runmode"] = RunMode.UTIL_EXCHANGE  # what only a strategy can say is not there yet
-    validate_config_consistency(config, preliminary=True)  # fills in what is left out
+    config = read_words_of_check(words, "trade")
     if not config.get("freqai"):
         raise CommandError("promote: the configuration has no block 'freqai'; give it with -- -c")
-    config["runmode"] = RunMode.BACKTEST  # a workbench has no exchange to ask
-    config["candle_type_def"] = config.get("candle_type_def", "spot")
-    config.pop("timerange", None)  # for backtests: all candles are wanted
     config["freqai"]["identifier"] = identifier
     return config
 

@@ -15,6 +15,8 @@ from freqtrade.data.history import get_datahandler
 from freqtrade.enums import CandleType, RunMode, TradingMode
 from freqtrade.exceptions import OperationalException
 
+from dualwindow_freqtrade.freqai.whitelist import configured_pairs
+
 logger = logging.getLogger(__name__)
 
 _FROM_DISK = (RunMode.BACKTEST, RunMode.HYPEROPT)
@@ -43,10 +45,11 @@ class Dates(NamedTuple):
 
 def tell_missing_candles(config: Mapping[str, Any]) -> None:
     """Warn of pairs without a candle in the timerange of a backtest or a hyperopt."""
-    pairs = config.get("exchange", {}).get("pair_whitelist", [])
-    if config.get("runmode") not in _FROM_DISK or not pairs:
+    written = config.get("exchange", {}).get("pair_whitelist", [])
+    if config.get("runmode") not in _FROM_DISK or not written:
         return
     try:
+        pairs = configured_pairs(config) or written
         span = TimeRange.parse_timerange(config.get("timerange"))
         there = {pair: _dates(config, pair) for pair in pairs}
     except (OperationalException, OSError, ValueError):  # freqtrade says what is wrong

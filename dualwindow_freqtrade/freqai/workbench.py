@@ -10,7 +10,7 @@ from freqtrade.commands.arguments import Arguments
 from freqtrade.configuration import Configuration, validate_config_consistency
 from freqtrade.data.dataprovider import DataProvider
 from freqtrade.enums import RunMode
-from freqtrade.exceptions import OperationalException
+from freqtrade.exceptions import FreqtradeException, OperationalException
 from freqtrade.freqai.data_kitchen import FreqaiDataKitchen
 from freqtrade.resolvers import StrategyResolver
 from freqtrade.strategy import IStrategy
@@ -20,6 +20,7 @@ from dualwindow.learning.artifact import Artifact, Prediction, format_trouble
 from dualwindow.market.candles import Candles
 from dualwindow_freqtrade.freqai.names import MODEL_FILE, trained_at, trainings_of
 from dualwindow_freqtrade.freqai.sources import others_beside
+from dualwindow_freqtrade.freqai.whitelist import configured_pairs
 
 
 class _Market:
@@ -49,26 +50,71 @@ class _Market:
 
 def read_words(words: Sequence[str]) -> dict[str, Any]:
     """Read the configuration as ``freqtrade backtesting`` does with these options."""
-    arguments = Arguments(["backtesting", *words]).get_parsed_arg()
+    return _filled(_read("backtesting", words), RunMode.BACKTEST)
+
+
+def read_words_of_check(words: Sequence[str], command: str = "backtesting") -> dict[str, Any]:
+    """Read the configuration of a bot, for a workbench.
+
+    It needs no timerange, and one in it is left out unless it is among the words: that of the
+    configuration is for backtests, live predictions are later.
+
+    Parameters
+    ----------
+    words : options of the command
+    command : ``backtesting`` or ``trade`` of freqtrade
+    """
+    config = _read(command, words)
+    if not Arguments([command, *words]).get_parsed_arg().get("timerange"):
+        config.pop("timerange", None)
+    return _filled(config, RunMode.UTIL_EXCHANGE)
+
+
+def _read(command: str, words: Sequence[str]) -> dict[str, Any]:
+    arguments = Arguments([command, *words]).get_parsed_arg()
     paths = [Path(path) for path in arguments["config"] if path != "-"]
     missing = [f"{path}: {there}" for path in paths if (there := others_beside(path))]
     if missing:  # freqtrade would only say that it is missing
         raise OperationalException(f"a configuration file was not found; {'; '.join(missing)}")
-    config: dict[str, Any] = Configuration(arguments, RunMode.BACKTEST).get_config()
-    validate_config_consistency(config, preliminary=True)  # fills in what is left out
+    mode = RunMode.DRY_RUN if command == "trade" else RunMode.BACKTEST
+    config: dict[str, Any] = Configuration(arguments, mode).get_config()
+    return config
+
+
+def _filled(config: dict[str, Any], mode: RunMode) -> dict[str, Any]:
+    """Let freqtrade refuse what this mode cannot do with, and fill in what is left out."""
+    config["runmode"] = mode
+    validate_config_consistency(config, preliminary=True)
+    config["runmode"] = RunMode.BACKTEST  # a workbench has no exchange to ask
     config["candle_type_def"] = config.get("candle_type_def", "spot")
     return config
 
 
-def read_words_of_check(words: Sequence[str]) -> dict[str, Any]:
-    """Read the configuration, without the timerange in it unless it is among the words.
+def _pairs_of(config: dict[str, Any]) -> list[str]:
+    pairs = configured_pairs(config)
+    if not pairs:
+        written = config["exchange"].get("pair_whitelist", [])
+        raise OperationalException(
+            f"exchange.pair_whitelist is {written}, which names no pair with {config['timeframe']} "
+            f"candles in {config['datadir']}; what a pairlist finds only the exchange can tell, so "
+            "name the pairs: one more -c FILE with an exchange.pair_whitelist of them"
+        )
+    return pairs
 
-    That of the configuration is for backtests; live predictions are later.
-    """
-    config = read_words(words)
-    if not Arguments(["backtesting", *words]).get_parsed_arg().get("timerange"):
-        config.pop("timerange", None)
-    return config
+
+def _start(strategy: IStrategy) -> None:
+    """Start it and its model; FreqAI loads what it finds in the folder, whole or not."""
+    try:
+        strategy.ft_bot_start()
+    except FreqtradeException:  # all that a strategy raises is one
+        raise
+    except Exception as error:  # damaged pickles raise whatever they like
+        config = strategy.config
+        folder = Path(config["user_data_dir"], "models", config["freqai"].get("identifier", ""))
+        raise OperationalException(
+            f"the model cannot be made on {folder} ({type(error).__name__}: {error}); a bot "
+            "that starts sets aside what is damaged there, and goes on with its backup"
+        ) from error
 
 
 class Workbench:
@@ -77,17 +123,24 @@ class Workbench:
     Parameters
     ----------
     config : as `read_words` gives it
+
+    Raises
+    ------
+    OperationalException
+        If something does not fit, or it names no pairs.
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
-        self.config = config
-        self.pairs: list[str] = config["exchange"]["pair_whitelist"]
+        self.config = {**config, "exchange": dict(config["exchange"])}
         features = config["freqai"]["feature_parameters"]
         self.corr_pairs: list[str] = features.get("include_corr_pairlist", [])
+        # It may set the timeframe, which says whose candles are on disk.
         self.strategy: IStrategy = StrategyResolver.load_strategy(self.config)
+        self.pairs = _pairs_of(self.config)
+        self.config["exchange"]["pair_whitelist"] = self.pairs
         self.market = _Market(DataProvider(self.config, None), self.pairs)
         self.strategy.dp = self.market
-        self.strategy.ft_bot_start()
+        _start(self.strategy)
         self.model = self.strategy.freqai
         self.model.fingerprint.digest_code(self.strategy)
         self.folder = Path(self.model.full_path)

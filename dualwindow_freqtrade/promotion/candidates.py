@@ -1,5 +1,6 @@
 """Find the newest models of a backtest, and say which a live bot could not begin with."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -135,7 +136,7 @@ def _load(each: Candidate) -> None:
         path = each.folder / f"{each.name}{part}"
         try:
             content = path.read_bytes()
-            found = None if part == METADATA_FILE else cloudpickle.loads(content)
+            found = json.loads(content) if part == METADATA_FILE else cloudpickle.loads(content)
         except Exception as error:  # damaged pickles raise whatever they like
             damage = f"is missing or damaged ({type(error).__name__}: {error})"
             each.against.append(f"{path} {format_trouble(error) or damage}")

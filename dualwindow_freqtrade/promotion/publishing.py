@@ -58,11 +58,13 @@ def publish(found: Sequence[Candidate], target: Path, source: str, now: float) -
     """
     target.mkdir(parents=True, exist_ok=True)
     with without_bot(target):
-        index = _index(target)
+        index, earlier = _index(target), _promotions(target)
+        for each in found:  # before any is copied
+            _refuse_other_model(each, _folder(each, target))
         after = {each.pair: _entry(_copied(each, target), each, index) for each in found}
         before = {pair: index.get(pair) for pair in after}
         record = {"when": now, "from": source, "before": before, "after": after}
-        _write(target / PROMOTIONS, [*_promotions(target), record])
+        _write(target / PROMOTIONS, [*earlier, record])
         _write(target / PAIR_DICTIONARY, {**index, **after})
     return [
         f"{pair}: a bot starts with {Path(entry['data_path']).name}; before: {_told(before[pair])}"
@@ -91,33 +93,31 @@ def undo(target: Path) -> list[str]:
         if last is None:
             raise PromotionError(f"nothing is left to be undone in {target}")
         index, before, after = _index(target), last["before"], last["after"]
-        words = []
         for pair, entry in after.items():
-            if index.get(pair) == entry:
-                words.append(f"{pair}: a bot starts with {_told(before[pair])}")
-            elif index.get(pair) != before[pair]:
+            now = index.get(pair)
+            # Nothing newer is there where a bot has forgotten it, or a kill has left the old state.
+            if _has_model(now) and now not in (entry, before[pair]):
                 raise PromotionError(
-                    f"{pair}: a newer model than the promoted one is there, "
-                    f"{_told(index.get(pair))}: a bot has trained since, and goes on with it"
+                    f"{pair}: a newer model than the promoted one is there, {_told(now)}: a bot "
+                    "has trained since, and goes on with it"
                 )
             _refuse_gone(pair, before[pair])
         restored = {pair: entry for pair, entry in index.items() if pair not in after}
         restored |= {pair: entry for pair, entry in before.items() if entry is not None}
         _write(target / PAIR_DICTIONARY, restored)
         _write(target / PROMOTIONS, earlier)
-    return words or [f"{pair}: was never promoted wholly" for pair in after]
+    return [f"{pair}: a bot starts with {_told(before[pair])}" for pair in after]
 
 
 def _copied(each: Candidate, target: Path) -> Path:
     """Copy the files of a model, as one that a bot may begin with."""
     assert each.folder is not None
-    folder = target / each.folder.name
+    folder = _folder(each, target)
     metadata = f"{each.name}{METADATA_FILE}"
     facts = json.loads((each.folder / metadata).read_text())
     facts |= {"data_path": str(folder), "model_filename": each.name, TRAINED_LIVE: True}
     content = json.dumps(facts).encode()
     if folder.is_dir():
-        _refuse_other_model(each, folder)
         write_aside(folder / metadata, content)
         return folder
     aside = folder.with_name(f"{folder.name}.tmp")  # a bot that starts removes it
@@ -131,12 +131,19 @@ def _copied(each: Candidate, target: Path) -> Path:
     return folder
 
 
+def _folder(each: Candidate, target: Path) -> Path:
+    assert each.folder is not None
+    return target / each.folder.name
+
+
 def _refuse_other_model(each: Candidate, folder: Path) -> None:
-    """Make sure that a folder of the same coin and second holds the same model."""
+    """Make sure that a folder of the same coin and second, if any, holds the same model."""
     assert each.folder is not None
     name = f"{each.name}{MODEL_FILE}"
     there = folder / name
-    if not there.is_file() or there.read_bytes() != (each.folder / name).read_bytes():
+    if folder.is_dir() and (
+        not there.is_file() or there.read_bytes() != (each.folder / name).read_bytes()
+    ):
         raise PromotionError(
             f"{each.pair}: {folder} holds another model of the same moment; move it away, or "
             "promote to another identifier"
@@ -183,6 +190,10 @@ def _read(path: Path, kind: type) -> Any:
 
 def _write(path: Path, content: Any) -> None:
     write_aside(path, json.dumps(content, indent=1).encode())
+
+
+def _has_model(entry: Mapping[str, Any] | None) -> bool:
+    return bool(entry and entry.get("model_filename"))
 
 
 def _told(entry: Mapping[str, Any] | None) -> str:

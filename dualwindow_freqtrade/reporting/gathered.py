@@ -69,10 +69,12 @@ def _with_benched(
     if config is None:
         name = LIVE_FILE if kept.is_live else BACKTEST_FILE
         config = configuration_of_run(read_run(kept.folder / name).command)
+    # Those with predictions: a pattern or a pairlist names none without an exchange.
+    pairs = sorted(evidence.candles)
+    exchange = {**config["exchange"], "pair_whitelist": pairs, "pair_blacklist": []}
     live = evidence.live
     try:
-        with workbench(config) as bench:
-            pairs = sorted(evidence.candles)
+        with workbench({**config, "exchange": exchange}) as bench:
             found, notes = importances_of(bench, pairs, is_patient=is_patient)
             parity = None if live is None else parity_of(bench)
     except Exception as error:  # a strategy may raise whatever it likes

@@ -67,11 +67,12 @@ class Place:
         config = configuration(self.user_data, **(options | {"identifier": "bt"} | freqai))
         backtest(config | {"timerange": self.timerange}, self.frames)[0].freqai.shutdown()
 
-    def bench(self, **freqai) -> Workbench:
+    def bench(self, whitelist: tuple[str, ...] = (PAIR,), **freqai) -> Workbench:
         """Read the settings of the live bot, on the folder of the backtest."""
         options = {"model_training_parameters": RANGES, "identifier": "bt"}
         config = configuration(self.user_data, **(options | freqai))
         config |= {"candle_type_def": CandleType.FUTURES, "dataformat_ohlcv": "feather"}
+        config["exchange"]["pair_whitelist"] = list(whitelist)
         del config["timerange"]
         return Workbench(config)
 
@@ -218,8 +219,17 @@ def test_a_model_that_predicts_something_else_is_refused(place):
 @pytest.mark.parametrize("part", PARTS)
 def test_a_damaged_file_is_refused(place, part):
     (path,) = (place.models / "bt").rglob(f"*{place.newest}{part}")
+    path.write_bytes(b"{")
+    assert f"{path} is missing or damaged" in "; ".join(place.found().against)
     path.unlink()
     assert f"{path} is missing or damaged" in "; ".join(place.found().against)
+
+
+def test_a_pattern_promotes_the_pairs_that_are_on_disk(place):
+    bench = place.bench(whitelist=[".*/USDT:USDT"])
+    (each,) = candidates(bench, {}, place.now)
+    assert (each.pair, each.against) == (PAIR, [])
+    assert each.checked > 300
 
 
 def test_the_newest_of_a_backtest_is_taken_and_none_of_a_bot(place):
@@ -283,6 +293,23 @@ def test_nothing_is_undone_that_a_bot_has_gone_on_from_or_that_is_gone(place):
     with pytest.raises(PromotionError, match="is gone"):
         undo(place.live)
     assert place.index() == {PAIR: entry}
+
+
+def test_what_a_bot_has_forgotten_since_can_be_undone(place):
+    """It forgets a model that its settings would not have made, as after they were changed."""
+    place.promote()
+    bot = place.bot(train_period_days=2)
+    at(bot, place.frames["1m"], 2850)
+    bot.freqai.dd.save_drawer_to_disk()
+    bot.freqai.shutdown()
+    forgotten = place.index()[PAIR]
+    assert forgotten["model_filename"] == ""
+    for index in ({PAIR: forgotten}, {}):
+        (place.live / PAIR_DICTIONARY).write_text(json.dumps(index))
+        (record,) = json.loads((place.live / PROMOTIONS).read_text())
+        assert undo(place.live) == [f"{PAIR}: a bot starts with no model"]
+        assert place.index() == {}
+        (place.live / PROMOTIONS).write_text(json.dumps([record]))
 
 
 def test_nothing_is_written_while_a_bot_runs(place):
@@ -388,6 +415,19 @@ def test_another_model_of_the_same_moment_is_not_overwritten(place):
     assert (folder / f"{each.name}{MODEL_FILE}").read_bytes() == b"another"
 
 
+def test_where_one_pair_is_refused_nothing_of_another_is_left(place):
+    each = place.found()
+    second = replace(each, folder=each.folder.with_name(f"sub-train-ETH_{each.second}"))
+    shutil.copytree(each.folder, second.folder)
+    there = place.live / second.folder.name
+    there.mkdir(parents=True)
+    before = sorted(place.live.rglob("*"))
+    with pytest.raises(PromotionError, match="holds another model of the same moment"):
+        publish([each, second], place.live, "bt", place.now)
+    left = {path for path in place.live.rglob("*") if path.suffix != ".lock"}
+    assert sorted(left) == before
+
+
 @pytest.mark.parametrize("name", [PAIR_DICTIONARY, PROMOTIONS])
 def test_a_damaged_index_is_named_and_left(place, name):
     each = place.found()
@@ -395,6 +435,7 @@ def test_a_damaged_index_is_named_and_left(place, name):
     (place.live / name).write_text("{")
     with pytest.raises(PromotionError, match=f"{name} is damaged"):
         publish([each], place.live, "bt", place.now)
+    assert not list(place.live.glob(ALL_TRAININGS))
     assert (place.live / name).read_text() == "{"
 
 
