@@ -22,6 +22,7 @@ from dualwindow.judging.overfitting import (
     probability_of_overfitting,
     sharpe_of,
 )
+from dualwindow.judging.reliability import wilson
 from dualwindow.judging.seen import all_seen
 from dualwindow.judging.three_numbers import baseline_settings
 from dualwindow.judging.windows import learning_curves
@@ -61,23 +62,27 @@ def test_every_window_has_the_scores_of_its_fold(found):
         counts = [(table["label"] == code).sum() for code in (SHORT, HOLD, LONG, UNKNOWN)]
         assert list(row.labels.values()) == counts
         assert row.taught == record.training_labels.model_dump()
+    assert [row.block for row in found.skill.rows] == [0, 0, 1, 1, 2, 2, 3, 3]
     assert found.skill.windows == 8
     assert found.skill.above_zero == sum(row.skill > 0 for row in found.skill.rows)
     assert found.skill.mean.mean == pytest.approx(np.mean([r.skill for r in found.skill.rows]))
     assert found.skill.mean.low is None  # of four windows of time
 
 
-def test_the_ladder_is_that_of_compare():
+@pytest.mark.parametrize(("passing", "fallback"), [(0.4, "hold"), (0.9, "argmax")])
+def test_the_ladder_is_that_of_compare(passing, fallback):
     """On the candles that both have predicted: of the other one, every seventh is missing."""
     other = walked(walks.settings(stride=3, penalty=1.0))
     some = np.arange(len(other.table)) % 7 != 0
     kept = {name: other.table[name].where(some) for name in CLASSES}
     other = other._replace(table=other.table.assign(valid=some, **kept))
     walk = walked(walks.settings())
-    seen = evidence(walks={"toy": walk, "other": other})
+    rule = Thresholds(passing, 0.95, passing)
+    seen = evidence(walks={"toy": walk, "other": other}, rule=rule, fallback=fallback)
     told = {rung.name: rung for rung in find(seen, NOW).skill.ladder}
     assert set(told) == {"toy", "other", "three numbers (ranges)", "class frequencies"}
-    lines = ladder({"toy": walk, "other": other}, "toy", seen.rule)
+    lines = ladder({"toy": walk, "other": other}, "toy", rule, fallback)
+    assert all(line.signals for line in lines)
     for line in lines:
         rung = told[line.name]
         assert rung.skill.mean == pytest.approx(line.skills.mean())
@@ -134,10 +139,6 @@ def test_inputs_are_untouched():
     pd.testing.assert_frame_equal(seen.walks["toy"].table, before)
 
 
-SURE_OF_LONG, SURE_OF_HOLD = [0.1, 0.2, 0.7], [0.1, 0.8, 0.1]
-
-
-def hand(p, labels, n_windows=1, **more):
 def test_what_an_agent_wanted_is_told_from_its_first_candle_on_and_at_each_change():
     wanted = {A: np.array([0, 1, 1, -1, -1, 0])}
     found = hand([SURE_OF_HOLD] * 6, [HOLD] * 6, actions=wanted)
@@ -158,6 +159,10 @@ def test_without_actions_agents_are_as_they_were_evaluated():
     assert hand([SURE_OF_HOLD], [HOLD]).agents is None
 
 
+SURE_OF_LONG, SURE_OF_HOLD = [0.1, 0.2, 0.7], [0.1, 0.8, 0.1]
+
+
+def hand(p, labels, n_windows=1, **more):
     plain = {"rule": Thresholds(0.5, 0.5, 0.5), "confidence": "from 0.5"}
     return find(evidence(by_hand(p, labels, n_windows), **(plain | more)), NOW)
 
@@ -196,6 +201,14 @@ def test_who_cannot_short_has_findings_of_long_alone(found):
     assert Findings.from_json(alone.to_json()) == alone
 
 
+def test_bands_of_reliability_are_those_of_as_many_as_share_no_candle(found):
+    """Labels look 12 candles ahead, and two pairs tell as much as one."""
+    bins = [each for of_class in found.reliability.values() for each in of_class]
+    assert len(bins) == 30
+    for each in bins:
+        assert (each.low, each.high) == wilson(each.happened, each.count / (12 * 2))
+
+
 def test_losses_of_balanced_classes_have_no_line_of_the_frequencies():
     """Their loss is weighted, and that of the frequencies is not."""
     walk = walked(walks.settings())
@@ -212,6 +225,22 @@ def test_losses_of_balanced_classes_have_no_line_of_the_frequencies():
         "none": record.validation.log_loss_of_frequencies,
         "class_weights": None,
     }
+
+
+def test_a_curve_that_pairs_share_is_drawn_once():
+    """Epochs alike are one training only where pairs have learnt together."""
+    walk = walked(walks.settings())
+    epochs, (a, b) = (Epoch(1, 1, 1.1, 1.0, 0.001, 0.1),), walk.folds[:2]
+    assert (a.start, a.pair, b.pair) == (b.start, A, "B/USDT")
+    names = {}
+    for learnt_from in ((A, "B/USDT"), None):
+        records = [
+            record.model_copy(update={"epochs": epochs, "learnt_from": learnt_from or ()})
+            for record in walk.records[:2]
+        ]
+        curves = learning_curves(walk._replace(records=records, folds=[a, b]))
+        names[learnt_from] = [curve.name for curve in curves]
+    assert names == {(A, "B/USDT"): ["A/USDT, B/USDT"], None: [A, "B/USDT"]}
 
 
 def test_one_class_alone():
@@ -289,9 +318,27 @@ def test_trades_by_pencil():
     assert found.funnel[-1].lost == {"no slot": 4}
     assert found.returns.of == "trades"
     assert sum(found.returns.value) == pytest.approx(0.01)
+    assert (found.profit_error, found.profit_days) == (None, 1)
     (day,) = found.days
     assert day.deals == deals
     assert day.probabilities["LONG"] == (0.7,) * 60
+
+
+def test_trades_of_a_day_are_one_piece_of_evidence():
+    """By pencil: two pairs that did alike on three days tell as much as three trades.
+
+    Deviations of a day from the mean of 0.01 add up to 0.02, 0 and -0.02, so the error is the root
+    of 3 / 2 * 2 * 0.02 ** 2, over six trades. As if all six were independent, it were 0.0037.
+    """
+    deals = tuple(
+        deal(walks.START + day * DAY + 60, walks.START + day * DAY + 120, profit)
+        for day, profit in enumerate((0.0, 0.01, 0.02))
+        for _ in range(2)
+    )
+    found = hand([SURE_OF_LONG] * 60, [LONG] * 60, deals=deals)
+    assert (found.deals, found.profit) == (6, pytest.approx(0.06))
+    assert found.profit_error == pytest.approx(math.sqrt(3 / 2 * 2 * 0.02**2) / 6)
+    assert found.profit_days == 3
 
 
 def test_returns_of_signals_are_those_of_the_independent_ones(found):
@@ -341,6 +388,21 @@ def test_luck_is_that_of_daily_losses_and_daily_returns():
     expected = deflated_sharpe(np.array(returns[0]), sharpes, 3)
     assert found.trials.deflated_sharpe == pytest.approx(expected)
     assert len({*sharpes}) == 3
+
+
+@pytest.mark.parametrize(("n", "is_said"), [(9, False), (10, True)])
+def test_a_sharpe_ratio_takes_returns_on_ten_days(n, is_said):
+    """One signal at noon on each of the first days, which fees alone make differ from 0."""
+    p = np.tile(SURE_OF_HOLD, (12 * 1440, 1))
+    p[720 + 1440 * np.arange(n)] = SURE_OF_LONG
+    walk = by_hand(p.tolist(), [HOLD, LONG, SHORT, HOLD] * 3 * 1440)
+    candles = {A: random_candles(720 + len(p) + 20, 5)}
+    found = find(
+        evidence(walks={"a": walk, "b": walk}, candles=candles, rule=Thresholds(0.5, 0.5, 0.5)), NOW
+    )
+    assert np.count_nonzero(found.returns.value) == n
+    assert (found.trials.deflated_sharpe is not None) == is_said
+    assert any("on 10 days at least" in note for note in found.trials.notes) != is_said
 
 
 def test_without_the_package_it_says_how_to_get_it(monkeypatch):
