@@ -91,7 +91,8 @@ def _refuse_other_windows(plans: Sequence["Planned"]) -> None:
 def candidates_of(arguments: argparse.Namespace) -> list[Candidate]:
     """Cross kinds, days and poolings; the first is the baseline, on the fewest days of a pair.
 
-    Three numbers are always there, too.
+    Three numbers are always there, too, as a report asks them: whatever is set for all may help
+    others, and spoil a yardstick.
 
     Raises
     ------
@@ -99,16 +100,21 @@ def candidates_of(arguments: argparse.Namespace) -> list[Candidate]:
         If a setting is wrong.
     """
     from dualwindow_trainer.request import configuration_of
+    from dualwindow_trainer.space import assignments
     from dualwindow_trainer.walk import BASELINE, baseline_of
 
     poolings = arguments.poolings if len(arguments.pair) > 1 else ["pair"]
     of_labels = baseline_of(configuration_of(arguments).settings)
-    wanted = [(kind, min(arguments.days), "pair") for kind in (of_labels, BASELINE)]
-    wanted += product(arguments.kinds, arguments.days, poolings)
-    found = {}
-    for kind, n_days, pooling in wanted:
+    plain = argparse.Namespace(**vars(arguments))
+    plain.set = [*arguments.set, *assignments(of_labels)]
+    first = [of_labels["model_training_parameters.kind"], BASELINE]
+    wanted = [(kind, min(arguments.days), "pair", plain) for kind in first]
+    wanted += [(*each, arguments) for each in product(arguments.kinds, arguments.days, poolings)]
+    found: dict[str, Candidate] = {}
+    for kind, n_days, pooling, given in wanted:
         name = f"{kind}, {n_days:g} days, {_WHOSE[pooling]}"
-        found[name] = Candidate(name, _configured(kind, pooling, arguments), n_days)
+        if name not in found:
+            found[name] = Candidate(name, _configured(kind, pooling, given), n_days)
     return list(found.values())
 
 
@@ -140,7 +146,9 @@ def _report(
     from dualwindow_trainer.request import fee_of
 
     barriers, fees = Labelling.of(configuration.settings).barriers, 2 * fee_of(arguments)
-    lines = ladder(walks, baseline, rule_of(configuration.confidence, barriers, fees))
+    confidence = configuration.confidence
+    rule = rule_of(confidence, barriers, fees)
+    lines = ladder(walks, baseline, rule, confidence.fallback)
     even = break_even(barriers, fees)
     words = verdict(lines, baseline)
     told = {"verdict": words, "ladder": [_facts(line) for line in lines]}

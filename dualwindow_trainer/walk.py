@@ -12,6 +12,7 @@ from rich.console import Console
 
 from dualwindow.cli import CommandError
 from dualwindow.judging.out_of_sample import facts, fold_scores, overall_scores
+from dualwindow.judging.three_numbers import baseline_settings
 from dualwindow.learning.fold_store import TABLE, Store
 from dualwindow.learning.folds import Fold, Schedule
 from dualwindow.learning.parallel import Workers
@@ -40,9 +41,21 @@ TRAIN_DAYS = "train_period_days"  # FreqAI's key for the length of a training
 _DAYS = 30.0
 
 
-def baseline_of(settings: Settings) -> str:
-    """Name the kind that all others are held against: one that sees what the labels give away."""
-    return "trend" if settings.labels.rule == "smoothed" else BASELINE
+def baseline_of(settings: Settings) -> dict[str, Any]:
+    """Choose what all others are held against, as a report does, see `baseline_settings`.
+
+    Returns
+    -------
+    Keys of the block ``freqai`` that make it, whatever is configured for all.
+    """
+    its = baseline_settings(settings)
+    return {
+        "model_training_parameters.kind": its.model.kind,
+        "feature_parameters.weight_factor": its.weight_factor,
+        "dual_window.pooling": its.pooling,
+        "dual_window.balancing.method": its.balancing.method,
+        "dual_window.calibration": its.calibration,
+    }
 
 
 def days_of(block: Mapping[str, Any]) -> float:

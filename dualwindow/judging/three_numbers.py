@@ -26,14 +26,24 @@ from dualwindow.settings import LineSettings, RangesSettings, Settings, TrendSet
 
 
 def baseline_settings(settings: Settings) -> Settings:
-    """Let the baseline learn from the same labels, with all else as its defaults are.
+    """Let the baseline learn from the same labels in the same windows, weighted as by default.
 
-    Of smoothed labels, half has happened when they are predicted, so the baseline sees that half:
-    it is `trend` for them, else `ranges`.
+    What may serve a network, as balanced classes or scores that nobody calibrates, would spoil it:
+    a yardstick is worth the same whatever is held against it. Of smoothed labels, half has happened
+    when they are predicted, so the baseline sees that half: it is `trend` for them, else `ranges`.
     """
     is_smoothed = settings.labels.rule == "smoothed"
     model = TrendSettings() if is_smoothed else RangesSettings()
-    return settings.model_copy(update={"model": model, "pooling": "pair"})
+    plain = Settings()
+    return settings.model_copy(
+        update={
+            "model": model,
+            "pooling": plain.pooling,
+            "balancing": plain.balancing,
+            "calibration": plain.calibration,
+            "weight_factor": plain.weight_factor,
+        }
+    )
 
 
 @dataclass(frozen=True)
@@ -120,8 +130,7 @@ class ThreeNumbers:
         )
         calibration, _ = calibrate(settings.calibration, evidence)
         rows = np.arange(predict.start, predict.stop)
-        # A model sees no candle from before its training.
-        asked = self.whole[predict] & (rows >= train.start + settings.history - 1)
+        asked = self.whole[predict]
         found = np.full((len(rows), len(CLASSES)), np.nan)
         found[asked] = calibration.apply(line.scores(self.numbers[rows[asked]]))
         return found

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import walks
 from examples import make_candles
+from examples_evidence import evidence, walked
 
+from dualwindow.judging.finding import find
 from dualwindow.judging.three_numbers import ThreeNumbers, baseline_settings
 from dualwindow.learning import walk_forward
 from dualwindow.learning.fold_store import read_table
@@ -17,7 +19,7 @@ from dualwindow.market.summaries import (
 )
 from dualwindow.samples.data import TrainingError
 from dualwindow.samples.scaling import known_rows
-from dualwindow.settings import SmoothedLabelSettings
+from dualwindow.settings import Settings, SmoothedLabelSettings
 
 KINDS = ["ranges", "trend"]
 
@@ -115,6 +117,22 @@ def test_a_baseline_of_smoothed_labels_sees_the_half_that_has_happened():
     smoothed = settings.model_copy(update={"labels": SmoothedLabelSettings()})
     assert baseline_settings(smoothed).model.kind == "trend"
     assert baseline_settings(smoothed).history == settings.history
+
+
+def test_three_numbers_foresee_the_same_whatever_is_set_for_the_model():
+    poor = Settings.model_validate(
+        walks.settings().model_dump()
+        | {
+            "balancing": {"method": "class_weights"},
+            "calibration": "none",
+            "weight_factor": 0.05,
+        }
+    )
+    plain = find(evidence(), 0.0).skill.rows
+    rows = find(evidence(walked(poor)), 0.0).skill.rows
+    for row, same in zip(rows, plain, strict=True):
+        assert row.skill != pytest.approx(same.skill, abs=0.01)
+        assert row.baseline_skill == same.baseline_skill is not None
 
 
 def test_says_what_it_cannot_learn_from():

@@ -9,9 +9,11 @@ import pandas as pd
 import pytest
 
 from dualwindow.cli import CommandError
+from dualwindow.judging.three_numbers import baseline_settings
 from dualwindow.learning.folds import Fold
 from dualwindow.market.candle_files import read_candle_file
 from dualwindow.samples.pair_data import PairData
+from dualwindow.settings import Settings
 from dualwindow_trainer.compare_command import _refuse_other_windows
 from dualwindow_trainer.walk import settle_delta
 
@@ -132,6 +134,21 @@ def test_what_is_set_for_other_kinds_is_said_not_to_be_of_an_ensemble(folder, sa
     status, _, complaint = said("compare", *words, "--kinds", "ensemble", "--out", tmp_path)
     assert status == 2
     assert "model_training_parameters.penalty would be ignored" in complaint
+
+
+SPOILS = ["dual_window.balancing.method=class_weights", "dual_window.calibration=none"]
+SPOILS += ["feature_parameters.weight_factor=0.05"]
+
+
+def test_the_baseline_is_that_of_a_report_whatever_is_set_for_all(both, said, tmp_path):
+    words = ["compare", *both, *WHEN, *SMALL, "--set", *SPOILS, "--kinds", "ranges"]
+    assert said(*words, "--out", tmp_path)[0] == 0
+    of_baseline, of_all = (
+        Settings.model_validate(json.loads(next(path.glob("folds/*.json")).read_text())["settings"])
+        for path in (tmp_path / f"ranges-8-days-{whose}" for whose in ("own-pair", "together"))
+    )
+    assert of_baseline == baseline_settings(of_all) != of_all
+    assert of_all.balancing.method == "class_weights"
 
 
 @pytest.mark.parametrize(
