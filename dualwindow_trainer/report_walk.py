@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -26,11 +26,15 @@ from dualwindow_trainer.request import configuration_of, exchange_of, fee_of
 from dualwindow_trainer.tried import digest_of, folder_of
 
 _COMPARISON, _STUDY, _OF_TRAIN = "comparison.json", "study.json", "walk_forward"
+T = TypeVar("T")
+
 _DEFAULT = Path("user_data", "config.json")
-_CHOSEN_HERE = (
-    "A study has chosen its best settings on these very weeks, which flatters them; what they did "
-    "on weeks held out stands in study.json."
-)
+_CHOSEN_HERE = {
+    _STUDY: "A study has chosen its best settings on these very weeks, which flatters them; what "
+    "they did on weeks held out stands in study.json.",
+    _COMPARISON: "Who is best of a comparison was found on these very weeks, which flatters it; "
+    "hold it against three numbers on later weeks before you believe it.",
+}
 _TIMEFRAMES = {60: "1m", 180: "3m", 300: "5m", 900: "15m", 1800: "30m", 3600: "1h"}
 
 
@@ -69,7 +73,7 @@ def walk_evidence(folder: Path, arguments: argparse.Namespace) -> Evidence:
         fees=fees,
         importances=importances_of(walk, asked) if arguments.importance else (),
         agents=None if arguments.agents is None else agents_of(arguments.agents),
-        warnings=(*warnings, *([_CHOSEN_HERE] if (folder / _STUDY).is_file() else [])),
+        warnings=(*warnings, *(_CHOSEN_HERE[n] for n in _CHOSEN_HERE if (folder / n).is_file())),
     )
 
 
@@ -88,15 +92,21 @@ def walks_of(folder: Path, wanted: str | None = None) -> dict[str, WalkForward]:
     if is_walk(folder / _OF_TRAIN):
         return {folder.name: read_walk(folder / _OF_TRAIN)}
     folders = _tried(folder)
-    first = _first(folder, folders, wanted)
+    first = _best(folder, folders) if wanted is None else _wanted(folder, folders, wanted)
     in_order = [first, *(name for name in folders if name != first)]
     return {name: read_walk(folders[name]) for name in in_order}
 
 
 def _tried(folder: Path) -> dict[str, Path]:
-    """Find the folders of a comparison or of a study's trials, by the names these give them."""
+    """Find the folders of a comparison or of a study's trials, by the names these give them.
+
+    Of a study that has ended, those that have come to a skill.
+    """
     where = folder / "trials" if (folder / "trials").is_dir() else folder
     found = {path.name: path for path in sorted(where.iterdir()) if is_walk(path)}
+    if (told := folder / _STUDY).is_file():
+        names = _read(told, lambda study: [str(name) for name in study["folders"]])
+        found = {name: where / name for name in names}
     if not found:
         raise CommandError(
             f"report: {folder} holds no walk-forward: neither predictions.parquet nor folders "
@@ -105,14 +115,16 @@ def _tried(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _first(folder: Path, folders: Mapping[str, Path], wanted: str | None) -> str:
-    if wanted is not None:
-        if wanted not in folders:
-            raise CommandError(
-                f"report: --walk {wanted}: there is no such walk-forward in {folder}; there are: "
-                f"{', '.join(folders)}"
-            )
-        return wanted
+def _wanted(folder: Path, folders: Mapping[str, Path], wanted: str) -> str:
+    if wanted not in folders:
+        raise CommandError(
+            f"report: --walk {wanted}: there is no such walk-forward in {folder}; there are: "
+            f"{', '.join(folders)}"
+        )
+    return wanted
+
+
+def _best(folder: Path, folders: Mapping[str, Path]) -> str:
     if (folder / _COMPARISON).is_file():
         best = _read(folder / _COMPARISON, lambda told: str(told["ladder"][0]["name"]))
         name = folder_of(best)
@@ -129,13 +141,13 @@ def _first(folder: Path, folders: Mapping[str, Path], wanted: str | None) -> str
     return name
 
 
-def _read(path: Path, what: Callable[[Any], str]) -> str:
+def _read(path: Path, what: Callable[[Any], T]) -> T:
     try:
         return what(json.loads(path.read_text()))
     except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise CommandError(
             f"report: {path} is damaged ({type(error).__name__}: {error}); run the command that "
-            "made it again, or name a walk-forward with --walk"
+            "made it again, it goes on"
         ) from error
 
 

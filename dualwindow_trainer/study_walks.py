@@ -63,9 +63,8 @@ class StudyWalks:
 
     @property
     def _of_baseline(self) -> Chosen:
-        mine = baseline_of(self._asked.settings)
-        kind = {"model_training_parameters.kind": mine, "dual_window.pooling": "pair"}
-        return {**kind, TRAIN_DAYS: self.arguments.baseline_days}
+        of_labels = baseline_of(self._asked.settings)
+        return {**of_labels, TRAIN_DAYS: self.arguments.baseline_days}
 
     def plan(self, space: Sequence[Choice]) -> dict[str, Any]:
         """Name all that trials depend on beside what they choose, for a study to hold on to."""
@@ -131,7 +130,10 @@ class StudyWalks:
             If anything else is.
         """
         planned = self._planned(name, chosen)
-        folder = self.folder / digest_of(chosen)
+        # The baseline is no trial: it lies beside them.
+        is_trial = name != _BASELINE
+        place = self.folder if is_trial else self.folder.parent / "baseline" / self.folder.name
+        folder = place / digest_of(chosen)
         try:
             with one_at_a_time(folder.with_suffix(".lock")):
                 return planned.walk(folder, self.arguments.workers or cores(), tells_found=False)
@@ -190,6 +192,7 @@ def report(study: optuna.Study, trials: StudyWalks, held: StudyWalks) -> list[st
     told = {
         "trials": len(ended(study)),
         "configurations": len(distinct),
+        "folders": list(distinct),
         "best": best,
         "skill": found[0].value,
         "probability of overfitting": probability_of_overfitting(losses),

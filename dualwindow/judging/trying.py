@@ -26,11 +26,13 @@ _NO_RETURNS = f"the deflated Sharpe ratio takes signals of the rule on {_LEAST_D
 def trials_of(
     walks: Mapping[str, WalkForward], seen: Mapping[str, Sequence[Seen]], decider: Decider
 ) -> Trials | None:
-    """Estimate what of the first is luck, because it was chosen among others.
+    """Estimate what of the best, and of the first, is luck, because it was chosen among others.
+
+    The first need not be the best: a person may choose another one, after having seen all of them.
 
     Parameters
     ----------
-    walks : all that were tried; None comes of one alone
+    walks : all that were tried; None comes of one alone. Of the first is the deflated Sharpe ratio
     seen : by the same names
     decider : of entries, whose daily returns the Sharpe ratios are made of
     """

@@ -129,7 +129,7 @@ def _luck(found: Findings) -> Iterator[Sentence]:
     trials = found.trials
     if trials is None:
         return
-    parts, tone = [f"Chosen among {trials.tried}"], "neutral"
+    parts, tone = [f"One among {trials.tried} that were tried"], "neutral"
     if trials.overfitting is not None:
         parts.append(
             f"probability that the best is below the middle elsewhere {trials.overfitting:.2f}"

@@ -80,8 +80,8 @@ GLOSSARY = {
     "AUC": "How often a candle of the class gets a higher probability than another: 0.5 is a coin.",
     "probability of overfitting": "How probable it is that the best of several is below the middle "
     "on other days.",
-    "deflated Sharpe ratio": "Probability that the best one's true Sharpe ratio is above 0, after "
-    "how many were tried.",
+    "deflated Sharpe ratio": "Probability that the true Sharpe ratio of the one reported here is "
+    "above 0, as if it had been chosen because it looked best of all that were tried.",
     "parity": "Whether the bot predicted live what a backtest predicts on the same candles.",
 }
 

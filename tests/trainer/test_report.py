@@ -21,7 +21,8 @@ from dualwindow_trainer.tried import digest_of
 
 WHEN = ["--timerange", "20220212-20220218", "--timeframe", "5m"]
 SMALL = ["--set", "conv_width=24", "feature_parameters.label_period_candles=24"]
-SMALL += ["model_training_parameters.stride=3", "--workers", "1"]
+PARAMETERS = "model_training_parameters"
+SMALL += [f"{PARAMETERS}.stride=3", "--workers", "1"]
 AGENTS = {
     "median": "seed-1",
     "worst": "seed-2",
@@ -114,6 +115,7 @@ def test_of_a_comparison_the_best_one_is_reported_and_all_were_tried(
     assert told[0]["name"].startswith(found.subject.kind)
     assert found.trials.tried == 2
     assert found.trials.overfitting is None  # of six days
+    assert any("on these very weeks" in each for each in found.warnings)
     skills = {rung.name: rung.skill.mean for rung in found.skill.ladder}
     for line in told:
         name = line["name"].replace(", ", "-").replace(" ", "-")
@@ -128,18 +130,32 @@ def test_another_one_of_a_comparison_can_be_named(said, compared, files, tmp_pat
         assert findings_of(tmp_path).subject.kind == name.partition("-")[0]
 
 
-def test_of_a_study_the_best_trial_is_reported(said, compared, files, tmp_path):
-    """Laid out as a study does: trials in folders named by what they have chosen."""
-    best, other = {"model_training_parameters.kind": "trees"}, {"conv_width": 24}
-    for chosen, kind in ((best, "trees"), (other, "ranges")):
-        trial = tmp_path / "trials" / digest_of(chosen)
-        shutil.copytree(compared / f"{kind}-8-days-own-pair", trial)
-    (tmp_path / "study.json").write_text(json.dumps({"best": best}))
-    found = walks_of(tmp_path)
-    assert list(found) == [digest_of(best), digest_of(other)]
-    assert found[digest_of(best)].records[0].settings.model.kind == "trees"
-    assert report(said, tmp_path, files, "--out", tmp_path / "out")[0] == 0
-    assert any("on these very weeks" in each for each in findings_of(tmp_path / "out").warnings)
+def test_of_a_study_the_best_trial_is_reported_and_its_trials_alone_were_tried(
+    said, files, tmp_path
+):
+    """Neither the baseline, which has no trial, nor a trial that came to nothing, was one."""
+    words = ["--pair", "BTC/USDT", "--data", files[0], *SMALL, "--timeframe", "5m"]
+    words += ["--timerange", "20220212-20220220", "--held-out", "20220220-20220222"]
+    words += ["--window-days", "4", "--baseline-days", "8", "--trials", "5", "--seed", "1"]
+    words += ["--try", "conv_width=24|48", "train_period_days=8"]
+    study, out = tmp_path / "study", tmp_path / "out"
+    assert said("study", *words, "--set", f"{PARAMETERS}.kind=ranges", "--out", study)[0] == 0
+    told = json.loads((study / "study.json").read_text())
+    assert told["configurations"] == 2
+    kept = {path.name for path in (study / "trials").iterdir() if path.is_dir()}
+    assert kept == set(told["folders"])
+    begun = study / "trials" / "begun"
+    begun.mkdir()
+    (begun / "walk_forward.json").write_text("{}")
+    found = walks_of(study)
+    assert next(iter(found)) == digest_of(told["best"])
+    settings = next(iter(found.values())).records[0].settings
+    assert settings.history == told["best"]["conv_width"]
+    assert report(said, study, files[:1], "--out", out)[0] == 0
+    trials, luck = findings_of(out).trials, told["probability of overfitting"]
+    assert luck is not None
+    assert (trials.tried, trials.overfitting) == (2, pytest.approx(luck))
+    assert any("on these very weeks" in each for each in findings_of(out).warnings)
 
 
 def test_it_needs_no_freqtrade_and_says_what_else_is_missing(compared, files, tmp_path):
