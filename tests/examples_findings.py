@@ -72,6 +72,7 @@ def window(pair: str, start: int, days: float, rng: np.random.Generator, lift: f
         pair=pair,
         start=start,
         stop=start + int(days * DAY),
+        block=(start - START) // int(days * DAY),
         judged=n - 120,
         unpredicted=7,
         log_loss=0.7 * (1 - skill),

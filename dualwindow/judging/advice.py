@@ -3,9 +3,7 @@
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
-from dualwindow.judging.comparison import LEAST_BLOCKS, blocks_of, student
+from dualwindow.judging.comparison import LEAST_BLOCKS, student
 from dualwindow.judging.findings import Findings, Signals, Tone, Way, Window
 from dualwindow.judging.questions import Question, is_undecided
 
@@ -38,6 +36,8 @@ def advice(
         text = "Next: predict more windows of time, or more pairs; it may be chance, or more."
         return text, "neutral"
     if mean.low <= 0:
+        if way is not None and any(pays(each) for each in way.sides.values()):
+            return _only_order(), "neutral"
         return _nothing_foreseen(found), "bad"
     if found.subject.kind != found.skill.baseline and _is_no_better(found):
         gap = found.skill.against_baseline
@@ -52,10 +52,19 @@ def advice(
 
 def _nothing_foreseen(found: Findings) -> str:
     days = found.subject.train_days
-    more = "" if days is None else f" than {days:g}"
+    # A bot counts from the first candle that it has: 1.999 days are 2.
+    more = "" if days is None else f" than {days:.0f}" if days >= 100 else f" than {days:.3g}"
     return (
         f"Next: do not trade it. Train on more days{more} (preset production), or look with "
         "`dualwindow plan` for barriers that three numbers can foresee."
+    )
+
+
+def _only_order() -> str:
+    return (
+        "Next: try another `calibration` on a later timerange that nobody has looked at yet. Its "
+        "entries would have paid, though its probabilities are no better than the class "
+        "frequencies: their order may be right and their size wrong."
     )
 
 
@@ -101,8 +110,7 @@ def _entries(
 
 def n_blocks(rows: Sequence[Window]) -> int:
     """Count the blocks of time in which something was judged."""
-    spans = [(row.start, row.stop) for row in rows if row.judged]
-    return len(np.unique(blocks_of(*np.array(spans).T))) if spans else 0
+    return len({row.block for row in rows if row.judged})
 
 
 def countable(each: Signals) -> int | None:

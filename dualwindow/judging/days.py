@@ -9,7 +9,7 @@ from dualwindow.arrays import BoolArray, FloatArray, IntArray
 from dualwindow.judging.findings import Day, Deal
 from dualwindow.judging.rungs import Decider, or_none
 from dualwindow.judging.seen import Seen
-from dualwindow.judging.signals import decisions
+from dualwindow.judging.signals import decisions, step_of
 from dualwindow.market.labels import CLASSES, HOLD
 
 _DAY = 86400
@@ -72,7 +72,7 @@ def _laid_out(
     actions: IntArray | None,
 ) -> Day:
     date = seen.date[rows]
-    first, last = int(date[0]), int(date[-1])
+    first, end = int(date[0]), date[-1] + step_of(seen)
     return Day(
         pair=seen.pair,
         date=tuple(date.tolist()),
@@ -86,7 +86,7 @@ def _laid_out(
         deals=tuple(
             deal
             for deal in deals
-            if deal.opened <= last and (deal.closed is None or deal.closed >= first)
+            if deal.opened < end and (deal.closed is None or deal.closed >= first)
         ),
     )
 

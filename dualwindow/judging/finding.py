@@ -7,23 +7,26 @@ import numpy as np
 
 from dualwindow.judging.baseline import foreseen
 from dualwindow.judging.cautions import cautions
+from dualwindow.judging.comparison import block_mean
 from dualwindow.judging.days import days_to_show
 from dualwindow.judging.evidence import Evidence
-from dualwindow.judging.findings import Bin, Findings, Returns
+from dualwindow.judging.findings import Bin, Deal, Findings, Returns
 from dualwindow.judging.funnel import funnel
 from dualwindow.judging.outcomes import Costs
 from dualwindow.judging.reliability import reliability
 from dualwindow.judging.returns import of_deals, of_signals
-from dualwindow.judging.rungs import Decider
+from dualwindow.judging.rungs import Decider, or_none
 from dualwindow.judging.seen import Seen, all_seen, seconds_of
 from dualwindow.judging.signals import threshold_table, ways
 from dualwindow.judging.skill import skill_of
 from dualwindow.judging.subject import entered_from, subject_of
 from dualwindow.judging.trying import trials_of
 from dualwindow.judging.verdict import verdict
-from dualwindow.judging.windows import dropped, learning_curves
 from dualwindow.judging.wanted import with_wanted
+from dualwindow.judging.windows import dropped, learning_curves
 from dualwindow.market.labels import Labelling
+
+_DAY = 86400
 
 
 def find(evidence: Evidence, now: float) -> Findings:
@@ -46,6 +49,7 @@ def find(evidence: Evidence, now: float) -> Findings:
     skill, remarks = skill_of(evidence.walks, baseline, decider)
     level, deals = entered_from(decider), evidence.deals or ()
     n_deals = None if evidence.deals is None else len(deals)
+    profit, profit_error, profit_days = _worth(deals)
     found = Findings(
         subject=subject_of(evidence, walk, seconds_of(walk), now),
         verdict=(),
@@ -61,8 +65,9 @@ def find(evidence: Evidence, now: float) -> Findings:
         exits=dict(Counter(deal.reason for deal in deals if deal.closed is not None)),
         days=days_to_show(seen, decider, level, deals, evidence.actions, evidence.day),
         deals=len(deals),
-        profit=_profit(evidence),
-        profit_error=_profit_error(evidence),
+        profit=profit,
+        profit_error=profit_error,
+        profit_days=profit_days,
         live=evidence.live,
         trials=trials_of(evidence.walks, _seen_by_all(evidence, seen, costs), decider),
         agents=with_wanted(evidence.agents, seen, evidence.actions),
@@ -81,18 +86,17 @@ def _reliability(seen: Sequence[Seen], horizon: int) -> dict[str, tuple[Bin, ...
     return reliability(probabilities, labels, horizon * len(seen))
 
 
-def _ended(evidence: Evidence) -> list[float]:
-    return [deal.profit for deal in evidence.deals or () if deal.profit is not None]
+def _worth(deals: Sequence[Deal]) -> tuple[float | None, float | None, int | None]:
+    """Add profits up; give the error of their mean, and of how many days it is made.
 
-
-def _profit(evidence: Evidence) -> float | None:
-    ended = _ended(evidence)
-    return float(np.sum(ended)) if ended else None
-
-
-def _profit_error(evidence: Evidence) -> float | None:
-    ended = _ended(evidence)
-    return float(np.std(ended, ddof=1) / np.sqrt(len(ended))) if len(ended) > 1 else None
+    As of signals, only whole days are independent of each other: pairs move together.
+    """
+    ended = [(deal.profit, deal.opened // _DAY) for deal in deals if deal.profit is not None]
+    if not ended:
+        return None, None, None
+    profits, days = np.array(ended).T
+    found = block_mean(profits, days)
+    return float(profits.sum()), or_none(found.error), found.blocks
 
 
 def _seen_by_all(

@@ -72,6 +72,7 @@ class Window(Numbers):
 
     Parameters
     ----------
+    block : of time, which windows of several pairs share, see `blocks_of`
     judged, unpredicted : with a prediction and a known label; without a prediction
     log_loss, log_loss_of_frequencies, skill, touch, direction : as `Scores` and `Line` say
     baseline_skill : of three numbers on the same candles
@@ -83,6 +84,7 @@ class Window(Numbers):
     pair: str
     start: int
     stop: int
+    block: int
     judged: int
     unpredicted: int
     log_loss: float | None
@@ -321,7 +323,7 @@ class Trials(Numbers):
     ----------
     tried : how many
     overfitting : probability that the best one is below the middle on other days
-    deflated_sharpe : probability that the best one's true Sharpe ratio is above 0
+    deflated_sharpe : probability that the true Sharpe ratio of the one that is reported is above 0
     notes : why one of them is not said
     """
 
@@ -370,7 +372,8 @@ class Findings(Numbers):
     """The whole report.
 
     `deals` counts trades that were made, and `profit` adds up those that have ended, as a share of
-    one stake; `profit_error` is the standard error of their mean.
+    one stake; `profit_error` is the standard error of their mean, if only whole days are
+    independent of each other, and `profit_days` on how many they began.
     """
 
     format: Literal[1] = 1
@@ -395,3 +398,4 @@ class Findings(Numbers):
     warnings: tuple[str, ...]
     returns: Returns | None = None
     profit_error: float | None = None
+    profit_days: int | None = None

@@ -5,12 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dualwindow.arrays import FloatArray
+from dualwindow.arrays import FloatArray, IntArray
 from dualwindow.judging.comparison import LEAST_BLOCKS, Interval, block_interval, blocks_of
 from dualwindow.judging.decisions import Rule, decide
 from dualwindow.judging.out_of_sample import FoldScores, fold_scores, overall_scores
 from dualwindow.learning.walk_forward import WalkForward
 from dualwindow.market.labels import CLASSES, HOLD, UNKNOWN
+from dualwindow.settings import Fallback
 
 
 class LadderError(ValueError):
@@ -49,7 +50,9 @@ class Line(NamedTuple):
     behind_baseline: Interval
 
 
-def ladder(walks: Mapping[str, WalkForward], baseline: str, rule: Rule) -> list[Line]:
+def ladder(
+    walks: Mapping[str, WalkForward], baseline: str, rule: Rule, fallback: Fallback = "hold"
+) -> list[Line]:
     """Lay several walk-forwards over the same pairs and windows side by side, the best one first.
 
     Only the candles count that all of them have predicted, and whose label is known.
@@ -58,7 +61,7 @@ def ladder(walks: Mapping[str, WalkForward], baseline: str, rule: Rule) -> list[
     ----------
     walks : by name, with the same folds
     baseline : name of the one whose training frequencies are the yardstick
-    rule : what decides on an entry
+    rule, fallback : what decides on an entry, see `decide`
 
     Raises
     ------
@@ -72,8 +75,7 @@ def ladder(walks: Mapping[str, WalkForward], baseline: str, rule: Rule) -> list[
         raise LadderError("there is no candle that all have predicted and whose label is known")
     skills = {name: skills_of(theirs, references) for name, theirs in windows.items()}
     best = max(skills, key=lambda name: skills[name].mean())
-    starts, stops = np.array([(each.fold.start, each.fold.stop) for each in references]).T
-    blocks = blocks_of(starts, stops)
+    blocks = _blocks(same[baseline], references)
     lines = []
     for name, walk in same.items():
         behind = [block_interval(skills[w] - skills[name], blocks) for w in (best, baseline)]
@@ -83,7 +85,7 @@ def ladder(walks: Mapping[str, WalkForward], baseline: str, rule: Rule) -> list[
                 skills[name],
                 *skills_by_question(windows[name], references),
                 max(overall_scores(walk).calibration_errors),
-                *_signals(walk, rule),
+                *_signals(walk, rule, fallback),
                 float(np.mean([record.seconds for record in walk.records])),
                 max((r.memory for r in walk.records if r.memory is not None), default=None),
                 *behind,
@@ -146,10 +148,18 @@ def _judged(windows: Sequence[FoldScores]) -> list[FoldScores]:
     return [window for window in windows if window.scores.candles]
 
 
-def _signals(walk: WalkForward, rule: Rule) -> tuple[int, float]:
+def _blocks(walk: WalkForward, judged: Sequence[FoldScores]) -> IntArray:
+    """Find the blocks of time of the judged windows: those that they have among all windows."""
+    starts, stops = np.array([(fold.start, fold.stop) for fold in walk.folds]).T
+    found = dict(zip(walk.folds, blocks_of(starts, stops).tolist(), strict=True))
+    return np.array([found[each.fold] for each in judged])
+
+
+def _signals(walk: WalkForward, rule: Rule, fallback: Fallback) -> tuple[int, float]:
     """Count the entries of a rule, and the share of them that came true."""
     table = walk.table[walk.table["valid"] & (walk.table["label"] != UNKNOWN)]
-    chosen, truth = decide(table[list(CLASSES)].to_numpy(), rule), table["label"].to_numpy()
+    chosen = decide(table[list(CLASSES)].to_numpy(), rule, fallback)
+    truth = table["label"].to_numpy()
     entered = chosen != HOLD
     hits = float((chosen == truth)[entered].mean()) if entered.any() else float("nan")
     return int(entered.sum()), hits

@@ -25,8 +25,7 @@ def _tone(each: Signals) -> Tone:
         return "neutral"
     if pays(each):
         return "good"
-    is_sure = each.value < -off(each)
-    return "bad" if is_sure or (each.value < 0 and _is_below(each)) else "neutral"
+    return "bad" if each.value < -off(each) else "neutral"
 
 
 def _is_below(each: Signals) -> bool:
@@ -51,7 +50,7 @@ def _side(name: str, each: Signals) -> str:
     if n is not None and not is_enough(each):
         busiest = "" if countable(each) == n else f", {countable(each)} in the busiest pair"
         return f"{text}: too few to judge{busiest}."
-    if (each.value or 0.0) > 0 and _is_below(each):
+    if pays(each) and _is_below(each):
         return f"{text}: it pays by closes at the horizon, not by take-profits."
     return f"{text}."
 
@@ -107,8 +106,9 @@ def of_trades(found: Findings) -> Iterator[Sentence]:
         f"{100 * mean:+.2f} % each{_error(error)}{still}."
     )
     tone: Tone = "neutral"
-    if ended >= ENOUGH and error is not None and abs(mean) > student(ended) * error:
-        tone = "good" if mean > 0 else "bad"
+    if ended >= ENOUGH and error is not None and found.profit_days is not None:
+        reach = student(found.profit_days) * error
+        tone = "good" if mean > reach else "bad" if mean < -reach else "neutral"
     yield Sentence(topic="trades", tone=tone, text=text)
 
 

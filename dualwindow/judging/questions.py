@@ -4,7 +4,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from dualwindow.judging.comparison import block_interval, blocks_of
+from dualwindow.judging.comparison import block_interval
 from dualwindow.judging.findings import Findings, Measured, Sentence, Tone
 from dualwindow.judging.rungs import measured
 
@@ -45,9 +45,8 @@ def _question(found: Findings, name: str) -> Question:
     whole = getattr(found.skill, name)
     if not rows or whole is None:
         return Question(whole, Measured(mean=None, low=None, high=None), "cannot tell")
-    starts, stops = np.array([(row.start, row.stop) for row in rows]).T
     values = np.array([getattr(row, name) for row in rows])
-    interval = measured(block_interval(values, blocks_of(starts, stops)))
+    interval = measured(block_interval(values, np.array([row.block for row in rows])))
     if is_undecided(interval):
         return Question(whole, interval, "cannot tell")
     is_foreseen = whole > 0 and (interval.low or 0.0) > 0

@@ -56,7 +56,7 @@ def signals_of(
     value, error, n_days = (None, None, None) if outcomes is None else _worth(outcomes)
     hit_rate, base_rate = _share(hits, n), _share(n_true, n_judged)
     costs = seen[0].costs
-    days = sum(int(each.judged.sum()) * _step(each) for each in seen) / _DAY
+    days = sum(int(each.judged.sum()) * step_of(each) for each in seen) / _DAY
     return Signals(
         threshold=threshold,
         signals=n,
@@ -83,7 +83,7 @@ def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
 
 
-def _step(seen: Seen) -> float:
+def step_of(seen: Seen) -> float:
     """Seconds of a candle, also where no candles are there."""
     if seen.candles is not None:
         return float(seen.candles.step)

@@ -52,7 +52,7 @@ def skill_of(
         baseline=None if compared is None else baseline.kind,
         against_baseline=None if compared is None else measured(compared.gap(yardstick.block)),
         ladder=ladder,
-        rows=windows(fold_scores(walk), labels, theirs),
+        rows=windows(fold_scores(walk), yardstick.block, labels, theirs),
     )
     return found, remarks
 

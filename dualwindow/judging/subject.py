@@ -107,7 +107,9 @@ def _pair(take: float, stop: float) -> str:
 def entered_from(decider: Decider) -> dict[str, float | None]:
     """Name the probabilities from which on the rule enters; None where nothing decides.
 
-    Of the directions that can be entered.
+    None, too, where the most probable class is entered if nothing passes, which is at any
+    probability above a third. Of the directions that can be entered.
     """
-    found = {} if decider.rule is None else decider.rule.entered_from
+    rule = None if decider.fallback == "argmax" else decider.rule
+    found = {} if rule is None else rule.entered_from
     return {n: or_none(found.get(side)) for n, side in SIDES.items() if decider.enters(side)}

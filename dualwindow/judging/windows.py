@@ -17,21 +17,25 @@ NOT_KNOWN = "unknown"
 
 
 def windows(
-    scored: Sequence[FoldScores], labels: Sequence[IntArray], baseline: FloatArray
+    scored: Sequence[FoldScores],
+    blocks: IntArray,
+    labels: Sequence[IntArray],
+    baseline: FloatArray,
 ) -> tuple[Window, ...]:
     """Lay out every window, in the order of time.
 
     Parameters
     ----------
     scored : of each window
+    blocks : (w,) of time, of each window
     labels : of each window, those of its candles
     baseline : (w,) skill of the baseline; NaN where it is unknown
     """
-    rows = zip(scored, labels, baseline.tolist(), strict=True)
-    return tuple(_window(each, own, of_baseline) for each, own, of_baseline in rows)
+    rows = zip(scored, blocks.tolist(), labels, baseline.tolist(), strict=True)
+    return tuple(_window(*row) for row in rows)
 
 
-def _window(each: FoldScores, labels: IntArray, baseline: float) -> Window:
+def _window(each: FoldScores, block: int, labels: IntArray, baseline: float) -> Window:
     fold, record, scores = each
     counts = {name: int((labels == code).sum()) for code, name in enumerate(CLASSES)}
     split, quoted = scores.split, scores.split_of_frequencies
@@ -39,6 +43,7 @@ def _window(each: FoldScores, labels: IntArray, baseline: float) -> Window:
         pair=fold.pair,
         start=fold.start,
         stop=fold.stop,
+        block=block,
         judged=scores.candles,
         unpredicted=scores.unpredicted,
         log_loss=or_none(scores.log_loss),

@@ -1,5 +1,6 @@
 """Draw days candle by candle: price, trades with their barriers, the three probabilities."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -40,10 +41,19 @@ def day_charts(findings: Findings) -> list[Chart]:
         return []
     hint = "The closing price within the range from low to high; triangles are entries, "
     hint += "rings exits, dashes the take-profit and dots the stop of a trade. Below, the three "
-    hint += "probabilities of each candle; the level lines are where the rule enters."
+    hint += "probabilities of each candle"
+    if any(level is not None for day in findings.days for level in day.entered_from.values()):
+        hint += "; the level lines are where the rule enters"
     views = tuple(_view(each, findings.subject.barriers) for each in findings.days)
     return [
-        Chart("day", "day", "Price, trades and probabilities", hint, views, choice="day and pair")
+        Chart(
+            "day",
+            "day",
+            "Price, trades and probabilities",
+            f"{hint}.",
+            views,
+            choice="day and pair",
+        )
     ]
 
 
@@ -71,8 +81,14 @@ def _view(shown: Day, barriers: Mapping[str, float]) -> View:
 
 
 def _whole(shown: Day) -> list[int]:
-    """Tell from when to when the day reaches: trades may begin before it and end after it."""
-    return [1000 * shown.date[0], 1000 * shown.date[-1]] if shown.date else []
+    """Tell from when to when the day reaches: trades may begin before it and end after it.
+
+    The last one may have begun within the last candle.
+    """
+    if not shown.date:
+        return []
+    last = max([shown.date[-1], *(math.ceil(deal.opened) for deal in shown.deals)])
+    return [1000 * shown.date[0], 1000 * last]
 
 
 def _heights(sizes: Sequence[int], gap: int) -> list[tuple[float, float]]:

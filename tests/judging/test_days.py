@@ -9,7 +9,8 @@ from dualwindow.judging.days import days_to_show
 from dualwindow.judging.decisions import Thresholds
 from dualwindow.judging.findings import Deal
 from dualwindow.judging.rungs import Decider
-from dualwindow.market.labels import HOLD
+from dualwindow.judging.subject import entered_from
+from dualwindow.market.labels import HOLD, LONG
 
 SURE = Decider(Thresholds(0.5, 0.5, 0.5), "hold")
 PAIRS = [f"P{i}" for i in range(8)]
@@ -21,9 +22,9 @@ def pair_with(name: str, signals: int):
     return replace(seen(None, [HOLD] * 10, p, [-1] * 10), pair=name)
 
 
-def bought(name: str) -> Deal:
+def bought(name: str, opened: float = 60.0) -> Deal:
     return Deal.model_validate(
-        {"pair": name, "side": "LONG", "opened": 60.0, "open_rate": 1.0, "tag": "", "reason": ""}
+        {"pair": name, "side": "LONG", "opened": opened, "open_rate": 1.0, "tag": "", "reason": ""}
         | dict.fromkeys(("closed", "close_rate", "profit"))
     )
 
@@ -38,3 +39,22 @@ def test_of_many_pairs_the_six_busiest_are_shown():
 def test_six_pairs_are_all_shown():
     six = [pair_with(name, 0) for name in PAIRS[:6]]
     assert [day.pair for day in days_to_show(six, SURE, {}, [], {}, None)] == PAIRS[:6]
+
+
+def test_a_trade_that_begins_within_the_last_candle_is_of_the_day():
+    """Of ten candles of a minute, the last one opens after 540 s and closes after 600."""
+    own = pair_with("A", 0)
+    deals = [bought("A", opened) for opened in (0.0, 540.0, 599.5, 600.0)]
+    (day,) = days_to_show([own], SURE, {}, deals, {}, None)
+    assert [deal.opened for deal in day.deals] == [0.0, 540.0, 599.5]
+
+
+def test_where_the_most_probable_class_may_be_entered_no_level_is_one():
+    """With `argmax`, LONG is entered from 0.4 on where HOLD has less: 0.5 is no line that holds."""
+    p = np.array([[0.3, 0.3, 0.4], [0.1, 0.2, 0.7]])
+    argmax = SURE._replace(fallback="argmax")
+    assert argmax(p).tolist() == [LONG, LONG]
+    assert entered_from(argmax) == {"SHORT": None, "LONG": None}
+    assert entered_from(SURE) == {"SHORT": 0.5, "LONG": 0.5}
+    assert entered_from(argmax._replace(can_short=False)) == {"LONG": None}
+    assert entered_from(Decider(None, None)) == {"SHORT": None, "LONG": None}
