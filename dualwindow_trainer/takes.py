@@ -7,9 +7,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from dualwindow.judging.planned import Takes
+from dualwindow.judging.subject import kind_in_words
 from dualwindow.learning.record import TrainingRecord
 from dualwindow.market.features import FEATURES
-from dualwindow.settings import EnsembleSettings, Settings
+from dualwindow.samples.windows import Rejection
+from dualwindow.settings import Settings
 from dualwindow_trainer.plan import estimate_of
 
 _RECORDS = "**/*_dualwindow.json"
@@ -34,12 +36,12 @@ def takes(settings: Settings, train_days: float, step: int, n_pairs: int, models
     n_candles = round(train_days * _DAY / step) * n_shared
     windows = n_shared * _windows(settings, n_candles // n_shared)
     by_formula = estimate_of(settings, windows, n_candles, len(FEATURES))
-    kind: str = settings.model.kind
-    if isinstance(settings.model, EnsembleSettings):
-        kind = f"ensemble of {' and '.join(m.kind for m in settings.model.members)}"
+    taught = windows
     alike = [r for r in _records(models) if _is_alike(r, settings, windows)]
     if alike:
-        each = [record.seconds / record.training_windows.total * windows for record in alike]
+        each = [record.seconds / _thinned_from(record) * windows for record in alike]
+        kept = [record.training_windows.total / _thinned_from(record) for record in alike]
+        taught = round(statistics.median(kept) * windows)
         least, most = min(each), max(each)
         middle = statistics.median(each)
         plural = "" if len(alike) == 1 else "s"
@@ -50,8 +52,8 @@ def takes(settings: Settings, train_days: float, step: int, n_pairs: int, models
         span = (middle / _FORMULA_SPREAD, middle * _FORMULA_SPREAD)
         basis = "speeds measured on two cores of another machine (docs/benchmarks.md)"
     return Takes(
-        kind=kind,
-        windows=windows,
+        kind=kind_in_words(settings.model),
+        windows=taught,
         history=settings.history,
         seconds=middle,
         least_seconds=span[0],
@@ -62,10 +64,10 @@ def takes(settings: Settings, train_days: float, step: int, n_pairs: int, models
 
 
 def _windows(settings: Settings, n_candles: int) -> int:
-    """Count the windows of a pair that are learnt from: whole, with a label known before the rest.
+    """Count the windows of a pair that can be learnt from: whole, with a label before the rest.
 
     That is, without the first, which have no whole history, and without a horizon before those that
-    validate.
+    validate. How many of them balancing leaves out, only labels could say.
     """
     n = round(n_candles * (1 - settings.validation_share))
     return max(0, n - settings.horizon - settings.history + 1) // settings.model.stride
@@ -80,11 +82,21 @@ def _records(models: Path) -> Iterator[TrainingRecord]:
             continue
 
 
+def _thinned_from(record: TrainingRecord) -> int:
+    """Count the windows that balancing had to choose from.
+
+    How many it has left out is written down of each pair by itself; those that share a training
+    are taken to be alike.
+    """
+    thinned = record.rejected.get(Rejection.THINNED.value, 0)
+    return record.training_windows.total + max(1, len(record.learnt_from)) * thinned
+
+
 def _is_alike(record: TrainingRecord, settings: Settings, windows: int) -> bool:
-    n = record.training_windows.total
+    n = _thinned_from(record)
     mine, its = (
-        (each.history, each.model.model_copy(update={"seed": 0}))
+        (each.history, each.balancing, each.model.model_copy(update={"seed": 0}))
         for each in (settings, record.settings)
     )
-    same = mine == its
-    return same and n > 0 and windows / _LIKE <= n <= windows * _LIKE
+    is_same = mine == its and not record.left_out
+    return is_same and n > 0 and windows / _LIKE <= n <= windows * _LIKE

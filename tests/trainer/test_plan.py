@@ -6,14 +6,15 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+import walks
 from examples import random_training_data, small_settings
 
 from dualwindow.judging.planned import Plan
-from dualwindow.learning.training import train
+from dualwindow.learning.training import train, train_together
 from dualwindow.market.candles import Candles
 from dualwindow.market.labels import CLASSES, Labelling
 from dualwindow.samples.scaling import FeatureScaler
-from dualwindow.settings import Settings
+from dualwindow.settings import BalancingSettings, Settings
 from dualwindow_trainer.plan import estimate_of
 from dualwindow_trainer.takes import takes
 
@@ -234,7 +235,8 @@ def test_a_folder_that_cannot_be_written_is_told(btc, said, tmp_path):
 
 
 def test_records_of_earlier_trainings_tell_how_long_one_takes(tmp_path):
-    settings = small_settings(12, 12, "trees", stride=2, rounds=2)
+    evenly = {"balancing": {"method": "none"}}
+    settings = small_settings(12, 12, "trees", stride=2, rounds=2, whole=evenly)
     data = random_training_data(4000, 1)
     made = train(data, settings, FeatureScaler("standard")).record
     record = json.loads(made.to_json())
@@ -255,15 +257,35 @@ def test_records_of_earlier_trainings_tell_how_long_one_takes(tmp_path):
     assert found.least_seconds == pytest.approx(14 / 1.5, rel=0.02)
     assert found.most_seconds == pytest.approx(30, rel=0.02)
     assert "3 earlier trainings of these model settings" in found.basis
-    # Another model or history, or a training of quite another size, is told by the formula.
+    # Another model, history, balancing, or a training of quite another size: by the formula.
     longer = settings.model_copy(update={"history": 13})
     assert "another machine" in takes(longer, days, 300, 1, tmp_path / "models").basis
     other = settings.model_copy(update={"model": settings.model.model_copy(update={"rounds": 9})})
     assert "another machine" in takes(other, days, 300, 1, tmp_path / "models").basis
     assert "another machine" in takes(settings, 5 * days, 300, 1, tmp_path / "models").basis
+    thin = settings.model_copy(update={"balancing": BalancingSettings(method="undersample")})
+    assert "another machine" in takes(thin, days, 300, 1, tmp_path / "models").basis
     # A training that pairs share has the windows of all.
     shared = settings.model_copy(update={"pooling": "whitelist"})
     assert takes(shared, days, 300, 3, tmp_path).windows == pytest.approx(3 * n, rel=0.01)
+
+
+def test_windows_that_balancing_leaves_out_are_not_counted_twice(tmp_path):
+    """The very same training again, of pairs of whose windows it keeps one in three or so."""
+    settings = walks.settings()
+    group = [pair.between(0, 86400, Labelling.of(settings)) for pair in walks.pairs()]
+    alone = train(group[0], settings, FeatureScaler("standard")).record
+    shared = settings.model_copy(update={"pooling": "whitelist"})
+    together = train_together(group, shared, FeatureScaler("standard"))[0].record
+    for record, mine, n_pairs in ((alone, settings, 1), (together, shared, 2)):
+        assert record.rejected["thinned by balancing"] > 100
+        models = tmp_path / mine.pooling
+        models.mkdir()
+        text = json.dumps(json.loads(record.to_json()) | {"seconds": 100.0})
+        (models / "a_dualwindow.json").write_text(text)
+        found = takes(mine, len(group[0].candles) / 1440, 60, n_pairs, models)
+        assert found.seconds == pytest.approx(100, rel=0.1)
+        assert found.windows == pytest.approx(record.training_windows.total, rel=0.1)
 
 
 @pytest.mark.parametrize(
