@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import walks
 from examples import random_candles, small_settings
+from scipy.stats import sem
 from sklearn.metrics import log_loss
 
-from dualwindow.judging.importance import CANDLES, _Part, importances
+from dualwindow.judging.importance import CANDLES, _Part, _Shuffles, importances
 from dualwindow.learning.group import boundary_of
 from dualwindow.learning.training import train, train_together
 from dualwindow.market.labels import HOLD, LONG, SHORT, Labelling
@@ -62,6 +63,35 @@ def test_it_is_on_the_validation_part(network):
     assert found.trained_until == data.candles.date[-1] + 60
 
 
+def part_of(network):
+    data, artifact = network
+    return _Part.of(artifact, data, boundary_of([data], artifact.record.settings))
+
+
+def test_no_window_sees_its_own_rows_again(network):
+    """The rows are their own numbers; turned by one less than allowed, a window meets itself."""
+    part, history = part_of(network), network[1].record.settings.history
+    low, stop = part.turnable
+    numbers = np.arange(len(part.features))
+    n_met = {}
+    for by in (low - 1, low, low + 1, stop - 1):
+        turned = part.turned(numbers, by)
+        spans = [slice(end - history + 1, end + 1) for end in part.ends]
+        n_met[by] = sum(bool(np.isin(turned[span], numbers[span]).any()) for span in spans)
+    assert n_met == {low - 1: len(part.ends), low: 0, low + 1: 0, stop - 1: 0}
+    assert stop - low > 0.9 * len(part.ends)
+
+
+def test_the_error_is_that_of_a_mean_over_the_shuffles(network):
+    part = part_of(network)
+    base, turns = part.losses(part.features, part.candles), [10, 50, 90]
+    alone = [_Shuffles(part, base, [by]).row("cause", [2]).loss for by in turns]
+    found = _Shuffles(part, base, turns).row("cause", [2])
+    assert len(set(alone)) == 3
+    assert found.loss == pytest.approx(np.mean(alone))
+    assert found.error == pytest.approx(sem(alone))
+
+
 def test_groups_are_shuffled_together(network):
     data, artifact = network
     rows = importances(artifact, [data], groups={"both": ["cause", "echo"]}).rows
@@ -77,6 +107,7 @@ def test_same_seed_same_numbers_and_inputs_are_untouched(network):
     first = importances(artifact, [data], repeats=2, seed=3)
     assert importances(artifact, [data], repeats=2, seed=3) == first
     assert importances(artifact, [data], repeats=2, seed=4) != first
+    assert {row.error for row in importances(artifact, [data], repeats=1).rows} == {None}
 
 
 def test_a_kind_that_looks_at_candles_alone_misses_them_alone():

@@ -82,6 +82,21 @@ def test_deflated_sharpe_ratio_of_the_same_moments_is_the_same(seed):
     assert deflated_sharpe(returns, tried, 30) == pytest.approx(other, abs=1e-9)
 
 
+@pytest.mark.parametrize("tried", [[0.1] * 30, [0.1, 0.101], [0.1], [math.nan, 0.1]])
+def test_trials_alike_scatter_as_those_worth_nothing(tried, seed):
+    """Their own variance, about 0, would let the best of thirty pass for the only one."""
+    returns = np.random.default_rng(seed).normal(0.002, 0.01, 250)
+    other = holdout.probabilistic_sharpe_ratio(
+        float(returns.mean() / returns.std()),
+        250,
+        benchmark=holdout.expected_maximum_sharpe(30, 1 / 250),
+        skewness=float(skew(returns, bias=False)),
+        kurtosis=float(kurtosis(returns, fisher=False, bias=False)),
+    )
+    assert 0.001 < other < 0.999
+    assert deflated_sharpe(returns, tried, 30) == pytest.approx(other, abs=1e-9)
+
+
 def test_who_never_trades_has_no_sharpe_ratio():
     assert math.isnan(sharpe_of(np.zeros(9)))
     assert math.isnan(deflated_sharpe(np.zeros(9), [0.1, 0.2], 2))

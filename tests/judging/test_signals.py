@@ -11,9 +11,10 @@ from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 
 from dualwindow.judging.decisions import Thresholds
+from dualwindow.judging.findings import Deal
 from dualwindow.judging.funnel import funnel
 from dualwindow.judging.reliability import reliability, wilson
-from dualwindow.judging.returns import of_signals
+from dualwindow.judging.returns import of_deals, of_signals
 from dualwindow.judging.rungs import Decider
 from dualwindow.judging.signals import signals_of, threshold_table, way, ways
 from dualwindow.learning.metrics import calibration_errors
@@ -276,3 +277,25 @@ def test_a_trade_belongs_to_the_day_on_which_it_ends():
     assert found.value == pytest.approx((-0.001, -0.001))
     (alone,) = {of_signals([own, own], SURE, 0, 40 * 3600).value}
     assert alone == pytest.approx((-0.001, -0.001))  # two pairs alike: the mean of both
+
+
+def test_a_trade_that_ended_before_the_first_day_counts_on_none():
+    """A bot may have traded before what is shown; a trade may end after it, on a day of its own."""
+    ends = [(3 * 86400 - 1, 0.5), (3 * 86400, 0.01), (5 * 86400 + 60, -0.02), (None, None)]
+    trades = [
+        Deal(
+            pair="A/USDT",
+            side="LONG",
+            opened=86400.0,
+            closed=closed,
+            open_rate=1.0,
+            close_rate=None,
+            profit=profit,
+            tag="",
+            reason="",
+        )
+        for closed, profit in ends
+    ]
+    found = of_deals(trades, 3 * 86400 + 600, 4 * 86400 + 600, 2)
+    assert found.date == (3 * 86400, 4 * 86400, 5 * 86400)
+    assert found.value == (0.005, 0.0, -0.01)
