@@ -224,13 +224,13 @@ class LearningCurve(Numbers):
 class Importance(Numbers):
     """How much worse the log loss gets when a feature, or a group of them, is shuffled.
 
-    `of_class` says it for each class against the others.
+    `of_class` says it for each class against the others; of one repeat, `error` is unknown.
     """
 
     name: str
     is_group: bool
     loss: float
-    error: float
+    error: float | None
     of_class: dict[str, float]
 
 

@@ -177,7 +177,7 @@ class _Shuffles:
         """Shuffle some columns, or the candles where there are none."""
         worse = np.array([self._shuffled(columns, by) for by in self.turns]) - self.losses
         mean, n = worse.mean(axis=0), len(worse)
-        error = float(worse[:, 0].std(ddof=1) / np.sqrt(n)) if n > 1 else 0.0
+        error = float(worse[:, 0].std(ddof=1) / np.sqrt(n)) if n > 1 else None
         return Importance(
             name=name,
             is_group=is_group,

@@ -116,6 +116,8 @@ def rungs(
 ) -> tuple[Rung, ...]:
     """Lay all side by side, the best first; only candles count that all of them have predicted.
 
+    Nobody is laid out where there is no such candle.
+
     Parameters
     ----------
     yardstick : see there
@@ -125,6 +127,8 @@ def rungs(
     rows = yardstick.judged.copy()
     for probabilities, _ in predicted.values():
         rows &= np.isfinite(probabilities[:, 0])
+    if not rows.any():
+        return ()
     truth = yardstick.labels[rows].astype(np.int64)
     found = []
     for name, (probabilities, seconds) in predicted.items():
@@ -150,8 +154,8 @@ def _rung(name: str, held: Held, skill: Measured, seconds: float | None, told: _
     return Rung(
         name=name,
         skill=skill,
-        above_zero=float(np.mean([beats_reference(s) for s in known])) if len(known) else 0.0,
-        worst=float(known.min()) if len(known) else 0.0,
+        above_zero=float(np.mean([beats_reference(s) for s in known])),
+        worst=float(known.min()),
         touch=or_none(held.touch),
         direction=or_none(held.direction),
         calibration_error=or_none(error),

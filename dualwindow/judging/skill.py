@@ -83,6 +83,9 @@ def _ladder(
     if not yardstick.judged.any():
         return (), []
     first = next(iter(walks))
+    ours: dict[str, tuple[FloatArray, float | None]] = {FREQUENCIES: (yardstick.quoted, None)}
+    if baseline is not None:
+        ours[f"three numbers ({baseline.kind})"] = baseline.probabilities, None
     predicted: dict[str, tuple[FloatArray, float | None]] = {}
     remarks = []
     for name, walk in walks.items():
@@ -94,8 +97,10 @@ def _ladder(
         seconds = float(np.mean([record.seconds for record in walk.records]))
         valid = walk.table["valid"].to_numpy(dtype=bool)
         probabilities = walk.table[list(CLASSES)].to_numpy()
-        predicted[name] = np.where(valid[:, None], probabilities, np.nan), seconds
-    if baseline is not None:
-        predicted[f"three numbers ({baseline.kind})"] = baseline.probabilities, None
-    predicted[FREQUENCIES] = yardstick.quoted, None
-    return rungs(yardstick, predicted, decider), remarks
+        key = f"{name} (folder)" if name in ours else name
+        predicted[key] = np.where(valid[:, None], probabilities, np.nan), seconds
+    found = rungs(yardstick, predicted | ours, decider)
+    if not found:
+        said = "there is no candle that all have predicted, and whose label is known"
+        remarks.append(f"Not held against each other: {said}.")
+    return found, remarks

@@ -62,7 +62,7 @@ def _view(found: Importances, rows: Sequence[Importance]) -> View:
         "x": [row.loss for row in rows],
         "error_x": {
             "type": "data",
-            "array": [row.error for row in rows],
+            "array": [row.error or 0.0 for row in rows],
             "color": "@ink",
             "thickness": 1.2,
             "width": 3,
@@ -123,6 +123,6 @@ def importance_words(found: Importances) -> str:
     return (
         f"{found.pair}: the model trained until {day(found.trained_until)}, on "
         f"{count(found.windows)} windows of its validation part, each shuffled "
-        f"{found.repeats} times; log loss without shuffling "
-        f" {number(found.log_loss, '.4f')}. That part calibrated the model, too."
+        f"{found.repeats} time{'' if found.repeats == 1 else 's'}; log loss without shuffling "
+        f"{number(found.log_loss, '.4f')}. That part calibrated the model, too."
     )
