@@ -97,7 +97,7 @@ def _curve(start: int, record: TrainingRecord) -> LearningCurve:
 
 
 def dropped(walk: WalkForward) -> dict[str, int]:
-    """Add up why rows were no training windows, over all trainings."""
+    """Add up why rows were no training windows, over all trainings, whose periods may overlap."""
     counts: dict[str, int] = {}
     for record in walk.records:
         for reason, n in record.rejected.items():

@@ -7,18 +7,20 @@ from dualwindow.judging.findings import Findings, Step
 from dualwindow.reports.figures import Chart, Table, View, axis, figure, wrapped
 from dualwindow.reports.numbers import UNKNOWN, count
 
+_DROPPED_HINT = (
+    "Added up over all trainings: a candle counts anew in each whose period it belongs to."
+)
 _FUNNEL_HINT = "How many are left at each step; the table says why the others are not."
 
 
 def funnel_charts(findings: Findings) -> list[Chart]:
     """Draw the funnel, the reasons of exits, and why candles were not learnt from."""
     charts = [_funnel(findings.funnel)] if findings.funnel else []
-    for name, title, counts, unit in (
-        ("exits", "How trades ended", findings.exits, "trades"),
-        ("dropped", "Candles that were not learnt from", findings.dropped, "candles"),
-    ):
-        if counts:
-            charts.append(_reasons(name, title, counts, unit))
+    if findings.exits:
+        charts.append(_reasons("exits", "How trades ended", "", findings.exits, "trades"))
+    if findings.dropped:
+        title, unit = "Why candles were not learnt from", "candles, of all trainings"
+        charts.append(_reasons("dropped", title, _DROPPED_HINT, findings.dropped, unit))
     return charts
 
 
@@ -63,11 +65,11 @@ def _funnel(steps: Sequence[Step]) -> Chart:
     return Chart("funnel", "funnel", "How many are left", _FUNNEL_HINT, (view,), is_table_open=True)
 
 
-def _reasons(name: str, title: str, found: Mapping[str, int], unit: str) -> Chart:
+def _reasons(name: str, title: str, hint: str, found: Mapping[str, int], unit: str) -> Chart:
     ordered = dict(sorted(found.items(), key=lambda item: -item[1]))
     counts = list(ordered.values())
     bars = _bars(list(ordered), counts)
     spoken = ", ".join(f"{reason}: {count(n)}" for reason, n in ordered.items()) or UNKNOWN
     table = Table(("reason", unit), tuple((reason, count(n)) for reason, n in ordered.items()))
     view = View("", figure([bars], 66 + 40 * len(counts), **_layout(counts)), spoken, table)
-    return Chart(name, "funnel", title, "", (view,))
+    return Chart(name, "funnel", title, hint, (view,))

@@ -48,30 +48,31 @@ _QUANTITIES = (
 
 def map_chart(plan: Plan) -> Chart:
     """Draw one map of take-profit against stop for each horizon, of a quantity to choose."""
-    views = tuple(_map(plan, quantity) for quantity in _QUANTITIES)
-    return Chart(
-        "plan-map",
-        "map",
-        "Over the grid",
-        "A map for each horizon; what is configured has a frame. A stronger colour is more."
-        + (_LOPSIDED if any(row.is_lopsided for row in plan.rows) else ""),
-        views,
-        "quantity",
-    )
+    drawn = _drawn(plan.rows)
+    hint = "A map for each horizon; what is configured has a frame. A stronger colour is more."
+    if n_others := len({row.horizon for row in plan.rows} - {*drawn}):
+        hint += f" There is no room for {n_others} more; the table has them all."
+    if any(row.is_lopsided for row in plan.rows):
+        hint += _LOPSIDED
+    views = tuple(_map(plan, quantity, drawn) for quantity in _QUANTITIES)
+    return Chart("plan-map", "map", "Over the grid", hint, views, "quantity")
 
 
-def _map(plan: Plan, quantity: _Quantity) -> View:
-    by_horizon: dict[int, list[Row]] = {}
-    for row in plan.rows:
-        by_horizon.setdefault(row.horizon, []).append(row)
-    horizons = sorted(by_horizon)[:_MOST_ROWS]
+def _drawn(rows: Sequence[Row]) -> list[int]:
+    """Choose the horizons that have a map: the shortest, and that which is configured."""
+    configured = {row.horizon for row in rows if row.is_configured}
+    others = sorted({row.horizon for row in rows} - configured)
+    return sorted([*configured, *others[: max(_MOST_ROWS - len(configured), 0)]])
+
+
+def _map(plan: Plan, quantity: _Quantity, horizons: Sequence[int]) -> View:
     known = [value for row in plan.rows if (value := _value(row, quantity)) is not None]
     limits = (min(known, default=0.0), max(known, default=0.0))
     places = rows_of(len(horizons), _GAP, _ROW)
     traces, layout, notes, shapes = [], {}, [], []
     for i, (horizon, place) in enumerate(zip(horizons, places, strict=True)):
         suffix = "" if i == 0 else str(i + 1)
-        rows = by_horizon[horizon]
+        rows = [row for row in plan.rows if row.horizon == horizon]
         takes, stops = (
             _names(row.take_profits for row in rows),
             _names(row.stop_losses for row in rows),
