@@ -62,8 +62,11 @@ GLOSSARY = {
     "skill": "1 minus log loss over that of the class frequencies of training.",
     "touch, direction": "The two questions of which skill is made: is a barrier touched at all "
     "(volatility), and which one (that is where the money is).",
-    "three numbers": "A logistic regression on the mean range of the last 15, 60 and 180 candles, "
-    "trained in a second. What is not better than that has learnt nothing else.",
+    "three numbers": "A logistic regression on the mean range of candles over a twelfth, a third "
+    "and the whole of the history (kind ranges); of smoothed labels also on how far the close is "
+    "from its mean there (kind trend). It learns in a second from the pair's last 30 days, or from "
+    "the training period if that is shorter, never balanced. What is not better than that has "
+    "learnt nothing else.",
     "base rate, lift": "Share of a class among all candles; how many times more often it came true "
     "where it was signalled.",
     "hit rate, needed": "Share of the signals that came true, and what would be needed if every "
