@@ -10,11 +10,13 @@ from sklearn.metrics import classification_report, confusion_matrix
 
 from dualwindow.arrays import IntArray
 from dualwindow.judging.decisions import decide, most_probable, rule_of
-from dualwindow.judging.evaluation import Quality, Record, follow, quality
+from dualwindow.judging.findings import Way
 from dualwindow.judging.outcomes import Costs
+from dualwindow.judging.seen import Seen
+from dualwindow.judging.signals import way
 from dualwindow.learning.artifact import Artifact
 from dualwindow.learning.group import boundary_of
-from dualwindow.market.labels import CLASSES, UNKNOWN, Labelling
+from dualwindow.market.labels import CLASSES, Labelling
 from dualwindow.samples.data import TrainingData
 from dualwindow.settings import ConfidenceSettings
 
@@ -22,8 +24,8 @@ from dualwindow.settings import ConfidenceSettings
 class Judged(NamedTuple):
     """What argmax and the confidence rule made of the validation part."""
 
-    argmax: Quality
-    confident: Quality
+    argmax: Way
+    confident: Way
     pairs: list[str]
     truth: IntArray
     chosen: IntArray
@@ -76,23 +78,36 @@ def judge(
     costs = Costs(Labelling.of(settings), fees)
     rule = rule_of(confidence, costs.labelling.barriers, fees)
     boundary = boundary_of(group, settings)
-    plain: list[Record] = []
-    confident: list[Record] = []
-    for data, artifact in zip(group, artifacts, strict=True):
-        n = int((data.candles.date >= boundary).sum())
-        labels = data.labels
-        if costs.labelling.lookback:  # the training has found by which moves
-            labels = costs.labelling.label(data.candles)
-        prediction = artifact.predict(data.candles, data.features, n)
-        for records, chosen in (
-            (plain, most_probable(prediction.probabilities)),
-            (confident, decide(prediction.probabilities, rule, confidence.fallback)),
-        ):
-            decisions = np.where(prediction.valid, chosen, UNKNOWN)
-            records.append(follow(data.candles, labels, decisions, costs))
-    truth, chosen = (np.concatenate([r[i] for r in plain]) for i in (0, 1))
-    pairs = [data.pair for data in group]
-    return Judged(quality(plain, costs), quality(confident, costs), pairs, truth, chosen)
+    seen = [_seen(*each, boundary, costs) for each in zip(group, artifacts, strict=True)]
+    plain = [most_probable(each.probabilities) for each in seen]
+    sure = [decide(each.probabilities, rule, confidence.fallback) for each in seen]
+    truth = np.concatenate([each.labels[each.judged] for each in seen])
+    chosen = np.concatenate([own[each.judged] for own, each in zip(plain, seen, strict=True)])
+    pairs = [each.pair for each in seen]
+    argmax, confident = way("argmax", seen, plain), way(confidence.mode, seen, sure)
+    return Judged(argmax, confident, pairs, truth, chosen)
+
+
+def _seen(data: TrainingData, artifact: Artifact, boundary: float, costs: Costs) -> Seen:
+    """Lay what is predicted from a boundary on beside the candles."""
+    candles, labels = data.candles, data.labels
+    if costs.labelling.lookback:  # the training has found by which moves
+        labels = costs.labelling.label(candles)
+    n_newest = int((candles.date >= boundary).sum())
+    prediction, n = artifact.predict(candles, data.features, n_newest), len(candles)
+    return Seen(
+        pair=data.pair,
+        rows=np.arange(n),
+        window=np.zeros(n, dtype=np.int64),
+        date=candles.date,
+        probabilities=prediction.probabilities,
+        labels=labels.astype(np.int64),
+        valid=prediction.valid,
+        vetoed=np.zeros(n, dtype=bool),
+        candles=candles if candles.has_prices else None,
+        place=np.arange(n),
+        costs=costs,
+    )
 
 
 def matrix_path(out: Path) -> Path:

@@ -146,9 +146,7 @@ class GroupTraining:
     def _tell(self, artifacts: Sequence[Artifact], judged: Judged) -> None:
         for line in _lines(artifacts):
             print(line)
-        mode = self._configuration.confidence.mode
-        ways = {"argmax": judged.argmax, mode: judged.confident}
-        Console(width=100).print(comparison_table(_TITLE, ways))
+        Console(width=100).print(comparison_table(_TITLE, [judged.argmax, judged.confident]))
         for pair, folder in self._folders.items():
             name = metadata_path(folder, pair, self._configuration.settings).name
             print(f"model, scaler, calibration and metadata: {folder} ({name})")

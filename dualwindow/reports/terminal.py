@@ -1,62 +1,76 @@
 """Lay numbers out as tables for a terminal."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from rich.box import SIMPLE
 from rich.table import Table
 
-from dualwindow.judging.evaluation import Direction, Quality
+from dualwindow.judging.findings import Signals, Way
 from dualwindow.judging.ladder import Line
 from dualwindow.judging.out_of_sample import FoldScores, Scores
 from dualwindow.learning.metrics import beats_reference
-from dualwindow.market.labels import CLASSES
+from dualwindow.market.labels import CLASSES, HOLD, LONG, SHORT
 
 
-def number(value: float, form: str) -> str:
+def number(value: float | None, form: str) -> str:
     """Format a number; what is unknown is a dash."""
-    return "-" if math.isnan(value) else format(value, form)
+    return "-" if value is None or math.isnan(value) else format(value, form)
 
 
-def _count(n: int | None) -> str:
-    return "-" if n is None else f"{n:,}"
+def _hundredths(value: float | None, form: str) -> str:
+    return number(None if value is None else 100 * value, form)
 
 
-def _value(direction: Direction) -> str:
-    mean, error = direction.expected_value, direction.standard_error
-    return f"{number(100 * mean, '+.2f')} ± {number(100 * error, '.2f')}"
+def _counts(each: Signals) -> str:
+    return f"{each.signals:,} ({'-' if each.independent is None else f'{each.independent:,}'})"
 
 
-def _hits(direction: Direction) -> str:
-    needed = number(100 * direction.break_even, ".0f")
-    return f"{number(100 * direction.hit_rate, '.0f')} ({needed})"
+def _value(each: Signals) -> str:
+    return f"{_hundredths(each.value, '+.2f')} ± {_hundredths(each.error, '.2f')}"
 
 
-def comparison_table(title: str, ways: Mapping[str, Quality]) -> Table:
+def _hits(each: Signals) -> str:
+    return f"{_hundredths(each.hit_rate, '.0f')} ({_hundredths(each.needed, '.0f')})"
+
+
+def comparison_table(title: str, ways: Sequence[Way]) -> Table:
     """Compare ways of deciding over everything: a column per way, a line per number."""
-    table = Table("", *ways, title=title, title_justify="left")
-    several = list(ways.values())
+    table = Table("", *(way.name for way in ways), title=title, title_justify="left")
 
-    def line(name: str, cells: list[str]) -> None:
+    def line(name: str, cells: Iterable[str]) -> None:
         table.add_row(name, *cells)
 
-    line("candles", [f"{q.candles:,}" for q in several])
-    line("accuracy", [number(q.accuracy, ".3f") for q in several])
+    line("candles", (f"{way.candles:,}" for way in ways))
+    line("accuracy", (number(way.accuracy, ".3f") for way in ways))
     for field in ("precision", "recall", "f1"):
         name = f"{field.replace('f1', 'F1')} {' / '.join(CLASSES)}"
-        line(name, [" / ".join(number(x, ".3f") for x in getattr(q, field)) for q in several])
-    line("trading F1", [number(q.trading_f1, ".3f") for q in several])
-    line("share of HOLD, %", [number(100 * q.share_of_hold, ".1f") for q in several])
-    line("signals per day and pair", [number(q.signals_per_day, ".1f") for q in several])
-    for side in ("short", "long"):
-        both = [getattr(q, side) for q in several]
-        name = side.upper()
-        counts = [f"{d.signals:,} ({_count(d.independent)})" for d in both]
-        line(f"{name} signals (independent)", counts)
-        line(f"{name} hit rate, % (needed after fees)", [_hits(d) for d in both])
-        line(f"{name} value per signal, % ± standard error", [_value(d) for d in both])
+        line(name, (" / ".join(number(x, ".3f") for x in getattr(way, field)) for way in ways))
+    line("trading F1", (number(_trading_f1(way), ".3f") for way in ways))
+    line("share of HOLD, %", (_hundredths(_share_of_hold(way), ".1f") for way in ways))
+    line("signals per day and pair", (number(_per_day(way), ".1f") for way in ways))
+    for side in ("SHORT", "LONG"):
+        both = [way.sides[side] for way in ways]
+        line(f"{side} signals (independent)", (_counts(each) for each in both))
+        line(f"{side} hit rate, % (needed after fees)", map(_hits, both))
+        line(f"{side} value per signal, % ± standard error", map(_value, both))
     return table
+
+
+def _trading_f1(way: Way) -> float | None:
+    """Average the F1 of SHORT and LONG."""
+    short, long = way.f1[SHORT], way.f1[LONG]
+    return None if short is None or long is None else (short + long) / 2
+
+
+def _per_day(way: Way) -> float | None:
+    return sum(each.per_day for each in way.sides.values()) if way.candles else None
+
+
+def _share_of_hold(way: Way) -> float | None:
+    held = sum(row[HOLD] for row in way.confusion)
+    return held / way.candles if way.candles else None
 
 
 def walk_forward_table(folds: Sequence[FoldScores], overall: Scores) -> Table:

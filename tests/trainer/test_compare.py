@@ -52,6 +52,14 @@ def test_kinds_and_poolings_are_crossed_and_a_second_run_finds_everything(both, 
     assert status == 0
     assert again.count("there from an earlier run") == 16
     assert json.loads((tmp_path / "comparison.json").read_text()) == found
+    signals = {}
+    never = ["mode=custom", "short=0.99", "hold=0.99", "long=0.99"]
+    for fallback in ("hold", "argmax"):
+        rule = [f"dual_window.confidence.{key}" for key in (*never, f"fallback={fallback}")]
+        assert said(*words, "--set", *rule)[0] == 0
+        ladder = json.loads((tmp_path / "comparison.json").read_text())["ladder"]
+        signals[fallback] = sum(line["signals"] for line in ladder)
+    assert signals["argmax"] > signals["hold"] == 0
 
 
 SMOOTHED = ["--set", "dual_window.labels.rule=smoothed", "dual_window.confidence.mode=balanced"]

@@ -315,13 +315,18 @@ def test_a_model_of_such_a_file_predicts_another_one(trained, ready, said, tmp_p
 
 
 def test_outcomes_are_unknown_and_never_nothing(train, small):
-    status, told, complaint = train("--data", small / f"BTCUSDT{READY}")
+    low = [f"dual_window.confidence.{key}" for key in ("mode=custom", "short=0.05", "long=0.05")]
+    status, told, complaint = train("--data", small / f"BTCUSDT{READY}", "--set", *low)
     assert (status, complaint) == (0, "")
     assert told.count("note: BTC/USDT: the file holds no prices") == 1
     lines = {line.split("│")[1].strip(): line for line in told.splitlines() if "│" in line}
     assert "0." in lines["accuracy"]
+    counts = [lines[f"{side} signals (independent)"].split("│")[2:4] for side in ("SHORT", "LONG")]
+    told = [cell.split() for both in counts for cell in both]
+    assert any(n != "0" for n, _ in told)
+    for n, independent in told:
+        assert independent == ("(0)" if n == "0" else "(-)")
     for side in ("SHORT", "LONG"):
-        assert lines[f"{side} signals (independent)"].count("(-)") == 2
         assert lines[f"{side} value per signal, % ± standard error"].count("- ± -") == 2
 
 
