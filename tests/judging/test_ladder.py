@@ -8,6 +8,7 @@ import pytest
 import walks
 from rich.console import Console
 
+from dualwindow.judging.comparison import block_interval, blocks_of
 from dualwindow.judging.decisions import ExpectedValue
 from dualwindow.judging.ladder import ladder, verdict
 from dualwindow.judging.out_of_sample import fold_scores, overall_scores
@@ -26,10 +27,14 @@ NAMES = list(CLASSES)
 @pytest.fixture(scope="module")
 def walk(tmp_path_factory):
     """Windows of half the length, so that there are enough to tell chance from more."""
+    return walked(tmp_path_factory, walks.pairs())
+
+
+def walked(tmp_path_factory, pairs) -> WalkForward:
     schedule = Schedule(walks.START, walks.STOP, walks.TRAIN / 1440, walks.WINDOW / 2880)
     settings, store = walks.settings(), Store(tmp_path_factory.mktemp("walk"))
     store.begin(settings, schedule)
-    wanted, _ = walk_forward.tasks(walks.pairs(), schedule, settings)
+    wanted, _ = walk_forward.tasks(pairs, schedule, settings)
     return walk_forward.run(wanted, store, Workers(), lambda step: None)
 
 
@@ -99,6 +104,30 @@ def test_only_candles_that_all_have_predicted_count(walk):
     np.testing.assert_allclose(both[0].skills, both[1].skills)
     (alone,) = ladder({"half": half}, "half", RULE)
     np.testing.assert_allclose(alone.skills, both[0].skills)
+
+
+def test_windows_of_time_are_those_of_all_windows_whatever_is_judged(tmp_path_factory):
+    """Three pairs, begun at 0, 40 and 80 % of a window; grouped anew, those left would be less."""
+    walk = walked(tmp_path_factory, walks.pairs(names=("A/USDT", "B/USDT", "C/USDT")))
+    begun = {"A/USDT": 0, "B/USDT": 40, "C/USDT": 80}
+    starts = np.array([begun[fold.pair] + 100 * fold.number for fold in walk.folds])
+    folds = [
+        fold._replace(start=start, stop=start + 100)
+        for fold, start in zip(walk.folds, starts.tolist(), strict=True)
+    ]
+    kept = np.isin(starts, [140, 180, 200, 240, 300, 340, 380, 640, 680])
+    valid = pd.Series(
+        {(fold.pair, fold.number): is_kept for fold, is_kept in zip(folds, kept, strict=True)}
+    )
+    keys = pd.MultiIndex.from_frame(walk.table[["pair", "fold"]].astype({"pair": str}))
+    table = walk.table.assign(valid=walk.table["valid"] & valid.reindex(keys).to_numpy())
+    walk = walk._replace(table=table, folds=folds)
+    blocks, few = blocks_of(starts, starts + 100)[kept], blocks_of(starts[kept], starts[kept] + 100)
+    assert (len(set(blocks)), len(set(few))) == (6, 5)
+    best, other = ladder({"one": walk, "better": knowing(walk, 0.1)}, "one", RULE)
+    assert best.name == "better"
+    expected = block_interval(best.skills - other.skills, blocks)
+    assert other.behind_best == pytest.approx(expected)
 
 
 def test_unknown_labels_count_nowhere(walk):
