@@ -121,13 +121,14 @@ def test_an_ensemble_is_tried_beside_kinds_of_which_more_is_set(folder, said, tm
     assert told.count("note: model_training_parameters.penalty: not of the ensemble") == 1
 
 
-def test_what_the_machine_cannot_do_ends_the_study(folder, said, tmp_path):
-    (tmp_path / "trials").write_text("no folder")
+@pytest.mark.parametrize("name", ["baseline", "trials"])
+def test_what_the_machine_cannot_do_ends_the_study(folder, said, tmp_path, name):
+    (tmp_path / name).write_text("no folder")
     status, told, complaint = said(*words_of(folder, tmp_path, 2))
     assert status == 2
-    assert "trial " not in told
+    assert told.count("trial ") == (name == "trials")
     assert complaint.count("\n") == 1
-    (tmp_path / "trials").unlink()
+    (tmp_path / name).unlink()
     assert said(*words_of(folder, tmp_path, 2))[0] == 0
 
 
@@ -339,7 +340,7 @@ def test_smoothed_labels_are_searched_against_the_trend(folder, said, tmp_path):
     assert "note: delta is 0.0" in told
     assert "cannot be" not in told
     records = [
-        json.loads(path.read_text())["settings"] for path in tmp_path.glob("*/*/folds/*.json")
+        json.loads(path.read_text())["settings"] for path in tmp_path.glob("**/folds/*.json")
     ]
     assert len({each["labels"]["delta"] for each in records}) == 1
     assert "trend" in {each["model"]["kind"] for each in records}
