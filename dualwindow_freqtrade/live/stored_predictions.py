@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+from collections.abc import Mapping
 from pathlib import Path
 
 import cloudpickle
@@ -27,6 +28,7 @@ from dualwindow_freqtrade.freqai.names import (
 # are written with all others after every training.
 LEAST_OLDER = 240
 
+_MOMENT = "%Y%m%dT%H%M%S"  # in the names of files, where earlier is less
 _STATISTICS = tuple(f"{name}_{statistic}" for name in COLUMNS for statistic in ("mean", "std"))
 # What FreqAI writes into the row of every candle, and finds by name.
 _WRITTEN = (TARGET, *COLUMNS, *_STATISTICS, DO_PREDICT, *PRICES, DATE_OF_PREDICTION)
@@ -51,7 +53,7 @@ def store_older(folder: Path, pair: str, rows: DataFrame) -> None:
     OSError
         If they cannot be written.
     """
-    first, last = (f"{date:%Y%m%dT%H%M%S}" for date in rows[DATE_OF_PREDICTION].iloc[[0, -1]])
+    first, last = (f"{date:{_MOMENT}}" for date in rows[DATE_OF_PREDICTION].iloc[[0, -1]])
     path = _folder_of(folder, pair) / f"{first}-{last}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
     # Candles that were skipped are 0 throughout, also among texts, which Parquet refuses.
@@ -63,24 +65,26 @@ def store_older(folder: Path, pair: str, rows: DataFrame) -> None:
     write_aside(path, rows.assign(**texts, pair=pair).to_parquet(index=False))
 
 
-def stored_predictions(folder: Path) -> dict[str, DataFrame]:
-    """Read everything that a live run has stored, whether it has left its memory or not.
+def stored_predictions(folder: Path, *, days: int | None = None) -> dict[str, DataFrame]:
+    """Read what a live run has stored, whether it has left its memory or not.
 
     Parameters
     ----------
     folder : of the identifier
+    days : how far back from the newest prediction, at least; None is everything. Files that are
+        wholly older are not read, but for the newest of them: it tells that there are some
 
     Returns
     -------
     By pair, in the order of candles, each candle once; nothing if there is nothing.
     """
     # The pickle first: what is not in it any more is in the files by then.
-    parts = {pair: [rows] for pair, rows in _newest(folder).items() if DATE_OF_PREDICTION in rows}
-    for path in sorted((folder / OLDER_PREDICTIONS).glob("*/*.parquet")):
-        if not path.parent.suffix:  # it was not set aside
-            rows = pd.read_parquet(path)
-            pair = rows.pop("pair").iloc[0]
-            parts.setdefault(pair, []).append(rows)
+    newest = {pair: rows for pair, rows in _newest(folder).items() if DATE_OF_PREDICTION in rows}
+    parts = {pair: [rows] for pair, rows in newest.items()}
+    for path in _older(folder, "" if days is None else _days_before(newest, days)):
+        rows = pd.read_parquet(path)
+        pair = rows.pop("pair").iloc[0]
+        parts.setdefault(pair, []).append(rows)
     return {pair: _joined(rows) for pair, rows in parts.items()}
 
 
@@ -117,6 +121,24 @@ def _newest(folder: Path) -> dict[str, DataFrame]:
         except FileNotFoundError:  # never stored, or a bot is about to rename them
             continue
     return {}
+
+
+def _days_before(newest: Mapping[str, DataFrame], days: int) -> str:
+    """Name a moment as files are; before all of them if nothing tells which is the newest row."""
+    dates = [rows[DATE_OF_PREDICTION].max() for rows in newest.values() if len(rows)]
+    return f"{max(dates) - pd.Timedelta(days=days):{_MOMENT}}" if dates else ""
+
+
+def _older(folder: Path, since: str) -> list[Path]:
+    """List the files of older predictions that end at a moment or later, and the last before."""
+    found = (folder / OLDER_PREDICTIONS).glob("*/*.parquet")
+    paths = sorted(path for path in found if not path.parent.suffix)  # those not set aside
+    before = sorted((path for path in paths if _end_of(path) < since), key=_end_of)
+    return [*before[-1:], *(path for path in paths if _end_of(path) >= since)]
+
+
+def _end_of(path: Path) -> str:
+    return path.stem.rpartition("-")[2]
 
 
 def _joined(parts: list[DataFrame]) -> DataFrame:

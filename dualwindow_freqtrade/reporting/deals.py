@@ -21,10 +21,11 @@ _LOST = {
     "rejected_signals": "no free slot, or not enough money",
     "timedout_entry_orders": "the order was not filled in time",
 }
-_COLUMNS = (
-    "pair, is_short, open_date, close_date, open_rate, close_rate, close_profit, enter_tag, "
-    "exit_reason"
+_ASKED = (
+    "select pair, is_short, open_date, close_date, open_rate, close_rate, close_profit, enter_tag, "
+    "exit_reason from trades where rowid between ? and ? and strategy = ? and open_date >= ?"
 )
+_AT_ONCE = 100  # trades that are read under one lock
 
 
 class Traded(NamedTuple):
@@ -125,7 +126,7 @@ def database_of(config: Mapping[str, Any]) -> Path | None:
 def deals_of_bot(
     path: Path | None, strategy: str, spans: Mapping[str, tuple[float, float]]
 ) -> Traded:
-    """Read a bot's trades, without ever writing to its database.
+    """Read a bot's trades, without ever writing to its database or keeping the bot from it.
 
     Parameters
     ----------
@@ -138,12 +139,27 @@ def deals_of_bot(
     try:
         uri = f"file:{quote(str(path))}?mode=ro"
         with closing(sqlite3.connect(uri, uri=True, timeout=5)) as database:
-            asked = f"select {_COLUMNS} from trades where strategy = ? order by open_date"
-            rows = database.execute(asked, (strategy,)).fetchall()
+            first = min((begin for begin, _ in spans.values()), default=0.0)
+            rows = list(_rows_of(database, strategy, first))
     except sqlite3.Error as error:
         return Traded(None, {}, (f"{path}: the bot's trades cannot be read: {error}",))
-    deals = [_of_row(row) for row in rows]
-    return Traded(tuple(_within(deals, spans)), {}, ())
+    deals = _within([_of_row(row) for row in rows], spans)
+    return Traded(tuple(sorted(deals, key=lambda deal: deal.opened)), {}, ())
+
+
+def _rows_of(
+    database: sqlite3.Connection, strategy: str, first: float
+) -> Iterator[tuple[Any, ...]]:
+    """Read few trades at a time, so that SQLite's lock is held for a millisecond of work at most.
+
+    Until it is released nothing can be written. A bot that waits for it gives up after five
+    seconds, which a process of the lowest priority may need for all trades on a busy core.
+    """
+    moment = f"{pd.Timestamp(first, unit='s'):%Y-%m-%d %H:%M:%S}"  # as freqtrade's begin
+    (last,) = database.execute("select max(rowid) from trades").fetchone()
+    for begin in range(0, (last or 0) + 1, _AT_ONCE):
+        asked = (begin, begin + _AT_ONCE - 1, strategy, moment)
+        yield from database.execute(_ASKED, asked).fetchall()
 
 
 def _of_row(row: tuple[Any, ...]) -> Deal:

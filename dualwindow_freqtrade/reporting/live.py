@@ -98,7 +98,7 @@ def _run_of_bot(folder: Path) -> Run:
 def _stored_of(folder: Path, days: int | None, warnings: list[str]) -> Iterator[_Stored]:
     """Read what the bot was asked for, from the first prediction of each pair on."""
     try:
-        everything = stored_predictions(folder)
+        everything = stored_predictions(folder, days=days)
     except Exception as error:  # damaged pickles raise whatever they like
         raise RunError(
             f"the stored predictions in {folder} are damaged ({error}); a bot that starts sets "

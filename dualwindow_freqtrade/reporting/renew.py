@@ -1,4 +1,7 @@
-"""Write a report without anybody waiting: ``python -m dualwindow_freqtrade.reporting.renew``."""
+"""Write a report without anybody waiting: ``python -m dualwindow_freqtrade.reporting.renew``.
+
+What is imported here costs a bot nothing: all that takes seconds waits for the lowest priority.
+"""
 
 import os
 import signal
@@ -6,8 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dualwindow_freqtrade.reporting.renewal import LONGEST, NOTHING_YET
-
+NOTHING_YET = 3  # exit status: nothing is there that could be judged
+LONGEST = 600  # seconds that a report may take
 _FAILED = 1
 _LOWEST = 19  # priority: whatever else wants the processor comes first
 
@@ -19,14 +22,14 @@ def main(words: Sequence[str]) -> int:
     ----------
     words : the folder of an identifier, and ``live`` or ``backtest``
     """
+    folder, kind = Path(words[0]), words[1]
+    signal.alarm(LONGEST)  # also where nobody sees after it any more
+    if kind == "live":
+        os.nice(_LOWEST)
     from dualwindow_freqtrade.reporting.live import NothingYetError
     from dualwindow_freqtrade.reporting.run_file import RunError
     from dualwindow_freqtrade.reporting.write import write_report_of
 
-    folder, kind = Path(words[0]), words[1]
-    if kind == "live":
-        os.nice(_LOWEST)
-    signal.alarm(LONGEST)  # also where nobody sees after it any more
     try:
         print(f"The report: {write_report_of(folder, is_live=kind == 'live')}")
     except NothingYetError:

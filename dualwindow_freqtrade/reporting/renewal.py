@@ -14,6 +14,7 @@ from freqtrade.strategy import IStrategy
 from dualwindow.outside import elapsed, epoch_seconds
 from dualwindow_freqtrade.reporting.deals import database_of
 from dualwindow_freqtrade.reporting.judging import judging_of
+from dualwindow_freqtrade.reporting.renew import LONGEST, NOTHING_YET
 from dualwindow_freqtrade.reporting.run_file import (
     LIVE_FILE,
     Run,
@@ -24,8 +25,6 @@ from dualwindow_freqtrade.reporting.run_file import (
 
 logger = logging.getLogger(__name__)
 
-NOTHING_YET = 3  # exit status: nothing is there that could be judged
-LONGEST = 600  # seconds that a report may take
 _FIRST = 5  # minutes, or fewer, until the first page
 _PROGRAM = "dualwindow_freqtrade.reporting.renew"
 
@@ -108,7 +107,9 @@ class Renewal:
                 stdout=subprocess.DEVNULL,
                 stderr=self._said,
                 env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-                start_new_session=True,  # Ctrl-C is for the bot, which then ends it
+                # Ctrl-C is for the bot, which then ends it. No session of its own: each may have
+                # an equal share of a busy core from Linux, whatever the priorities in it.
+                process_group=0,
             )
         except OSError:
             self._last_words()
@@ -117,7 +118,7 @@ class Renewal:
     def _see_after(self, child: subprocess.Popen[bytes]) -> None:
         status = child.poll()
         if status is None and elapsed() - self._began > LONGEST:
-            self.stop()
+            child.kill()  # on a busy core it takes its time to end, which a later look sees
             self._warn(f"it was not done after {LONGEST} s")
         elif status is not None:
             self._child = None

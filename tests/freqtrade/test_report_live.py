@@ -7,6 +7,7 @@ import subprocess
 import sys
 from datetime import datetime
 
+import cloudpickle
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,10 +15,14 @@ import pytest
 from dualwindow.learning.record import TrainingRecord
 from dualwindow.market.candles import Candles
 from dualwindow.market.labels import CLASSES, UNKNOWN, Labelling
-from dualwindow_freqtrade.freqai.names import DATE_OF_PREDICTION, REPORT_FILE
+from dualwindow_freqtrade.freqai.names import (
+    DATE_OF_PREDICTION,
+    REPORT_FILE,
+    STORED_PREDICTIONS,
+)
 from dualwindow_freqtrade.live.status import STATUS_FILE
-from dualwindow_freqtrade.live.stored_predictions import stored_predictions
-from dualwindow_freqtrade.reporting import live, renewal
+from dualwindow_freqtrade.live.stored_predictions import store_older, stored_predictions
+from dualwindow_freqtrade.reporting import renewal
 from dualwindow_freqtrade.reporting.deals import database_of, deals_of_bot
 from dualwindow_freqtrade.reporting.judging import judging_of
 from dualwindow_freqtrade.reporting.live import NothingYetError, live_evidence
@@ -247,6 +252,8 @@ def test_a_process_that_hangs_is_ended_and_warned_of_once(renewing, caplog):
         one.look()
         assert one._child is child, n_pages  # it may take so long
         clock[0] += 1
+        one.look()  # ends it, and does not wait for that
+        wait(one)
         one.look()
         assert one._child is None
         assert child.returncode == -9
@@ -295,15 +302,19 @@ def test_it_ends_with_the_bot(renewing):
     one.stop()
 
 
-def test_a_page_can_be_of_the_last_days_alone(bot, monkeypatch):
-    folder, *_ = bot
+def test_a_page_can_be_of_the_last_days_alone(bot, tmp_path):
+    folder = shutil.copytree(bot[0], tmp_path / "test")
     stored = stored_predictions(folder)
-    older = stored[PAIR].copy()
-    older[DATE_OF_PREDICTION] -= pd.Timedelta(days=30)
-    rows = pd.concat([older, stored[PAIR]], ignore_index=True)
-    odd = rows.drop(columns=[CLASSES[0]])
-    monkeypatch.setattr(live, "stored_predictions", lambda _: {PAIR: rows, "ODD/USDT": odd})
-    whole, latest = live_evidence(folder), live_evidence(folder, days=28)
+    for days in (90, 60, 30):
+        date = stored[PAIR][DATE_OF_PREDICTION] - pd.Timedelta(days=days)
+        older = stored[PAIR].assign(**{DATE_OF_PREDICTION: date.dt.as_unit("ms")})
+        store_older(folder, PAIR, older)
+    both = stored | {"ODD/USDT": stored[PAIR].drop(columns=[CLASSES[0]])}
+    (folder / STORED_PREDICTIONS).write_bytes(cloudpickle.dumps(both))
+    whole = live_evidence(folder)
+    assert not any("days alone" in text for text in live_evidence(folder, days=99).warnings)
+    min(folder.glob("predictions/*/*")).write_bytes(b"damaged")  # reading it would fail
+    latest = live_evidence(folder, days=28)
     (all_of_it,), (mine,) = whole.walks.values(), latest.walks.values()
     assert len(mine.table) == N < len(all_of_it.table)
     assert mine.table["date"].min() >= stored[PAIR][DATE_OF_PREDICTION].min()
@@ -311,7 +322,6 @@ def test_a_page_can_be_of_the_last_days_alone(bot, monkeypatch):
     assert "dualwindow report --live" in told
     for evidence in (whole, latest):
         assert "ODD/USDT: its stored predictions lack SHORT; it is left out" in evidence.warnings
-    assert not any("days alone" in text for text in live_evidence(folder, days=99).warnings)
 
 
 def test_an_odd_status_costs_only_its_pair(bot, tmp_path):

@@ -336,6 +336,25 @@ def test_a_prediction_that_is_stored_twice_is_read_as_what_it_was(tmp_path):
     assert minutes_predicted(found) == list(range(50))
 
 
+def test_files_of_before_some_days_are_not_read_but_for_the_newest_of_them(tmp_path):
+    day, other = 1440, "AAA/USDT:USDT"
+    newest = {PAIR: made_up(FEW, 40 * day), other: made_up(0)}
+    (tmp_path / STORED_PREDICTIONS).write_bytes(cloudpickle.dumps(newest))
+    for pair, number in ((PAIR, 10), (PAIR, 11), (PAIR, 12), (PAIR, 13), (other, 10)):
+        store_older(tmp_path, pair, made_up(FEW, number * day))
+    for path in sorted((tmp_path / OLDER_PREDICTIONS).glob("*/20261111*")):
+        path.write_bytes(b"damaged")  # reading it fails
+    found = stored_predictions(tmp_path, days=28)  # since the last candle of the twelfth day's
+    expected = [range(n * day, n * day + FEW) for n in (11, 12, 13, 40)]
+    assert minutes_predicted(found[PAIR]) == [minute for each in expected for minute in each]
+    assert len(found[other]) == 0
+    with pytest.raises(ValueError, match="Parquet"):
+        stored_predictions(tmp_path)
+    (tmp_path / STORED_PREDICTIONS).unlink()
+    with pytest.raises(ValueError, match="Parquet"):  # nothing tells which would be too old
+        stored_predictions(tmp_path, days=28)
+
+
 def test_names_are_complete():
     assert missing_columns(made_up(1)) == []
     assert missing_columns(DataFrame()) == [
