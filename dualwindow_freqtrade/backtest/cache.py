@@ -140,11 +140,12 @@ class CachedWindow:
     @property
     def facts(self) -> dict[str, str]:
         """What is recorded of the window, under names of its own."""
-        name = self.prediction.stem
-        return {
-            f"{name} trained": self.trained_on,
-            f"{name} tested on {self.n_tested} candles": self.tested_on,
-        }
+        tested = f"{self.prediction.stem} tested on {self.n_tested} candles"
+        return {**self._of_training, tested: self.tested_on}
+
+    @property
+    def _of_training(self) -> dict[str, str]:
+        return {f"{self.prediction.stem} trained": self.trained_on}
 
     def is_reused(self, record: CacheRecord) -> bool:
         """Tell whether FreqAI will reuse the predictions, after making sure that it may.
@@ -154,7 +155,9 @@ class CachedWindow:
         Raises
         ------
         CacheError
-            If predictions or a model would be reused that are damaged or made from other candles.
+            If predictions or a model would be reused that are damaged, made from other candles, or
+            that no backtest has made here: a bot's model may end at the second of a window, and a
+            promoted one does.
         """
         reused = False
         if self.prediction.is_file() and self.metadata.is_file():
@@ -170,9 +173,11 @@ class CachedWindow:
             self.prediction.unlink()
         if not reused and not self.model.is_file():
             return False  # what an interrupted run has recorded binds nobody
-        if not record.check_recorded("candles", self.facts) and reused:
+        used, facts = (self.prediction, self.facts) if reused else (self.model, self._of_training)
+        if not record.check_recorded("candles", facts):
             raise CacheError(
-                f"{self.prediction} was not made by this model; set another freqai.identifier"
+                f"{used} would be used, but no backtest under this identifier has recorded what it "
+                f"was made from; {remedy(self.prediction.parents[1])}"
             )
         return reused
 

@@ -1,6 +1,7 @@
 """A backtest under the identifier of a live bot leaves it its own, and trains nothing for it."""
 
 import json
+import shutil
 import time
 
 import pandas as pd
@@ -8,9 +9,11 @@ import pytest
 from freqtrade.exceptions import OperationalException
 from freqtrade.resolvers.freqaimodel_resolver import FreqaiModelResolver
 
+from dualwindow.market.labels import CLASSES
 from dualwindow_freqtrade.freqai.names import (
     ALL_TRAININGS,
     BACKTEST_PREDICTION,
+    DO_PREDICT,
     GLOBAL_METADATA,
     METADATA_FILE,
     MODEL_FILE,
@@ -20,6 +23,8 @@ from dualwindow_freqtrade.freqai.names import (
     TRAINED_AT,
     TRAINED_LIVE,
 )
+from dualwindow_freqtrade.promotion.candidates import Candidate
+from dualwindow_freqtrade.promotion.publishing import publish
 from harness.freqai_run import (
     PAIR,
     at,
@@ -139,6 +144,46 @@ def test_each_window_has_the_facts_of_its_own_training(tmp_path, frames):
     again = run_backtest(tmp_path, frames)
     assert out_of_sample(again)[TRAINED_AT].nunique() == 4
     pd.testing.assert_frame_equal(out_of_sample(again), out_of_sample(result))
+
+
+@pytest.mark.parametrize("penalty", [pytest.param(7.0, id="other"), pytest.param(100.0, id="same")])
+def test_a_promoted_model_stands_in_for_no_training_of_a_backtest(
+    bot, tmp_path, frames, caplog, penalty
+):
+    """It ends at the second of a window, and FreqAI would take it for the window's own."""
+    folder, minutes = bot
+    run_backtest(tmp_path, frames, identifier="tried")
+    newest = max((tmp_path / "models" / "tried").glob(ALL_TRAININGS))
+    index = json.loads((folder / PAIR_DICTIONARY).read_text())
+    index[PAIR]["trained_timestamp"] = 0  # candles of the backtest are older than the bot's
+    (folder / PAIR_DICTIONARY).write_text(json.dumps(index))
+    publish([Candidate(PAIR, newest)], folder, "tried", 0.0)
+    before = {path: path.read_bytes() for path in (folder / newest.name).iterdir()}
+    other = {"model_training_parameters": RANGES | {"penalty": penalty}}
+    with pytest.raises(
+        OperationalException, match=rf"{newest.name}.*{MODEL_FILE} would .* set another .* leave"
+    ):
+        run_backtest(tmp_path, frames, **other)
+    assert not list(folder.rglob(f"*{BACKTEST_PREDICTION}"))
+    assert {path: path.read_bytes() for path in (folder / newest.name).iterdir()} == before
+    with caplog.at_level("INFO"):
+        at(start_bot(tmp_path)[0], minutes, 2801)
+    assert f"goes on with the model in {folder / newest.name}" in caplog.text
+    shutil.rmtree(folder / newest.name)  # without it, all windows are the backtest's own
+    own, alone = (
+        out_of_sample(run_backtest(tmp_path, frames, identifier=identifier, **other))
+        for identifier in ("test", "alone")
+    )
+    pd.testing.assert_frame_equal(own[list(CLASSES)], alone[list(CLASSES)])
+
+
+def test_a_saved_model_of_a_backtest_predicts_its_window_at_another_length(tmp_path, frames):
+    options = {"save_backtest_models": True, "model_training_parameters": RANGES}
+    config, day = configuration(tmp_path, **options), 1706832000
+    hours = [backtest(config | {"timerange": f"{day}-{day + n * 3600}"}, frames) for n in (9, 10)]
+    done = [int((out_of_sample(result)[DO_PREDICT] == 1).sum()) for _, result in hours]
+    assert done == [9 * 60, 10 * 60]
+    assert len(models_in(tmp_path / "models" / "test")) == 2
 
 
 @pytest.mark.parametrize("configured", [live_configuration, configuration])
