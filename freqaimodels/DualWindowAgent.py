@@ -33,7 +33,7 @@ from dualwindow_freqtrade.freqai.configuration import (
     in_users_words,
     read_configuration,
 )
-from dualwindow_freqtrade.freqai.fingerprint import Beside, sources_of
+from dualwindow_freqtrade.freqai.fingerprint import Beside
 from dualwindow_freqtrade.freqai.names import ACTING, ACTION
 from dualwindow_freqtrade.freqai.placement import broken_blocks, misplaced_blocks
 
@@ -72,11 +72,8 @@ class DualWindowAgent(DualWindowLSTM):
         return configuration
 
     def shaping_beside(self) -> Beside:
-        """Name the agent's settings, code and libraries.
-
-        All classes that it inherits from count: those in a user's folder only point at others.
-        """
-        return shaping_beside(self.agent, sources_of(type(self).__mro__[1:]))
+        """Name the agent's settings, code and libraries."""
+        return shaping_beside(self.agent)
 
     def learn(
         self, group: Sequence[TrainingData], dk: FreqaiDataKitchen, previous: Artifact | None

@@ -46,6 +46,7 @@ from dualwindow_freqtrade.freqai.names import COLUMNS
 from dualwindow_freqtrade.freqai.placement import misplaced_blocks
 from dualwindow_freqtrade.freqai.sources import log_identifier
 from dualwindow_freqtrade.freqai.threads import allowed_threads, cap_threads, load_freqais_loggers
+from dualwindow_freqtrade.freqai.whitelist import whitelist_of
 from dualwindow_freqtrade.live import drawer as live_drawer
 from dualwindow_freqtrade.live import pooling as live_pooling
 from dualwindow_freqtrade.live.candles import LateInputs
@@ -102,8 +103,13 @@ class DualWindowLSTM(BaseClassifierModel):
         if config.get("freqai_backtest_live_models", False):  # FreqAI has loaded the newest
             self.dd.historic_predictions = stored_predictions(self.full_path)
         self._n_threads = allowed_threads(self.configuration.threads, is_live=is_live)
-        pooling = (backtest_pooling, live_pooling)
-        self.fingerprint = Fingerprint(self, self.settings, pooling, self.shaping_beside())
+        self.fingerprint = Fingerprint(
+            self,
+            DualWindowLSTM,
+            self.settings,
+            (backtest_pooling, live_pooling),
+            self.shaping_beside(),
+        )
         self._backtest_cache = BacktestCache(self.full_path, self.fingerprint)
         self._backtest_pooling: backtest_pooling.SharedTrainings | None = None
         self._telling = Telling(
@@ -328,6 +334,7 @@ class DualWindowLSTM(BaseClassifierModel):
         dk.unique_class_list = [*COLUMNS, *self.columns_beside]
         self.fingerprint.digest_code(strategy)
         if not self.scanning:
+            self._refuse_other_features(strategy)
             cap_threads(self.settings.model, self._n_threads)
             self._renewal.begin(strategy)
         # All of them before the thread begins to train.
@@ -407,8 +414,16 @@ class DualWindowLSTM(BaseClassifierModel):
     def share_trainings(self, strategy: IStrategy) -> backtest_pooling.SharedTrainings | None:
         """Begin to share the trainings of a backtest between all pairs, if that is asked for."""
         if self.settings.pooling == "whitelist" and self._backtest_pooling is None:
+            self._refuse_other_features(strategy)
             self._backtest_pooling = backtest_pooling.SharedTrainings(self, self.settings, strategy)
         return self._backtest_pooling
+
+    def _refuse_other_features(self, strategy: IStrategy) -> None:
+        """Refuse again what the configuration alone does not tell: which pairs a pairlist finds."""
+        try:
+            refuse_other_features(self.config, self.settings, whitelist_of(strategy))
+        except ConfigurationError as error:
+            raise OperationalException(str(error)) from error
 
     def model_exists(self, dk: FreqaiDataKitchen) -> bool:
         """Find a saved model, and refuse it here if it cannot be read."""

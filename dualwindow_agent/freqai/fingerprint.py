@@ -1,7 +1,7 @@
 """Name what shapes an agent's actions beside the classifier that it acts on."""
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,18 +20,17 @@ _ROOTS = tuple(
 _NOT_SHAPING = {"settings.py", "freqai/configuration.py"}
 
 
-def shaping_beside(block: AgentBlock, texts: Sequence[str]) -> Beside:
+def shaping_beside(block: AgentBlock) -> Beside:
     """Collect settings, code and libraries.
 
     Parameters
     ----------
     block : all that is configured
-    texts : further code, of the model
     """
     lengths = block.model_dump(include={"classifier_days", "window_days"})
     flat = flatten({**block.agent.model_dump(mode="json"), **lengths})
     settings = {f"{BLOCK}.{name}": value for name, value in flat.items()}
-    return Beside((*texts, *_texts()), settings, dict(_versions()))
+    return Beside(_texts(), settings, dict(_versions()))
 
 
 @cache

@@ -188,10 +188,19 @@ def freqais_own(freqai: Mapping[str, Any]) -> list[str]:
     return [f"freqai.{key}" for key in _FREQAIS_OWN if block.get(key)]
 
 
-def refuse_other_features(config: Mapping[str, Any], settings: Settings) -> None:
+def refuse_other_features(
+    config: Mapping[str, Any], settings: Settings, whitelist: Sequence[str] | None = None
+) -> None:
     """Refuse pairs with other features than the rest where all are learnt from together.
 
     FreqAI gives a pair no features of itself as a correlated one.
+
+    Parameters
+    ----------
+    config : freqtrade's
+    settings : of the model
+    whitelist : pairs that are traded; None as long as only those are known that the configuration
+        names, in which patterns may stand for others
 
     Raises
     ------
@@ -199,7 +208,7 @@ def refuse_other_features(config: Mapping[str, Any], settings: Settings) -> None
         If a pair of the whitelist is a correlated one.
     """
     features = config.get("freqai", {}).get("feature_parameters", {})
-    pairs = config.get("exchange", {}).get("pair_whitelist", [])
+    pairs = whitelist or config.get("exchange", {}).get("pair_whitelist", [])
     both = sorted({*features.get("include_corr_pairlist", [])} & {*pairs})
     if both and len(pairs) > 1 and settings.pooling == "whitelist":
         raise ConfigurationError(

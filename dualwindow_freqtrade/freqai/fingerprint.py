@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
+from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -24,9 +25,10 @@ from dualwindow_freqtrade.freqai.feature_digest import digest_features
 
 # Through which features and scores pass on their way between FreqAI and the core.
 _MODEL_MODULES = (freqai_frames, feature_pipeline, decisions)
+# Of the adapter, which is much else: a change of how a bot is looked after costs no training.
 _MODEL_METHODS = ("set_targets", "define_data_pipeline", "fit", "learn", "train", "predict")
 # Packages of bases that are nobody's own code.
-_NOT_OURS = {"freqtrade", "builtins", "abc"}
+_NOT_OURS = {"freqtrade", *sys.stdlib_module_names}
 # Libraries that shape only what these kinds predict, and ensembles that they belong to.
 _ONLY_OF = {NetworkSettings: {"tensorflow", "keras"}, TreesSettings: {"lightgbm"}}
 
@@ -54,6 +56,8 @@ class Fingerprint:
     Parameters
     ----------
     model : as FreqAI has set it up
+    adapter : the class that it is of, or inherits from; modules of all others count wholly, because
+        nobody knows what of a user's model shapes predictions
     settings : what it reads in the configuration
     modules : of the hosts, which gather what is learnt from
     beside : what else counts
@@ -62,17 +66,19 @@ class Fingerprint:
     def __init__(
         self,
         model: IFreqaiModel,
+        adapter: type[IFreqaiModel],
         settings: Settings,
         modules: Sequence[ModuleType],
         beside: Beside | None = None,
     ) -> None:
         self._model, self._settings = model, settings
         self._beside = beside or Beside((), {}, {})
-        methods = [inspect.getsource(getattr(model, name)) for name in _MODEL_METHODS]
+        methods = [inspect.getsource(getattr(adapter, name)) for name in _MODEL_METHODS]
+        own = sources_of(each for each in type(model).__mro__ if each is not adapter)
         texts = map(source_of, (*_MODEL_MODULES, *modules))
         self._code = {
             "core": digest_code(*settings.model.kinds),
-            "model": digest_texts([*methods, *texts, *self._beside.code]),
+            "model": digest_texts([*methods, *own, *texts, *self._beside.code]),
         }
         self._libraries: dict[str, str] = {}
 
@@ -145,15 +151,24 @@ def source_of(module: ModuleType) -> str:
 def sources_of(classes: Iterable[type]) -> list[str]:
     """Collect the texts of the modules of classes, in their order, each once.
 
-    Of a strategy it is the one that was loaded, whatever has become of the file since; freqtrade
-    keeps it. Classes of freqtrade count nowhere.
+    Classes of freqtrade and of the standard library count nowhere.
     """
     sources: dict[str, str] = {}
     for base in classes:
         name = base.__module__
         if name not in sources and name.partition(".")[0] not in _NOT_OURS:
-            sources[name] = vars(base).get("__source__") or source_of(sys.modules[name])
+            sources[name] = _as_loaded(base) or source_of(sys.modules[name])
     return list(sources.values())
+
+
+def _as_loaded(base: type) -> str:
+    """Return the text of what freqtrade has loaded by its name; empty for what was imported.
+
+    Python does not know such a module afterwards. Of a strategy, freqtrade keeps the text, whatever
+    has become of the file since; of a model, which asks when it is made, it keeps the place.
+    """
+    text, path = vars(base).get("__source__", ""), vars(base).get("__file__")
+    return text or (Path(path).read_text(encoding="utf-8") if path else "")
 
 
 def library_versions(model: ClassifierSettings, sources: Iterable[str]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """What a model was made from is told by what its strategy computes, too, not by its text alone."""
 
 import importlib
+import inspect
 import sys
 from pathlib import Path
 
@@ -8,9 +9,11 @@ import numpy as np
 import pytest
 from freqtrade.exceptions import OperationalException
 
+from dualwindow_freqtrade.backtest import pooling as backtest_pooling
 from dualwindow_freqtrade.freqai import fingerprint as model_fingerprint
 from dualwindow_freqtrade.freqai.feature_digest import made_up_candles, rounded
 from dualwindow_freqtrade.freqai.fingerprint import Fingerprint
+from dualwindow_freqtrade.live import pooling as live_pooling
 from harness.freqai_run import (
     PAIR,
     at,
@@ -22,6 +25,7 @@ from harness.freqai_run import (
     market,
     train_now,
 )
+from harness.places import ROOT
 
 RANGES = {"kind": "ranges", "spans": [3, 10]}
 TEXTS = {
@@ -65,6 +69,34 @@ def spread(candles):
     return candles["high"] / candles["low"] - 1
 """,
 }
+
+
+# A model of one's own, with what else may stand in its file.
+OWN_MODEL = """
+from DualWindowLSTM import DualWindowLSTM
+from own_base import Counted
+
+SWAP = False
+
+
+def swapped(frame):
+    if SWAP:
+        frame[["LONG", "SHORT"]] = frame[["SHORT", "LONG"]].to_numpy()
+    return frame
+
+
+class Own(Counted, DualWindowLSTM):
+    def predict(self, unfiltered_df, dk, **kwargs):
+        frame, do_predict = super().predict(unfiltered_df, dk, **kwargs)
+        return self.shown(frame), do_predict
+
+    def shown(self, frame):
+        return swapped(frame)
+"""
+OWN_BASE = """
+class Counted:
+    n = 1
+"""
 
 
 @pytest.fixture(scope="module")
@@ -307,7 +339,87 @@ def test_it_is_computed_once(place, frames, monkeypatch):
     facts = facts_of(strategy)
     strategy.factor = 2.0
     assert facts_of(strategy) == facts
-    assert Fingerprint(strategy.freqai, strategy.freqai.settings, ()).facts() != facts
+    model = strategy.freqai
+    assert Fingerprint(model, type(model), model.settings, ()).facts() != facts
+
+
+class OwnModel:
+    """A folder with a model of one's own, loaded anew as by a new process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.user_data, self.folder = folder, folder / "freqaimodels"
+        self.folder.mkdir()
+        (self.folder / "Own.py").write_text(OWN_MODEL)
+        (self.folder / "own_base.py").write_text(OWN_BASE)
+
+    def edit(self, old: str, new: str, name: str = "Own") -> None:
+        path = self.folder / f"{name}.py"
+        assert old in path.read_text()
+        path.write_text(path.read_text().replace(old, new))
+
+    def config(self) -> dict:
+        sys.modules.pop("own_base", None)
+        importlib.invalidate_caches()
+        config = configuration(self.user_data, model_training_parameters=RANGES)
+        return config | {"freqaimodel": "Own", "freqaimodel_path": str(self.folder)}
+
+    def facts(self, frames) -> dict:
+        return facts_of(load_strategy(self.config(), frames))
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.syspath_prepend(ROOT / "freqaimodels")
+    yield OwnModel(tmp_path)
+    for name in ("DualWindowLSTM", "own_base"):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        pytest.param(("SWAP = False", "SWAP = True"), id="constant"),
+        pytest.param(("    if SWAP:", "    if not SWAP:"), id="helper"),
+        pytest.param(("return swapped(frame)", "return frame"), id="method"),
+        pytest.param(("super().predict(", "self.predict("), id="predict"),
+        pytest.param(("n = 1", "n = 2", "own_base"), id="module-of-a-base"),
+    ],
+)
+def test_any_edit_of_a_model_of_ones_own_counts(own, frames, edit):
+    before = own.facts(frames)
+    assert own.facts(frames) == before
+    own.edit(*edit)
+    assert changed(before, own.facts(frames)) == {"code.model"}
+
+
+def test_what_a_model_of_ones_own_overrides_counts_in_the_adapter_too(own, frames, monkeypatch):
+    before = own.facts(frames)
+    adapter, real = sys.modules["DualWindowLSTM"].DualWindowLSTM, inspect.getsource
+    monkeypatch.setattr(
+        model_fingerprint.inspect,
+        "getsource",
+        lambda part: "edited" if part is adapter.predict else real(part),
+    )
+    assert changed(before, own.facts(frames)) == {"code.model"}
+
+
+def test_of_the_adapter_alone_its_methods_count_and_not_its_file(place, frames, monkeypatch):
+    strategy = place.load(frames)
+    before = facts_of(strategy)
+    monkeypatch.setattr(type(strategy.freqai), "__file__", "nowhere.py")
+    model = strategy.freqai
+    again = Fingerprint(model, type(model), model.settings, (backtest_pooling, live_pooling))
+    again.digest_code(strategy)
+    assert again.facts() == before
+
+
+def test_a_backtest_refuses_what_another_helper_of_a_model_made(own, frames):
+    backtest(own.config(), frames)
+    backtest(own.config(), frames)
+    own.edit("SWAP = False", "SWAP = True")
+    with pytest.raises(OperationalException, match=r"with other code \(model: \w+ -> \w+\); set"):
+        backtest(own.config(), frames)
 
 
 def test_rounding_alone_changes_no_digest(seed):

@@ -3,6 +3,7 @@
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -499,6 +500,48 @@ def test_correlated_pairs_of_the_whitelist_are_refused(tmp_path):
         FreqaiModelResolver.load_freqaimodel(config)
     config["exchange"]["pair_whitelist"] = [PAIR, THIRD]
     FreqaiModelResolver.load_freqaimodel(config)
+
+
+CORRELATED = {
+    "feature_parameters": {"include_corr_pairlist": [OTHER]},
+    "model_training_parameters": {"kind": "ranges", "spans": [3, 10]},
+}
+OTHER_FEATURES = r"include_corr_pairlist: ETH/USDT:USDT would have other features .* 'pair'"
+
+
+def with_correlated(config: dict) -> dict:
+    return config | {"strategy": "DualWindowIndicators"}  # ours alone has no features of them
+
+
+@pytest.mark.parametrize("pooling", ["whitelist", "pair"])
+def test_correlated_pairs_that_a_pairlist_finds_are_refused_by_a_backtest(
+    tmp_path, trainings, pooling
+):
+    frames, own = frames_of(PAIR, OTHER), DUAL_WINDOW | {"pooling": pooling}
+    config = with_correlated(configuration(tmp_path, dual_window=own, **CORRELATED))
+    strategy = load_strategy(config, frames[PAIR])
+    strategy.dp.others = {OTHER: frames[OTHER]}
+    predict = partial(strategy.advise_indicators, frames[PAIR]["1m"].copy(), {"pair": PAIR})
+    if pooling == "pair":
+        predict()
+    else:
+        with pytest.raises(OperationalException, match=OTHER_FEATURES):
+            predict()
+    assert bool(trainings) == (pooling == "pair")
+
+
+def test_correlated_pairs_that_a_pairlist_finds_are_refused_by_a_bot(tmp_path):
+    own = DUAL_WINDOW | {"pooling": "whitelist"}
+    config = with_correlated(live_configuration(tmp_path, dual_window=own, **CORRELATED))
+    strategy, minutes = dry_run(config)
+    given = market(7, start=str(minutes["date"].iloc[0].tz_localize(None)))
+    strategy.dp.others = {OTHER: given}
+    with pytest.raises(OperationalException, match=OTHER_FEATURES):
+        at(strategy, minutes, ROW)
+    told = status_of(strategy)["pairs"][PAIR]
+    assert "would have other features" in str(told)
+    strategy.dp.others = {THIRD: given}  # as the pairlist finds later
+    at(strategy, minutes, ROW + 1)
 
 
 def test_old_models_of_all_pairs_are_purged(tmp_path, trainings):
