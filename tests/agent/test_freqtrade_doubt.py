@@ -20,7 +20,7 @@ from dualwindow_agent.freqai.parity import other_actions
 from dualwindow_agent.market.observation import market_part
 from dualwindow_freqtrade.freqai.names import ACTING, ACTION, DO_PREDICT, POSITION
 from dualwindow_freqtrade.live import watch as live_watch
-from harness.freqai_run import PAIR, at, dry_run, train_now
+from harness.freqai_run import PAIR, at, dry_run, market, train_now
 
 pytestmark = pytest.mark.usefixtures("made_up")
 IN_DOUBT = {"max_candle_age": 1e-9}
@@ -31,7 +31,10 @@ ROWS = 30
 def bot(tmp_path, request):
     """A bot that has just trained; a parameter changes its guards."""
     guards = getattr(request, "param", {})
-    strategy, minutes = dry_run(agent_dry_run(tmp_path, guards=guards))
+    # Whatever the hour's minute: none of its candles is still to come, and so in no doubt.
+    first = pd.Timestamp.now("UTC").floor("h") - pd.Timedelta("2D")
+    frames = market(start=str(first.tz_localize(None)))
+    strategy, minutes = dry_run(agent_dry_run(tmp_path, guards=guards), frames=frames)
     yield started(strategy, minutes)
     strategy.freqai.shutdown()
 
