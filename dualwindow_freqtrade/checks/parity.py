@@ -56,13 +56,7 @@ def _look_at_pair(
 
 
 def _stored(folder: Path) -> dict[str, DataFrame]:
-    try:
-        stored = stored_predictions(folder)
-    except Exception as error:  # damaged pickles raise whatever they like
-        raise OperationalException(
-            f"the stored predictions in {folder} are damaged ({type(error).__name__}: {error}); a "
-            "bot that starts sets them aside, and goes on with its backup"
-        ) from error
+    stored = stored_predictions(folder)
     if not stored:
         path = folder / STORED_PREDICTIONS
         others = sorted(p.parent.name for p in folder.parent.glob(f"*/{path.name}"))

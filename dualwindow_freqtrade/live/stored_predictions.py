@@ -8,6 +8,7 @@ from pathlib import Path
 import cloudpickle
 import pandas as pd
 import pyarrow
+from freqtrade.exceptions import OperationalException
 from freqtrade.misc import pair_to_filename
 from pandas import DataFrame
 from pandas.api.types import is_string_dtype
@@ -77,7 +78,22 @@ def stored_predictions(folder: Path, *, days: int | None = None) -> dict[str, Da
     Returns
     -------
     By pair, in the order of candles, each candle once; nothing if there is nothing.
+
+    Raises
+    ------
+    OperationalException
+        If something of it is damaged.
     """
+    try:
+        return _read(folder, days)
+    except Exception as error:  # damaged pickles raise whatever they like
+        raise OperationalException(
+            f"the stored predictions in {folder} are damaged ({type(error).__name__}: {error}); a "
+            "bot that starts sets them aside, and goes on with its backup"
+        ) from error
+
+
+def _read(folder: Path, days: int | None) -> dict[str, DataFrame]:
     # The pickle first: what is not in it any more is in the files by then.
     newest = {pair: rows for pair, rows in _newest(folder).items() if DATE_OF_PREDICTION in rows}
     parts = {pair: [rows] for pair, rows in newest.items()}

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from freqtrade.exceptions import OperationalException
 from pandas import DataFrame
 
 from dualwindow.judging.evidence import Evidence
@@ -99,11 +100,8 @@ def _stored_of(folder: Path, days: int | None, warnings: list[str]) -> Iterator[
     """Read what the bot was asked for, from the first prediction of each pair on."""
     try:
         everything = stored_predictions(folder, days=days)
-    except Exception as error:  # damaged pickles raise whatever they like
-        raise RunError(
-            f"the stored predictions in {folder} are damaged ({error}); a bot that starts sets "
-            "them aside, and goes on with its backup"
-        ) from error
+    except OperationalException as error:
+        raise RunError(str(error)) from error
     ours = {pair: rows for pair, rows in everything.items() if TRAINED_AT in rows}
     for pair, rows in _whole(ours, warnings) if days is None else _latest(ours, days, warnings):
         # FreqAI stores a pair's whole first frame, of which nothing was predicted.

@@ -8,6 +8,7 @@ import cloudpickle
 import numpy as np
 import pandas as pd
 import pytest
+from freqtrade.exceptions import OperationalException
 from freqtrade.freqai.data_drawer import FreqaiDataDrawer
 from pandas import DataFrame
 
@@ -348,10 +349,12 @@ def test_files_of_before_some_days_are_not_read_but_for_the_newest_of_them(tmp_p
     expected = [range(n * day, n * day + FEW) for n in (11, 12, 13, 40)]
     assert minutes_predicted(found[PAIR]) == [minute for each in expected for minute in each]
     assert len(found[other]) == 0
-    with pytest.raises(ValueError, match="Parquet"):
+    with pytest.raises(OperationalException, match=r"are damaged .*Parquet"):
         stored_predictions(tmp_path)
     (tmp_path / STORED_PREDICTIONS).unlink()
-    with pytest.raises(ValueError, match="Parquet"):  # nothing tells which would be too old
+    with pytest.raises(
+        OperationalException, match=r"are damaged .*Parquet"
+    ):  # nothing tells which would be too old
         stored_predictions(tmp_path, days=28)
 
 
